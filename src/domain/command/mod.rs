@@ -1,0 +1,194 @@
+//! What people ask: by comment (`@prova retry`), and by label (`prova:fmt`).
+//!
+//! Errors are values with text fit to show to the person; nothing here fails silently.
+
+pub mod error;
+pub mod label;
+pub mod mention;
+pub mod parse;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::money::Usd;
+use crate::domain::name::Name;
+
+/// What a person asked for.
+///
+/// Free text is as the person wrote it, hidden parts included: clean it with
+/// `domain::sanitize` before it goes anywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Say what can be asked.
+    Help,
+    /// Say how the task stands.
+    Status,
+    /// Make a plan, or change it as the text says.
+    Plan {
+        /// What the person wants of the plan; may be empty.
+        text: String,
+    },
+    /// Carry the plan out.
+    Approve,
+    /// Stop the task and keep what is there.
+    Stop,
+    /// Try again.
+    Retry {
+        /// With this agent instead of the last.
+        agent: Option<Name>,
+    },
+    /// Take the last commits of ours back.
+    Undo,
+    /// Run a recipe of the repository's policy.
+    Run {
+        /// The recipe.
+        recipe: Name,
+        /// Words for it.
+        input: Vec<String>,
+    },
+    /// Bring the branch onto the newest base.
+    Rebase,
+    /// Review the pull request.
+    Review {
+        /// What to look at; may be empty.
+        text: String,
+    },
+    /// Show the budget, or set the task's.
+    Budget {
+        /// The new limit; `None` shows the one that holds.
+        limit: Option<Usd>,
+    },
+    /// Answer a question without changing anything.
+    Ask {
+        /// The question.
+        text: String,
+    },
+    /// Do what the text says.
+    Request {
+        /// With this agent instead of the policy's.
+        agent: Option<Name>,
+        /// The request; empty, with an agent, to work on the thread as it stands.
+        text: String,
+    },
+}
+
+/// The first word of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// `help`
+    Help,
+    /// `status`
+    Status,
+    /// `plan`
+    Plan,
+    /// `approve`
+    Approve,
+    /// `stop`
+    Stop,
+    /// `retry`
+    Retry,
+    /// `undo`
+    Undo,
+    /// `run`
+    Run,
+    /// `rebase`
+    Rebase,
+    /// `review`
+    Review,
+    /// `budget`
+    Budget,
+    /// `ask`
+    Ask,
+}
+
+impl Verb {
+    /// All of them, as help lists them.
+    pub const ALL: [Self; 12] = [
+        Self::Help,
+        Self::Status,
+        Self::Plan,
+        Self::Approve,
+        Self::Stop,
+        Self::Retry,
+        Self::Undo,
+        Self::Run,
+        Self::Rebase,
+        Self::Review,
+        Self::Budget,
+        Self::Ask,
+    ];
+
+    /// Returns the word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Help => "help",
+            Self::Status => "status",
+            Self::Plan => "plan",
+            Self::Approve => "approve",
+            Self::Stop => "stop",
+            Self::Retry => "retry",
+            Self::Undo => "undo",
+            Self::Run => "run",
+            Self::Rebase => "rebase",
+            Self::Review => "review",
+            Self::Budget => "budget",
+            Self::Ask => "ask",
+        }
+    }
+
+    /// Finds the verb that a word is, in any case.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|verb| verb.as_str().eq_ignore_ascii_case(word))
+    }
+}
+
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for Command {
+    /// Writes the command as it would be typed after the mention.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let with_text = |f: &mut std::fmt::Formatter<'_>, verb: Verb, text: &str| {
+            if text.is_empty() {
+                write!(f, "{verb}")
+            } else {
+                write!(f, "{verb} {text}")
+            }
+        };
+        match self {
+            Self::Help => write!(f, "{}", Verb::Help),
+            Self::Status => write!(f, "{}", Verb::Status),
+            Self::Plan { text } => with_text(f, Verb::Plan, text),
+            Self::Approve => write!(f, "{}", Verb::Approve),
+            Self::Stop => write!(f, "{}", Verb::Stop),
+            Self::Retry { agent: None } => write!(f, "{}", Verb::Retry),
+            Self::Retry { agent: Some(agent) } => write!(f, "{} with {agent}", Verb::Retry),
+            Self::Undo => write!(f, "{}", Verb::Undo),
+            Self::Run { recipe, input } => {
+                write!(f, "{} {recipe}", Verb::Run)?;
+                input.iter().try_for_each(|word| write!(f, " {word}"))
+            }
+            Self::Rebase => write!(f, "{}", Verb::Rebase),
+            Self::Review { text } => with_text(f, Verb::Review, text),
+            Self::Budget { limit: None } => write!(f, "{}", Verb::Budget),
+            Self::Budget { limit: Some(limit) } => write!(f, "{} {limit}", Verb::Budget),
+            Self::Ask { text } => with_text(f, Verb::Ask, text),
+            Self::Request { agent: None, text } => f.write_str(text),
+            Self::Request {
+                agent: Some(agent),
+                text,
+            } if text.is_empty() => write!(f, "with {agent}"),
+            Self::Request {
+                agent: Some(agent),
+                text,
+            } => write!(f, "with {agent} {text}"),
+        }
+    }
+}

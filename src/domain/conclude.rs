@@ -1,0 +1,229 @@
+//! The end of a job: its report, the task's new state, and what is written on GitHub for it.
+
+use crate::domain::decide::{Decision, answer_of, status_of};
+use crate::domain::effect::{Effect, EffectKey};
+use crate::domain::evidence::Ending;
+use crate::domain::ids::JobId;
+use crate::domain::job::{Progress, Work};
+use crate::domain::policy::Policy;
+use crate::domain::render::parts::Links;
+use crate::domain::render::pull;
+use crate::domain::report::{Changed, Outcome, Report, RunFacts};
+use crate::domain::task::{State, Step, Task, transition};
+
+/// What a job that has ended left.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// Which job.
+    pub job: JobId,
+    /// What it was to do.
+    pub work: &'a Work,
+    /// How far it came.
+    pub progress: &'a Progress,
+}
+
+/// Returns the report of a job that has come to its end.
+#[must_use]
+pub fn report(ended: &Ended<'_>) -> Report {
+    let Progress {
+        briefed,
+        ran,
+        harvested,
+        evidence,
+        commit,
+    } = ended.progress;
+    let evidence = evidence.clone().unwrap_or_default();
+    let outcome = match (ran, harvested) {
+        (Some(ran), _) if ran.ending == Ending::Cancelled => Outcome::Stopped(None),
+        (Some(ran), _) if ran.failed_setup.is_some() => ran
+            .failed_setup
+            .clone()
+            .map_or(Outcome::AgentFailed, Outcome::SetupFailed),
+        (Some(ran), _) if !ran.ending.succeeded() => Outcome::AgentFailed,
+        (_, Some(harvested)) if !harvested.is_complete() => Outcome::Refused,
+        (_, Some(harvested)) if harvested.kept().is_empty() => Outcome::NothingChanged,
+        _ if evidence.iter().any(|e| !e.ending.succeeded()) => Outcome::ChecksFailed,
+        _ => Outcome::Proposed,
+    };
+    Report {
+        job: ended.job,
+        outcome,
+        run: ran
+            .as_ref()
+            .zip(briefed.as_ref())
+            .map(|(ran, briefed)| RunFacts {
+                agent: briefed.agent.clone(),
+                ending: ran.ending,
+                took: ran.took,
+                excerpt: ran.excerpt.clone(),
+                log_digest: ran.log_digest.clone(),
+                sandbox: ran.sandbox.clone(),
+                brief_digest: briefed.brief_digest.clone(),
+                base: briefed.base.clone(),
+            }),
+        changes: harvested.as_ref().map_or_else(Vec::new, |harvested| {
+            let kept = harvested.kept();
+            kept.iter()
+                .filter_map(|n| harvested.harvest.changes.get(*n))
+                .map(|c| Changed {
+                    path: c.path.clone(),
+                    kind: c.kind.clone(),
+                })
+                .collect()
+        }),
+        refused: harvested
+            .as_ref()
+            .map_or_else(Vec::new, |h| h.harvest.refused.clone()),
+        protected: harvested.as_ref().map_or_else(Vec::new, |harvested| {
+            let changes = &harvested.harvest.changes;
+            let path = |n: &usize| changes.get(*n).map(|change| change.path.clone());
+            harvested
+                .protected
+                .iter()
+                .filter_map(|(n, p)| Some((path(n)?, p.clone())))
+                .collect()
+        }),
+        evidence,
+        commit: commit
+            .clone()
+            .zip(harvested.as_ref().map(|h| h.tree.clone())),
+        claim: ran.as_ref().and_then(|ran| ran.claim.clone()),
+    }
+}
+
+/// Returns the report of a job that something stood in the way of; `why` is Markdown.
+#[must_use]
+pub fn faulted(ended: &Ended<'_>, why: String) -> Report {
+    Report {
+        outcome: Outcome::Faulted(why),
+        ..report(ended)
+    }
+}
+
+/// Decides what a report changes for its task, read afresh: it may have been stopped, merged or
+/// closed while the job ran.
+#[must_use]
+pub fn conclude(
+    task: &Task,
+    report: Report,
+    ended: &Ended<'_>,
+    policy: &Policy,
+    links: &Links,
+) -> Decision {
+    let report = unpublished(task, &report, ended).unwrap_or(report);
+    let publish = report.outcome == Outcome::Proposed && task.state == State::Running;
+    let mut task = task.clone();
+    let mut decision = Decision {
+        reasons: vec![format!(
+            "job {} ended: {}",
+            ended.job,
+            report.outcome.word()
+        )],
+        ..Decision::default()
+    };
+    if task.state.is_over() {
+        // Nobody waits for it any more: the thread has ended.
+        return decision;
+    }
+    let step = if publish { Step::Publish } else { Step::Block };
+    // A stopped task stays stopped whatever its job came to.
+    if let Ok(state) = transition(&task.state, step) {
+        task.state = state;
+    }
+    decision
+        .effects
+        .extend(publication(&task, &report, ended, policy, links));
+    task.last = Some(match task.state {
+        State::Stopped => stopped(report),
+        State::Queued
+        | State::Running
+        | State::Publishing
+        | State::InReview
+        | State::Blocked
+        | State::Merged
+        | State::Closed => report,
+    });
+    if !publish {
+        decision.effects.push(status_of(&task, links));
+        decision.effects.extend(answer_of(&task, links));
+    }
+    decision.task = Some(task);
+    decision
+}
+
+/// Returns the report to publish when a run has found nothing left to do, because the last one did
+/// it all and only its pull request could not be opened.
+fn unpublished(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<Report> {
+    let last = task.last.as_ref()?;
+    let (commit, _) = last.commit.as_ref()?;
+    let verified = matches!(last.outcome, Outcome::Faulted(_))
+        && last.run.as_ref().is_some_and(|run| run.ending.succeeded())
+        && last.refused.is_empty()
+        && last.protected.is_empty()
+        && last.evidence.iter().all(|one| one.ending.succeeded());
+    let untouched = ended.progress.briefed.as_ref()?.base == *commit;
+    let nothing_left = report.outcome == Outcome::NothingChanged && task.pull.is_none();
+    (nothing_left && verified && untouched).then(|| Report {
+        job: report.job,
+        outcome: Outcome::Proposed,
+        ..last.clone()
+    })
+}
+
+fn stopped(report: Report) -> Report {
+    match report.outcome {
+        Outcome::Faulted(_) => report,
+        Outcome::Stopped(_)
+        | Outcome::Proposed
+        | Outcome::NothingChanged
+        | Outcome::ChecksFailed
+        | Outcome::Refused
+        | Outcome::AgentFailed
+        | Outcome::SetupFailed(_) => Report {
+            outcome: Outcome::Stopped(None),
+            ..report
+        },
+    }
+}
+
+/// The branch, the pull request when the change is fit for one, and the check run, in the order in
+/// which they must exist.
+fn publication(
+    task: &Task,
+    report: &Report,
+    ended: &Ended<'_>,
+    policy: &Policy,
+    links: &Links,
+) -> Vec<(EffectKey, crate::domain::ids::ThreadKey, Effect)> {
+    let (Some((commit, _)), Some(briefed)) = (&report.commit, &ended.progress.briefed) else {
+        return Vec::new();
+    };
+    let thread = task.id.thread;
+    let branch = Effect::Branch {
+        branch: task.branch.clone(),
+        to: commit.clone(),
+        from: briefed.on_branch.then(|| briefed.base.clone()),
+    };
+    let mut effects = vec![(EffectKey::branch(ended.job), thread, branch)];
+    if task.state == State::Publishing && task.pull.is_none() {
+        let request = &ended.work.request;
+        let pull = Effect::Pull {
+            head: task.branch.clone(),
+            base: task.repo.default_branch.clone(),
+            title: pull::title(request, report),
+            body: pull::body(task, request, report, links),
+            draft: policy.draft,
+            commit: commit.clone(),
+        };
+        effects.push((EffectKey::pull(task.id), thread, pull));
+    }
+    let (conclusion, title, summary) = pull::check(task, report, links);
+    let check = Effect::Check {
+        commit: commit.clone(),
+        conclusion,
+        title,
+        summary,
+    };
+    effects.push((EffectKey::check(ended.job), thread, check));
+    effects
+}

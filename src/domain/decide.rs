@@ -1,0 +1,493 @@
+//! The decision: what an event on a thread changes. Pure; everything it may look at is in
+//! [`Snapshot`].
+
+use std::collections::BTreeSet;
+
+use crate::domain::branch::BranchName;
+use crate::domain::command::{Command, Verb};
+use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
+use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
+use crate::domain::ids::{JobId, TaskId, ThreadKey};
+use crate::domain::job::{Performer, Remark, Request, Work};
+use crate::domain::name::Name;
+use crate::domain::policy::Policy;
+use crate::domain::render::help::help;
+use crate::domain::render::parts::Links;
+use crate::domain::render::refusal::{Refusal, refusal};
+use crate::domain::render::status::{no_task, status};
+use crate::domain::repo::Permission;
+use crate::domain::task::{State, Step, Task, transition};
+use crate::domain::time::Span;
+use crate::domain::trigger::{Ended, Wish};
+
+/// GitHub reports one act by several events, minutes apart on a bad day: `opened` and one `labeled`
+/// for each label. A label or assignment that close to the last request is the same request.
+const SAME_ACT: Span = Span::minutes(5);
+
+/// Everything that a decision may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot<'a> {
+    /// The repository's policy, or its problems as a Markdown list.
+    pub policy: Result<&'a Policy, &'a str>,
+    /// What the person who asks may do, as GitHub says now.
+    pub permission: Permission,
+    /// The agents of the server's settings.
+    pub agents: &'a Agents,
+    /// The task on this thread that is not over, if there is one.
+    pub open: Option<&'a Task>,
+    /// How many tasks the thread has had.
+    pub count: u32,
+    /// Comments that were written before the request, oldest first.
+    pub remarks: &'a [Remark],
+    /// How texts link and mention.
+    pub links: &'a Links,
+}
+
+/// The agents that the server's settings name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agents {
+    /// The one that works when nobody names another.
+    pub default: Option<Name>,
+    /// All of them.
+    pub known: BTreeSet<Name>,
+}
+
+/// What is to be changed. Nothing happens until it is committed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// The task as it is afterwards, when it changes.
+    pub task: Option<Task>,
+    /// A job to queue.
+    pub job: Option<(JobId, Work)>,
+    /// Whether the task's live job is to be stopped.
+    pub cancel: bool,
+    /// Whether what was to be published for the task, and was not yet, is withdrawn.
+    pub withdraw: bool,
+    /// What to write on GitHub, each with the thread that it goes to.
+    pub effects: Vec<(EffectKey, ThreadKey, Effect)>,
+    /// What was decided and why, in order: for the audit trail and the log.
+    pub reasons: Vec<String>,
+}
+
+/// Decides what a person's wishes change.
+#[must_use]
+pub fn decide(event: &ThreadEvent, wishes: &[Wish], snapshot: &Snapshot<'_>) -> Decision {
+    let mut desk = Desk {
+        event,
+        snapshot,
+        answers: Vec::new(),
+        decision: Decision::default(),
+    };
+    desk.acknowledge();
+    for wish in wishes {
+        match desk.grant(wish) {
+            Ok(reason) => desk.decision.reasons.push(reason),
+            Err(refused) => {
+                let text = refusal(&refused, snapshot.links);
+                desk.decision
+                    .reasons
+                    .push(format!("refused: {}", first_line(&text)));
+                desk.answer(text);
+            }
+        }
+    }
+    desk.close()
+}
+
+/// Decides what the end of a thread changes for the task on it.
+#[must_use]
+pub fn ended(task: &Task, how: Ended, links: &Links) -> Decision {
+    let step = match how {
+        Ended::Merged => Step::Merge,
+        Ended::Closed | Ended::Gone => Step::Close,
+    };
+    let Ok(state) = transition(&task.state, step) else {
+        return Decision::default();
+    };
+    let mut decision = Decision {
+        cancel: task.state.is_busy(),
+        withdraw: true,
+        reasons: vec![format!("task {} {}", task.id, state.word())],
+        ..Decision::default()
+    };
+    let task = Task {
+        state,
+        ..task.clone()
+    };
+    if how != Ended::Gone {
+        decision.effects.push(status_of(&task, links));
+    }
+    decision.task = Some(task);
+    decision
+}
+
+/// Returns the effect that brings the status comment up to date.
+#[must_use]
+pub fn status_of(task: &Task, links: &Links) -> (EffectKey, ThreadKey, Effect) {
+    let body = status(task, links);
+    (
+        EffectKey::status(task.id),
+        task.id.thread,
+        Effect::Comment { body },
+    )
+}
+
+/// Returns the effect that brings the answer on the pull request up to date, for a task whose last
+/// request was made there.
+#[must_use]
+pub fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect)> {
+    let number = task.work.request.thread.number;
+    (number != task.id.thread.number).then(|| {
+        let job = JobId {
+            task: task.id,
+            ordinal: task.jobs,
+        };
+        let thread = ThreadKey {
+            repo: task.id.thread.repo,
+            number,
+        };
+        (
+            EffectKey::answer(job),
+            thread,
+            Effect::Comment {
+                body: status(task, links),
+            },
+        )
+    })
+}
+
+/// The state of one decision while it is made.
+struct Desk<'a> {
+    event: &'a ThreadEvent,
+    snapshot: &'a Snapshot<'a>,
+    answers: Vec<String>,
+    decision: Decision,
+}
+
+impl Desk<'_> {
+    /// The task as it is after what was decided so far.
+    fn task(&self) -> Option<&Task> {
+        self.decision.task.as_ref().or(self.snapshot.open)
+    }
+
+    /// Shows at once that the request was seen.
+    fn acknowledge(&mut self) {
+        let (target, thread) = (self.target(), self.event.key());
+        let key = EffectKey::reaction(target, thread);
+        self.decision
+            .effects
+            .push((key, thread, Effect::React { target }));
+    }
+
+    fn target(&self) -> ReactionTarget {
+        match &self.event.what {
+            Happening::Commented(comment) if comment.place.is_some() => {
+                ReactionTarget::ReviewComment(comment.id)
+            }
+            Happening::Commented(comment) => ReactionTarget::Comment(comment.id),
+            Happening::Opened
+            | Happening::Labeled(_)
+            | Happening::Assigned(_)
+            | Happening::Closed
+            | Happening::Merged
+            | Happening::Reopened
+            | Happening::Gone => ReactionTarget::Thread,
+        }
+    }
+
+    fn close(mut self) -> Decision {
+        if let Some(task) = &self.decision.task {
+            let links = self.snapshot.links;
+            self.decision.effects.push(status_of(task, links));
+            self.decision.effects.extend(answer_of(task, links));
+        }
+        if !self.answers.is_empty() {
+            let body = self.answers.join("\n\n---\n\n");
+            let key = EffectKey::reply(self.target(), self.event.key());
+            self.decision
+                .effects
+                .push((key, self.event.key(), Effect::Comment { body }));
+        }
+        self.decision
+    }
+
+    fn grant(&mut self, wish: &Wish) -> Result<String, Refusal> {
+        match wish {
+            Wish::Unreadable(error) => Err(Refusal::Unreadable(error.to_string())),
+            Wish::Start(performer) => {
+                if self.is_known() {
+                    return Ok("the task is there already".to_owned());
+                }
+                self.start(performer.clone(), String::new())
+            }
+            Wish::Command(command) => {
+                let opening = matches!(self.event.what, Happening::Opened);
+                let asks_work = matches!(command, Command::Request { .. } | Command::Run { .. });
+                if opening && asks_work && self.is_known() {
+                    return Ok("the task is there already".to_owned());
+                }
+                self.obey(command)
+            }
+        }
+    }
+
+    /// Returns whether this is what the open task was started or retried for: the same act in
+    /// another event, or one more label on work that goes on.
+    fn is_known(&self) -> bool {
+        self.task()
+            .is_some_and(|task| starts_no_more(task, self.event))
+    }
+
+    fn obey(&mut self, command: &Command) -> Result<String, Refusal> {
+        match command {
+            Command::Help => self.help(),
+            Command::Status => Ok(self.show_status()),
+            Command::Stop => self.stop(),
+            Command::Retry { agent } => self.retry(agent.clone()),
+            Command::Run { recipe, input } => {
+                let policy = self.allowed()?;
+                if !policy.recipes.contains_key(recipe) {
+                    let known = policy.recipes.keys().cloned().collect();
+                    return Err(Refusal::UnknownRecipe(recipe.clone(), known));
+                }
+                let input = (!input.is_empty()).then(|| input.join(" "));
+                let performer = Performer::Recipe {
+                    name: recipe.clone(),
+                    input,
+                };
+                self.start(performer, String::new())
+            }
+            Command::Request { agent, text } => {
+                let performer = agent
+                    .clone()
+                    .map_or(Performer::DefaultAgent, Performer::Named);
+                self.start(performer, text.clone())
+            }
+            Command::Plan { .. } => Err(not_yet(Verb::Plan)),
+            Command::Approve => Err(not_yet(Verb::Approve)),
+            Command::Undo => Err(not_yet(Verb::Undo)),
+            Command::Rebase => Err(not_yet(Verb::Rebase)),
+            Command::Review { .. } => Err(not_yet(Verb::Review)),
+            Command::Budget { .. } => Err(not_yet(Verb::Budget)),
+            Command::Ask { .. } => Err(not_yet(Verb::Ask)),
+        }
+    }
+
+    /// Returns the policy when the person may start work, and the policy can be used.
+    fn allowed(&self) -> Result<&Policy, Refusal> {
+        if !self.snapshot.permission.starts_work() {
+            return Err(Refusal::NoPermission(self.snapshot.permission));
+        }
+        self.snapshot
+            .policy
+            .map_err(|problems| Refusal::BadPolicy(problems.to_owned()))
+    }
+
+    fn help(&mut self) -> Result<String, Refusal> {
+        let policy = self
+            .snapshot
+            .policy
+            .map_err(|problems| Refusal::BadPolicy(problems.to_owned()))?;
+        let agents: Vec<_> = self.snapshot.agents.known.iter().cloned().collect();
+        let recipes: Vec<_> = policy.recipes.keys().cloned().collect();
+        let text = help(&policy.label, &agents, &recipes, self.snapshot.links);
+        self.answer(text);
+        Ok("help given".to_owned())
+    }
+
+    fn show_status(&mut self) -> String {
+        let links = self.snapshot.links;
+        let text = self
+            .task()
+            .map_or_else(|| no_task(links), |task| status(task, links));
+        self.answer(text);
+        "status given".to_owned()
+    }
+
+    /// Puts words into the answer; what is asked twice in one comment is answered once.
+    fn answer(&mut self, text: String) {
+        if !self.answers.contains(&text) {
+            self.answers.push(text);
+        }
+    }
+
+    fn stop(&mut self) -> Result<String, Refusal> {
+        self.allowed_to_stop()?;
+        let task = self.task().ok_or(Refusal::NothingToStop)?.clone();
+        let state = transition(&task.state, Step::Stop).map_err(|_| Refusal::NothingToStop)?;
+        let reason = format!("task {} stopped", task.id);
+        self.decision.cancel = task.state.is_busy();
+        self.decision.task = Some(Task { state, ..task });
+        Ok(reason)
+    }
+
+    /// Stopping needs no policy: a broken one must not keep anything running.
+    fn allowed_to_stop(&self) -> Result<(), Refusal> {
+        if self.snapshot.permission.starts_work() {
+            Ok(())
+        } else {
+            Err(Refusal::NoPermission(self.snapshot.permission))
+        }
+    }
+
+    fn retry(&mut self, agent: Option<Name>) -> Result<String, Refusal> {
+        self.allowed()?;
+        let task = self.task().ok_or(Refusal::NothingToRetry)?;
+        if task.state.is_busy() {
+            return Err(Refusal::Busy);
+        }
+        let mut work = task.work.clone();
+        if let Some(agent) = agent {
+            work.performer = Performer::Named(agent);
+        }
+        work.request.by = self.event.actor.clone();
+        work.request.at = self.event.at;
+        self.queue(work)
+    }
+
+    fn start(&mut self, performer: Performer, text: String) -> Result<String, Refusal> {
+        self.allowed()?;
+        let event = self.event;
+        let place = match &event.what {
+            Happening::Commented(comment) => comment.place.clone(),
+            Happening::Opened
+            | Happening::Labeled(_)
+            | Happening::Assigned(_)
+            | Happening::Closed
+            | Happening::Merged
+            | Happening::Reopened
+            | Happening::Gone => None,
+        };
+        self.queue(Work {
+            performer,
+            request: Request {
+                by: event.actor.clone(),
+                at: event.at,
+                text,
+                thread: event.thread.clone(),
+                remarks: self.snapshot.remarks.to_vec(),
+                place,
+            },
+        })
+    }
+
+    /// Queues a job on the open task, or on a new one.
+    fn queue(&mut self, mut work: Work) -> Result<String, Refusal> {
+        let event = self.event;
+        if !event.thread.open {
+            return Err(Refusal::ThreadClosed(event.thread.kind));
+        }
+        self.performable(&work.performer)?;
+        let task = match self.task() {
+            Some(task) => {
+                if self.decision.job.is_some() {
+                    return Err(Refusal::OneAtATime);
+                }
+                if task.state.is_busy() {
+                    return Err(Refusal::Busy);
+                }
+                if let (Some(pull), true) = (task.pull, event.key() == task.id.thread) {
+                    // Requests about a pull request belong where its reviewers see them. On one
+                    // that ended blocked, a retry from the issue is still welcome.
+                    if task.state == State::InReview {
+                        return Err(Refusal::HasPull(pull));
+                    }
+                }
+                let state = transition(&task.state, Step::Queue).map_err(|_| Refusal::Busy)?;
+                // What stands in our own pull request was written by us, or by people who may push.
+                work.request.thread.insider |= event.thread.kind == ThreadKind::Pull;
+                Task {
+                    repo: event.repo.clone(),
+                    state,
+                    jobs: task.jobs + 1,
+                    work: work.clone(),
+                    ..task.clone()
+                }
+            }
+            None if event.thread.kind == ThreadKind::Pull => return Err(Refusal::ForeignPull),
+            None => Task {
+                id: TaskId {
+                    thread: event.key(),
+                    ordinal: self.snapshot.count + 1,
+                },
+                repo: event.repo.clone(),
+                work: work.clone(),
+                state: State::Queued,
+                jobs: 1,
+                branch: self.branch(),
+                head: None,
+                pull: None,
+                last: None,
+            },
+        };
+        let job = JobId {
+            task: task.id,
+            ordinal: task.jobs,
+        };
+        self.decision.task = Some(task);
+        self.decision.job = Some((job, work));
+        Ok(format!("job {job} queued"))
+    }
+
+    /// The first task of a thread has the plain name; later ones must not meet a branch that an
+    /// earlier one left.
+    fn branch(&self) -> BranchName {
+        let name = BranchName::for_thread(self.event.thread.number, &self.event.thread.title);
+        match self.snapshot.count {
+            0 => name,
+            earlier => name.numbered(earlier + 1),
+        }
+    }
+
+    fn performable(&self, performer: &Performer) -> Result<(), Refusal> {
+        let policy = self.allowed()?;
+        let agents = self.snapshot.agents;
+        match performer {
+            Performer::DefaultAgent => {
+                let known = || agents.known.iter().cloned().collect();
+                match policy.agent.as_ref().or(agents.default.as_ref()) {
+                    None => Err(Refusal::NoAgent(known())),
+                    Some(name) if agents.known.contains(name) => Ok(()),
+                    Some(name) => Err(Refusal::UnknownDefault(name.clone(), known())),
+                }
+            }
+            Performer::Named(name) => {
+                if policy.recipes.contains_key(name) || agents.known.contains(name) {
+                    return Ok(());
+                }
+                let known = agents
+                    .known
+                    .iter()
+                    .chain(policy.recipes.keys())
+                    .cloned()
+                    .collect();
+                Err(Refusal::Unknown(name.clone(), known))
+            }
+            Performer::Recipe { name, .. } => {
+                if policy.recipes.contains_key(name) {
+                    return Ok(());
+                }
+                Err(Refusal::UnknownRecipe(
+                    name.clone(),
+                    policy.recipes.keys().cloned().collect(),
+                ))
+            }
+        }
+    }
+}
+
+/// Returns whether a label or an assignment says only once more that the task on the thread is
+/// wanted.
+#[must_use]
+pub fn starts_no_more(task: &Task, event: &ThreadEvent) -> bool {
+    !matches!(task.state, State::Blocked | State::Stopped)
+        || event.at < task.work.request.at.plus(SAME_ACT)
+}
+
+fn not_yet(verb: Verb) -> Refusal {
+    Refusal::NotInThisVersion(verb.as_str().to_owned())
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

@@ -1,0 +1,183 @@
+//! Outbound writes to GitHub as data. An effect is recorded in the transaction that decided it and
+//! sent only after that has committed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::branch::BranchName;
+use crate::domain::ids::{
+    CheckRunId, CommentId, CommitSha, JobId, TaskId, ThreadKey, ThreadNumber,
+};
+
+/// An effect's stable name: recording the same key again changes nothing, or, for an effect that
+/// replaces its text, edits what is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectKey(String);
+
+impl EffectKey {
+    /// The 👀 on what a person did.
+    #[must_use]
+    pub fn reaction(target: ReactionTarget, thread: ThreadKey) -> Self {
+        Self(format!("react/{}", Self::place(target, thread)))
+    }
+
+    fn place(target: ReactionTarget, thread: ThreadKey) -> String {
+        match target {
+            ReactionTarget::Thread => thread.to_string(),
+            ReactionTarget::Comment(id) => format!("{thread}/comment/{id}"),
+            ReactionTarget::ReviewComment(id) => format!("{thread}/review-comment/{id}"),
+        }
+    }
+
+    /// A task's one status comment.
+    #[must_use]
+    pub fn status(task: TaskId) -> Self {
+        Self(format!("{task}/status"))
+    }
+
+    /// The answer to what a person did that needs words: one comment for each comment of theirs,
+    /// and one a thread for labels and assignments, which GitHub may report several times.
+    #[must_use]
+    pub fn reply(target: ReactionTarget, thread: ThreadKey) -> Self {
+        Self(format!("reply/{}", Self::place(target, thread)))
+    }
+
+    /// The answer to a request made on the pull request: one comment a job.
+    #[must_use]
+    pub fn answer(job: JobId) -> Self {
+        Self(format!("{job}/answer"))
+    }
+
+    /// The branch update of one job.
+    #[must_use]
+    pub fn branch(job: JobId) -> Self {
+        Self(format!("{job}/branch"))
+    }
+
+    /// A task's pull request.
+    #[must_use]
+    pub fn pull(task: TaskId) -> Self {
+        Self(format!("{task}/pull"))
+    }
+
+    /// The check run of one job.
+    #[must_use]
+    pub fn check(job: JobId) -> Self {
+        Self(format!("{job}/check"))
+    }
+
+    /// Returns the key as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes a key as it was stored.
+    #[must_use]
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the hidden marker by which a comment that carries this effect is found again.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("<!-- prova:{} -->", self.0)
+    }
+}
+
+impl std::fmt::Display for EffectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One outbound write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// React with 👀.
+    React {
+        /// On what.
+        target: ReactionTarget,
+    },
+    /// Write a comment, or edit it when it is there: found again by the key's marker.
+    Comment {
+        /// Its whole Markdown, marker excluded.
+        body: String,
+    },
+    /// Create the branch at a commit, or move it there from where it was last seen.
+    Branch {
+        /// Which branch.
+        branch: BranchName,
+        /// Where it is to point.
+        to: CommitSha,
+        /// Where it must point now; `None`: it must not exist. Anything else is somebody's work.
+        from: Option<CommitSha>,
+    },
+    /// Open the pull request.
+    Pull {
+        /// The branch with the change.
+        head: BranchName,
+        /// The branch that it is for.
+        base: String,
+        /// Its title.
+        title: String,
+        /// Its description, marker excluded.
+        body: String,
+        /// Whether it is a draft.
+        draft: bool,
+        /// The commit that must be its head.
+        commit: CommitSha,
+    },
+    /// Create a completed check run called `prova`.
+    Check {
+        /// On which commit.
+        commit: CommitSha,
+        /// What it concludes.
+        conclusion: Conclusion,
+        /// Its one-line title.
+        title: String,
+        /// Its Markdown summary.
+        summary: String,
+    },
+}
+
+/// What a 👀 goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReactionTarget {
+    /// The issue or pull request itself.
+    Thread,
+    /// A comment on it.
+    Comment(CommentId),
+    /// An inline comment of a review.
+    ReviewComment(CommentId),
+}
+
+/// What a check run concludes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// All checks passed.
+    Success,
+    /// A check failed, or the agent did.
+    Failure,
+    /// There was nothing to check with.
+    Neutral,
+}
+
+/// What a sent effect left on GitHub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// A reaction.
+    Reaction,
+    /// A comment.
+    Comment(CommentId),
+    /// A branch that points at the commit.
+    Branch(CommitSha),
+    /// A pull request.
+    Pull(ThreadNumber),
+    /// A check run.
+    Check(CheckRunId),
+}

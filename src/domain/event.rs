@@ -1,0 +1,143 @@
+//! Deliveries in our own words. Names are past tense: an event is something that happened.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::{
+    CommentId, InstallationId, Login, RepoId, RepoName, ThreadKey, ThreadNumber,
+};
+use crate::domain::repo::{Actor, Repo};
+use crate::domain::time::Timestamp;
+
+/// What a delivery said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Something happened on an issue or a pull request.
+    Thread(Box<ThreadEvent>),
+    /// The App lost an installation: removed or suspended.
+    InstallationLost(InstallationId),
+    /// The App lost single repositories of an installation, or they were deleted.
+    RepositoriesLost(Vec<RepoId>),
+    /// A repository was renamed or moved to another owner.
+    RepositoryRenamed {
+        /// Which one.
+        repo: RepoId,
+        /// What it is called now.
+        to: RepoName,
+    },
+    /// Nothing that Prova acts on.
+    NotOurs(NotOurs),
+}
+
+/// A delivery that Prova does not act on, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotOurs {
+    /// Event and action: `push`, `issues.pinned`.
+    pub what: String,
+    /// Why nothing is done.
+    pub why: &'static str,
+}
+
+/// Something that happened on a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadEvent {
+    /// The repository.
+    pub repo: Repo,
+    /// Who did it.
+    pub actor: Actor,
+    /// The thread as it was then.
+    pub thread: Thread,
+    /// What was done.
+    pub what: Happening,
+    /// When, by GitHub's clock where the payload tells, else when the delivery was received.
+    pub at: Timestamp,
+}
+
+impl ThreadEvent {
+    /// Returns the key of the thread.
+    #[must_use]
+    pub fn key(&self) -> ThreadKey {
+        ThreadKey {
+            repo: self.repo.id,
+            number: self.thread.number,
+        }
+    }
+}
+
+/// What was done on a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The issue was opened, perhaps with labels.
+    Opened,
+    /// A label was added.
+    Labeled(String),
+    /// Someone was assigned.
+    Assigned(Login),
+    /// A comment was written.
+    Commented(Comment),
+    /// The issue was closed, or the pull request was closed without merging.
+    Closed,
+    /// The pull request was merged.
+    Merged,
+    /// The issue or pull request was opened again.
+    Reopened,
+    /// The issue was deleted or moved to another repository.
+    Gone,
+}
+
+/// An issue or a pull request as a delivery showed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    /// Its number.
+    pub number: ThreadNumber,
+    /// Which of the two it is.
+    pub kind: ThreadKind,
+    /// Its title.
+    pub title: String,
+    /// Its description; empty when there is none.
+    pub body: String,
+    /// Who opened it.
+    pub author: Login,
+    /// Whether GitHub says that the author belongs to the repository (owner, member or
+    /// collaborator); text of anyone else is quoted as untrusted.
+    pub insider: bool,
+    /// Names of its labels.
+    pub labels: Vec<String>,
+    /// Whether it is open.
+    pub open: bool,
+    /// Whether the conversation is locked.
+    pub locked: bool,
+    /// How many comments it has.
+    pub comments: u64,
+}
+
+/// Which kind of thread it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThreadKind {
+    /// An issue.
+    Issue,
+    /// A pull request.
+    Pull,
+}
+
+/// A comment on a thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    /// Its id.
+    pub id: CommentId,
+    /// Its Markdown source.
+    pub body: String,
+    /// Where in the diff it stands, for an inline comment of a review.
+    pub place: Option<DiffPlace>,
+}
+
+/// A place in a pull request's diff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiffPlace {
+    /// The file.
+    pub path: String,
+    /// The line, unless the comment is about the whole file or the line is gone.
+    pub line: Option<u64>,
+    /// The hunk that the comment was written on.
+    pub hunk: String,
+}

@@ -1,0 +1,65 @@
+//! What the server observed, and, kept apart from it, what the agent said.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::time::Span;
+
+/// How a command in a sandbox ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It exited with this code.
+    Exited(i32),
+    /// A signal ended it.
+    Signalled(i32),
+    /// It was killed at the end of its wall clock.
+    TimedOut,
+    /// It was killed because a person or the server stopped the job.
+    Cancelled,
+}
+
+impl Ending {
+    /// Returns whether it ended by itself with exit code 0.
+    #[must_use]
+    pub const fn succeeded(self) -> bool {
+        matches!(self, Self::Exited(0))
+    }
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit {code}"),
+            Self::Signalled(signal) => write!(f, "signal {signal}"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Cancelled => f.write_str("stopped"),
+        }
+    }
+}
+
+/// One command that the server ran on the harvested tree in a clean sandbox, and what it saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The command as policy gives it.
+    pub command: String,
+    /// How it ended.
+    pub ending: Ending,
+    /// Wall clock.
+    pub took: Span,
+    /// SHA-256 of the kept output, in hexadecimal.
+    pub log_digest: String,
+    /// The end of its output, redacted, for people.
+    pub excerpt: String,
+}
+
+/// What the agent says of its own work: the file at `PROVA_RESULT`. Shown, never counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Claim {
+    /// A title for the pull request.
+    pub title: Option<String>,
+    /// What it did.
+    pub summary: Option<String>,
+    /// Anything a reviewer should know.
+    pub notes: Option<String>,
+}

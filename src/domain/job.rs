@@ -1,0 +1,279 @@
+//! A job: one agent run, the request it was frozen with, and the journal of its steps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::change::Harvest;
+use crate::domain::event::{DiffPlace, Thread};
+use crate::domain::evidence::{Claim, Ending, Evidence};
+use crate::domain::ids::{CommitSha, Login, TreeSha};
+use crate::domain::name::Name;
+use crate::domain::repo::Actor;
+use crate::domain::time::{Span, Timestamp};
+
+/// What a job is to do, frozen at the trigger; later edits on GitHub do not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// Who does it.
+    pub performer: Performer,
+    /// What was asked.
+    pub request: Request,
+}
+
+/// Who does a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Performer {
+    /// The agent that policy or the server's settings name.
+    DefaultAgent,
+    /// The agent or recipe of this name; recipes of the repository's policy come first.
+    Named(Name),
+    /// The recipe of this name and nothing else, with what a person gave it to work on.
+    Recipe {
+        /// Its name in policy.
+        name: Name,
+        /// What stood behind the name in the command.
+        input: Option<String>,
+    },
+}
+
+/// What was asked, by whom, and the thread as it was then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who asked. The commit carries them as co-author.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What they wrote behind the mention, as Markdown; empty for a label or an assignment.
+    pub text: String,
+    /// The thread.
+    pub thread: Thread,
+    /// Comments written before the request, oldest first.
+    pub remarks: Vec<Remark>,
+    /// The place in the diff, when the request stands in an inline comment.
+    pub place: Option<DiffPlace>,
+}
+
+/// A comment that stood on the thread when the request was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Who wrote it.
+    pub author: Login,
+    /// Whether GitHub says that the author belongs to the repository (owner, member or
+    /// collaborator); text of anyone else is quoted as untrusted.
+    pub insider: bool,
+    /// Its Markdown.
+    pub body: String,
+}
+
+/// One line of a job's journal: a step that has been done, with what it left. A crash afterwards
+/// does not repeat it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Entry {
+    /// The base was chosen and the brief written.
+    Briefed(Briefed),
+    /// The agent ran.
+    Ran(Ran),
+    /// The checkout was read.
+    Harvested(Harvested),
+    /// The checks ran on the harvested tree.
+    Checked {
+        /// One per command, in order; a failed setup command ends the list.
+        evidence: Vec<Evidence>,
+    },
+    /// The commit exists on GitHub, on no branch yet.
+    Committed {
+        /// The commit.
+        commit: CommitSha,
+    },
+}
+
+/// The base and the brief.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Briefed {
+    /// The commit that the checkout is made from.
+    pub base: CommitSha,
+    /// Whether `base` is the head of the task's own branch, which then exists.
+    pub on_branch: bool,
+    /// The default branch's commit that policy and instructions were read from.
+    pub policy_commit: CommitSha,
+    /// SHA-256 of the brief, in hexadecimal.
+    pub brief_digest: String,
+    /// The agent or recipe that was chosen, as its name in settings or policy.
+    pub agent: String,
+}
+
+/// What was observed of the agent's run, and its claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ran {
+    /// How it ended.
+    pub ending: Ending,
+    /// Wall clock.
+    pub took: Span,
+    /// SHA-256 of the kept output, in hexadecimal.
+    pub log_digest: String,
+    /// Bytes of output in all.
+    pub output_bytes: u64,
+    /// The end of its output, redacted.
+    pub excerpt: String,
+    /// The setup command that failed before the agent could start, when one did.
+    pub failed_setup: Option<Evidence>,
+    /// What it said it did.
+    pub claim: Option<Claim>,
+    /// The sandbox backend it ran in.
+    pub sandbox: String,
+}
+
+/// What the harvest found, and what policy lets through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Harvested {
+    /// Everything that was found.
+    pub harvest: Harvest,
+    /// The changes that policy protects, as (index into the changes, the pattern).
+    pub protected: Vec<(usize, String)>,
+    /// The tree without protected changes: what is checked and published.
+    pub tree: TreeSha,
+}
+
+impl Harvested {
+    /// Returns the indexes of the changes that are published.
+    #[must_use]
+    pub fn kept(&self) -> Vec<usize> {
+        (0..self.harvest.changes.len())
+            .filter(|n| !self.protected.iter().any(|(m, _)| m == n))
+            .collect()
+    }
+
+    /// Returns whether everything that the agent left may be published.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.harvest.refused.is_empty() && self.protected.is_empty()
+    }
+}
+
+/// How far a job has come: its journal, folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The base and the brief, once chosen.
+    pub briefed: Option<Briefed>,
+    /// The run, once over.
+    pub ran: Option<Ran>,
+    /// The harvest, once read.
+    pub harvested: Option<Harvested>,
+    /// The evidence, once gathered.
+    pub evidence: Option<Vec<Evidence>>,
+    /// The commit, once it exists.
+    pub commit: Option<CommitSha>,
+}
+
+/// What a job has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Choose the base, read policy and instructions, write the brief.
+    Brief,
+    /// Make a checkout and run the agent in it.
+    Run,
+    /// Read what changed.
+    Harvest,
+    /// Run the checks.
+    Check,
+    /// Create the commit.
+    Commit,
+    /// Hand over to the outbox.
+    Conclude,
+}
+
+impl Progress {
+    /// Folds a journal; a later entry of a kind replaces an earlier one, and whatever came after
+    /// that one is forgotten, because it was about something else.
+    pub fn fold(journal: impl IntoIterator<Item = Entry>) -> Self {
+        let mut progress = Self::default();
+        for entry in journal {
+            progress.apply(entry);
+        }
+        progress
+    }
+
+    /// Adds one entry.
+    pub fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Briefed(briefed) => {
+                *self = Self {
+                    briefed: Some(briefed),
+                    ..Self::default()
+                };
+            }
+            Entry::Ran(ran) => self.ran = Some(ran),
+            Entry::Harvested(harvested) => self.harvested = Some(harvested),
+            Entry::Checked { evidence } => self.evidence = Some(evidence),
+            Entry::Committed { commit } => self.commit = Some(commit),
+        }
+    }
+
+    /// Returns what is left of it when a new attempt starts and `survives` says whether the
+    /// harvested objects are still there: a finished agent is not run again, an interrupted one
+    /// starts over in a fresh checkout.
+    #[must_use]
+    pub fn resume(self, survives: bool) -> Self {
+        if self.commit.is_some() || (self.harvested.is_some() && survives) {
+            self
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Returns the next step.
+    #[must_use]
+    pub fn next(&self) -> Step {
+        let (Some(_), Some(ran), Some(harvested)) = (&self.briefed, &self.ran, &self.harvested)
+        else {
+            return match (&self.briefed, &self.ran) {
+                (None, _) => Step::Brief,
+                (Some(_), None) => Step::Run,
+                (Some(_), Some(_)) => Step::Harvest,
+            };
+        };
+        let worth_checking = ran.ending.succeeded() && harvested.is_complete();
+        if harvested.kept().is_empty() || self.commit.is_some() {
+            Step::Conclude
+        } else if worth_checking && self.evidence.is_none() {
+            Step::Check
+        } else {
+            Step::Commit
+        }
+    }
+}
+
+impl Entry {
+    /// Returns the step in one line for people.
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self {
+            Self::Briefed(briefed) => {
+                format!(
+                    "brief for {} on {}",
+                    briefed.agent,
+                    short(briefed.base.as_str())
+                )
+            }
+            Self::Ran(ran) => match &ran.failed_setup {
+                Some(setup) => format!("setup failed: {} ({})", setup.command, setup.ending),
+                None => format!("agent: {} after {}", ran.ending, ran.took),
+            },
+            Self::Harvested(harvested) => format!(
+                "harvest: {} changed, {} left out",
+                harvested.kept().len(),
+                harvested.protected.len() + harvested.harvest.refused.len()
+            ),
+            Self::Checked { evidence } => {
+                let passed = evidence.iter().filter(|one| one.ending.succeeded()).count();
+                format!("checks: {passed} of {} passed", evidence.len())
+            }
+            Self::Committed { commit } => format!("commit {}", short(commit.as_str())),
+        }
+    }
+}
+
+fn short(id: &str) -> String {
+    id.chars().take(10).collect()
+}

@@ -1,0 +1,118 @@
+//! The policy of a repository: what `.github/prova.toml` says, as plain values.
+//!
+//! It is read from the default branch, never from the change that an agent made. Without the file,
+//! [`Policy::default`] holds.
+
+pub mod protected;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::Login;
+use crate::domain::money::Usd;
+use crate::domain::name::Name;
+use crate::domain::policy::protected::Protected;
+
+/// Where the policy stands in a repository.
+pub const POLICY_PATH: &str = ".github/prova.toml";
+
+/// What a repository lets the App do, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The label that starts a task; `LABEL:NAME` starts it with agent or recipe `NAME`.
+    pub label: String,
+    /// Accounts whose assignment to an issue starts a task, besides the App's own.
+    pub assignees: Vec<Login>,
+    /// The agent that works unless a person names another; `None` is the server's default.
+    pub agent: Option<Name>,
+    /// Files of the default branch that go into every brief, when they exist.
+    pub instructions: Vec<String>,
+    /// Commands run in the sandbox before the agent.
+    pub setup: Vec<String>,
+    /// Commands run by the server on the result; what they return is the evidence.
+    pub checks: Vec<String>,
+    /// Whether a plan is made first.
+    pub plan: PlanMode,
+    /// Paths that a change may not touch.
+    pub protect: Protected,
+    /// Hosts that a sandbox may reach through the gateway, besides the models.
+    pub egress: Vec<String>,
+    /// Whether pull requests are opened as drafts.
+    pub draft: bool,
+    /// Deterministic jobs, without a model.
+    pub recipes: BTreeMap<Name, Recipe>,
+    /// What work may cost.
+    pub budget: Budget,
+    /// Jobs that start by the clock.
+    pub schedules: BTreeMap<Name, Schedule>,
+    /// How long work may take.
+    pub limits: Limits,
+}
+
+/// Whether a task begins with a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanMode {
+    /// Plan what is large enough for it, and carry it out.
+    Auto,
+    /// Plan, and wait for a person's `approve`.
+    Approve,
+    /// Work without one.
+    Off,
+}
+
+/// A job that runs a command instead of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The command, for a shell in the checkout.
+    pub run: String,
+    /// The pull request's title; `None` makes one from the name.
+    pub title: Option<String>,
+}
+
+/// What work may cost, in US dollars; `None` leaves it to the server's limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// For one job.
+    pub job_usd: Option<Usd>,
+}
+
+/// A job that starts by the clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// When, in the five fields of cron, in UTC.
+    pub cron: String,
+    /// What to do: a request, as it would stand after a mention.
+    pub run: String,
+}
+
+/// How long work may take; `None` leaves it to the server's limits, which it cannot exceed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Wall clock of one job in minutes.
+    pub timeout_minutes: Option<u32>,
+}
+
+impl Default for Policy {
+    /// Returns what holds without a file: nothing runs on the server's word alone but the agent, no
+    /// host can be reached, and what acts on merge or on checkout stays as it is.
+    fn default() -> Self {
+        Self {
+            label: "prova".to_owned(),
+            assignees: Vec::new(),
+            agent: None,
+            instructions: vec!["AGENTS.md".to_owned()],
+            setup: Vec::new(),
+            checks: Vec::new(),
+            plan: PlanMode::Off,
+            protect: Protected::default(),
+            egress: Vec::new(),
+            draft: true,
+            recipes: BTreeMap::new(),
+            budget: Budget::default(),
+            schedules: BTreeMap::new(),
+            limits: Limits::default(),
+        }
+    }
+}

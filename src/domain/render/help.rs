@@ -1,0 +1,37 @@
+//! What can be asked.
+
+use crate::domain::name::Name;
+use crate::domain::render::parts::Links;
+
+/// Returns the answer to `help`.
+#[must_use]
+pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> String {
+    let list = |names: &[Name]| match names {
+        [] => "none".to_owned(),
+        names => names
+            .iter()
+            .map(|n| format!("`{n}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    let command = |text: &str| links.command(text);
+    format!(
+        "Label an issue `{label}`, or write in a comment:\n\n\
+         | command | effect |\n| --- | --- |\n\
+         | {} | does it: a pull request, or follow-up commits on mine |\n\
+         | {} | the same with that agent |\n\
+         | {} | runs a recipe, no model involved |\n\
+         | {} | says how it stands |\n\
+         | {} | ends what runs; what is done so far stays on the branch |\n\
+         | {} | tries again |\n\n\
+         Agents: {}. Recipes: {}. Only people with write permission can start work.",
+        command("<what to do>"),
+        command("with AGENT <what to do>"),
+        command("run RECIPE"),
+        command("status"),
+        command("stop"),
+        command("retry"),
+        list(agents),
+        list(recipes),
+    )
+}

@@ -1,0 +1,11 @@
+//! Every text that Prova writes on GitHub.
+//!
+//! A text says what happened, what was not done, and what a person can do next. What people and
+//! agents wrote goes in only through `domain::sanitize`, so it cannot mention, link or close.
+
+pub mod commit;
+pub mod help;
+pub mod parts;
+pub mod pull;
+pub mod refusal;
+pub mod status;

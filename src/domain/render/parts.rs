@@ -1,0 +1,167 @@
+//! Pieces that several texts share.
+
+use std::fmt::Write as _;
+
+use crate::domain::branch::BranchName;
+use crate::domain::change::{ChangeKind, Mode, RefusalReason};
+use crate::domain::evidence::Evidence;
+use crate::domain::ids::{CommitSha, RepoName};
+use crate::domain::report::{Changed, Report};
+use crate::domain::sanitize::neutral;
+
+/// How many paths a text lists before it only counts.
+const LISTED: usize = 50;
+
+/// Where links point, and how Prova is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// GitHub's address for people, without a slash at its end: `https://github.com`.
+    pub web_url: String,
+    /// The App's slug: what follows `@`.
+    pub slug: String,
+}
+
+impl Links {
+    /// Returns a link to a branch.
+    #[must_use]
+    pub fn branch(&self, repo: &RepoName, branch: &BranchName) -> String {
+        format!("[`{branch}`]({}/{repo}/tree/{branch})", self.web_url)
+    }
+
+    /// Returns a link to a commit.
+    #[must_use]
+    pub fn commit(&self, repo: &RepoName, commit: &CommitSha) -> String {
+        let short: String = commit.as_str().chars().take(10).collect();
+        format!("[`{short}`]({}/{repo}/commit/{commit})", self.web_url)
+    }
+
+    /// Returns a command as a person would type it.
+    #[must_use]
+    pub fn command(&self, command: &str) -> String {
+        format!("`@{} {command}`", self.slug)
+    }
+}
+
+/// Returns the checks as a table; empty when there are none.
+#[must_use]
+pub fn checks(evidence: &[Evidence]) -> String {
+    if evidence.is_empty() {
+        return String::new();
+    }
+    let mut out = "| check | result | time |\n| --- | --- | --- |\n".to_owned();
+    for one in evidence {
+        let mark = if one.ending.succeeded() { "✅" } else { "❌" };
+        let command = neutral::inline(&one.command, 120);
+        let _ = writeln!(out, "| {command} | {mark} {} | {} |", one.ending, one.took);
+    }
+    out
+}
+
+/// Returns the end of a log, folded; empty when there is none.
+#[must_use]
+pub fn excerpt(title: &str, text: &str) -> String {
+    if text.trim().is_empty() {
+        return String::new();
+    }
+    format!(
+        "<details><summary>{title}</summary>\n\n{}\n\n</details>\n",
+        neutral::fenced(text)
+    )
+}
+
+/// Returns the excerpts of the checks that failed, or of the last one when all passed.
+#[must_use]
+pub fn check_excerpts(evidence: &[Evidence]) -> String {
+    let failed: Vec<_> = evidence.iter().filter(|e| !e.ending.succeeded()).collect();
+    let chosen = if failed.is_empty() {
+        evidence.last().into_iter().collect()
+    } else {
+        failed
+    };
+    chosen
+        .iter()
+        .map(|one| {
+            let command = neutral::inline(&one.command, 120);
+            let shown = excerpt("End of its output", &one.excerpt);
+            if shown.is_empty() {
+                shown
+            } else {
+                format!("{command}\n{shown}\n")
+            }
+        })
+        .collect()
+}
+
+/// Returns the changed paths as a list.
+#[must_use]
+pub fn changes(changes: &[Changed]) -> String {
+    let mut out = String::new();
+    for change in changes.iter().take(LISTED) {
+        let (word, extra) = match &change.kind {
+            ChangeKind::Added(entry) => ("added", mode_word(entry.mode)),
+            ChangeKind::Modified(entry) => ("modified", mode_word(entry.mode)),
+            ChangeKind::Deleted => ("deleted", ""),
+        };
+        let path = neutral::inline(&change.path.to_string(), 200);
+        let _ = writeln!(out, "- {word} {path}{extra}");
+    }
+    if changes.len() > LISTED {
+        let _ = writeln!(out, "- and {} more", changes.len() - LISTED);
+    }
+    out
+}
+
+/// Returns what was left out of the change and why, as a list; empty when nothing was.
+#[must_use]
+pub fn left_out(report: &Report) -> String {
+    let protected = report.protected.iter().map(|(path, pattern)| {
+        let path = neutral::inline(&path.to_string(), 200);
+        format!("- {path}: protected by {}\n", neutral::inline(pattern, 200))
+    });
+    let refused = report.refused.iter().map(|refusal| {
+        let path = neutral::inline(&refusal.path.to_string(), 200);
+        format!("- {path}: {}\n", reason(refusal.reason))
+    });
+    let all: Vec<_> = protected.chain(refused).collect();
+    let mut out: String = all.iter().take(LISTED).map(String::as_str).collect();
+    if all.len() > LISTED {
+        let _ = writeln!(out, "- and {} more", all.len() - LISTED);
+    }
+    out
+}
+
+/// Returns `1 file` or `N files`.
+#[must_use]
+pub fn files(count: usize) -> String {
+    if count == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{count} files")
+    }
+}
+
+const fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::File => "",
+        Mode::Executable => " (executable)",
+        Mode::Link => " (link)",
+    }
+}
+
+/// Returns why something was left out, in words.
+#[must_use]
+pub const fn reason(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::NestedGit => "a repository inside the repository",
+        RefusalReason::SpecialFile => "a device, pipe or socket",
+        RefusalReason::EscapingLink => "a link that leads out of the repository",
+        RefusalReason::HostileName => "a name that git refuses or that harms some systems",
+        RefusalReason::NotUtf8 => "a name that is not UTF-8, which GitHub's API cannot carry",
+        RefusalReason::TooLarge => "too large",
+        RefusalReason::HostileModules => "a `.gitmodules` that git refuses",
+        RefusalReason::CaseCollision => "differs from another name only in case",
+        RefusalReason::TooDeep => "nested too deep",
+        RefusalReason::TooMany => "too many files; the rest was not read",
+        RefusalReason::Unreadable => "could not be read",
+    }
+}

@@ -1,0 +1,177 @@
+//! The pull request and the check run.
+
+use std::fmt::Write as _;
+
+use crate::domain::effect::Conclusion;
+use crate::domain::event::ThreadKind;
+use crate::domain::evidence::Claim;
+use crate::domain::job::Request;
+use crate::domain::render::commit;
+use crate::domain::render::parts::{
+    Links, changes, check_excerpts, checks, excerpt, files, left_out,
+};
+use crate::domain::report::{Outcome, Report, RunFacts};
+use crate::domain::sanitize::{neutral, visible};
+use crate::domain::task::Task;
+
+/// GitHub refuses bodies of more characters (422 "Body is too long"); markers need some room.
+const MAX_CHARS: usize = 60_000;
+const TITLE_CHARS: usize = 200;
+const ASKED_CHARS: usize = 2_000;
+const CLAIM_CHARS: usize = 5_000;
+
+/// Returns the pull request's title.
+#[must_use]
+pub fn title(request: &Request, report: &Report) -> String {
+    let claimed = report.claim.as_ref().and_then(|c| c.title.as_deref());
+    commit::title(claimed, request, TITLE_CHARS)
+}
+
+/// Returns the pull request's description: what was asked, what changed, what the server observed,
+/// and apart from it what the agent says.
+#[must_use]
+pub fn body(task: &Task, request: &Request, report: &Report, links: &Links) -> String {
+    let mut out = String::new();
+    if request.thread.kind == ThreadKind::Issue {
+        let _ = write!(out, "Closes #{}\n\n", request.thread.number);
+    }
+    let _ = write!(
+        out,
+        "### What was asked\n\n@{} asked in #{}",
+        request.by.login, request.thread.number
+    );
+    if request.text.trim().is_empty() {
+        let title = neutral::inline(&request.thread.title, TITLE_CHARS);
+        let _ = write!(out, ": {title}\n\n");
+    } else {
+        let text = visible::visible(&request.text, ASKED_CHARS);
+        let _ = write!(out, ":\n\n{}\n\n", neutral::quote(&text));
+    }
+    let count = files(report.changes.len());
+    let _ = write!(
+        out,
+        "### What changed ({count})\n\n{}\n",
+        changes(&report.changes)
+    );
+    out.push_str("### What the server observed\n\n");
+    out.push_str(&observed(report, links, task));
+    if let Some(claim) = &report.claim {
+        out.push_str(&claimed(claim));
+    }
+    let _ = write!(out, "\n{}", footer(task, report));
+    visible::cut(out, MAX_CHARS)
+}
+
+/// Returns the check run's conclusion, title and summary.
+#[must_use]
+pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String, String) {
+    let failed = report
+        .evidence
+        .iter()
+        .filter(|e| !e.ending.succeeded())
+        .count();
+    let total = report.evidence.len();
+    let (conclusion, title) = match &report.outcome {
+        Outcome::Proposed if total == 0 => (
+            Conclusion::Neutral,
+            "No checks: policy names none".to_owned(),
+        ),
+        Outcome::Proposed => (
+            Conclusion::Success,
+            format!("{total} of {total} checks passed"),
+        ),
+        Outcome::ChecksFailed => (
+            Conclusion::Failure,
+            format!("{failed} of {total} checks failed"),
+        ),
+        other @ (Outcome::NothingChanged
+        | Outcome::Refused
+        | Outcome::AgentFailed
+        | Outcome::SetupFailed(_)
+        | Outcome::Stopped(_)
+        | Outcome::Faulted(_)) => (
+            Conclusion::Failure,
+            format!("Partial work: {}", other.word()),
+        ),
+    };
+    let mut summary = observed(report, links, task);
+    let _ = write!(summary, "\n{}", footer(task, report));
+    (conclusion, title, visible::cut(summary, MAX_CHARS))
+}
+
+fn observed(report: &Report, links: &Links, task: &Task) -> String {
+    let mut out = String::new();
+    if report.evidence.is_empty() {
+        out.push_str("No checks ran: `checks` in `.github/prova.toml` names none.\n");
+    } else {
+        out.push_str(&checks(&report.evidence));
+        if let Some((commit, tree)) = &report.commit {
+            let _ = write!(
+                out,
+                "\nRun by the server in a clean sandbox on tree `{tree}`, which is the tree of {}.\n",
+                links.commit(&task.repo.name, commit)
+            );
+        }
+        let _ = write!(out, "\n{}", check_excerpts(&report.evidence));
+    }
+    if let Some(run) = &report.run {
+        let _ = write!(
+            out,
+            "\nThe agent {} ran {}: {}.\n",
+            neutral::inline(&run.agent, 80),
+            run.took,
+            run.ending
+        );
+        if run.sandbox == "none" {
+            out.push_str(
+                "\n> [!WARNING]\n> It ran **without a sandbox** (`backend = \"none\"`).\n",
+            );
+        }
+        out.push_str(&excerpt("End of the agent's output", &run.excerpt));
+    }
+    let left = left_out(report);
+    if !left.is_empty() {
+        let _ = write!(out, "\nLeft out:\n\n{left}");
+    }
+    out
+}
+
+fn claimed(claim: &Claim) -> String {
+    let said: Vec<_> = [claim.summary.as_deref(), claim.notes.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| neutral::quote(&visible::visible(text, CLAIM_CHARS)))
+        .collect();
+    if said.is_empty() {
+        return String::new();
+    }
+    format!(
+        "\n### What the agent says (not verified)\n\n{}\n",
+        said.join("\n\n")
+    )
+}
+
+fn footer(task: &Task, report: &Report) -> String {
+    let Some(RunFacts {
+        brief_digest,
+        base,
+        log_digest,
+        sandbox,
+        ..
+    }) = &report.run
+    else {
+        return format!("<sub>Task `{}`, job `{}`.</sub>\n", task.id, report.job);
+    };
+    format!(
+        "<sub>Task `{}`, job `{}`, base `{base}`, brief `sha256:{}`, log `sha256:{}`, sandbox `{sandbox}`.</sub>\n",
+        task.id,
+        report.job,
+        short(brief_digest),
+        short(log_digest),
+    )
+}
+
+fn short(digest: &str) -> String {
+    digest.chars().take(16).collect()
+}

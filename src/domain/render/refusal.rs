@@ -1,0 +1,115 @@
+//! Answers that start nothing: why not, and what to do instead.
+
+use crate::domain::event::ThreadKind;
+use crate::domain::ids::ThreadNumber;
+use crate::domain::name::Name;
+use crate::domain::render::parts::Links;
+use crate::domain::repo::Permission;
+use crate::domain::sanitize::neutral;
+
+/// Why something that a person asked for is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// They may not start work.
+    NoPermission(Permission),
+    /// The policy file cannot be used; its problems as a Markdown list.
+    BadPolicy(String),
+    /// No agent was named and none is the default; what there is.
+    NoAgent(Vec<Name>),
+    /// The agent that policy names is not set up; what there is.
+    UnknownDefault(Name, Vec<Name>),
+    /// There is neither an agent nor a recipe of that name; what there is.
+    Unknown(Name, Vec<Name>),
+    /// There is no recipe of that name; what there is.
+    UnknownRecipe(Name, Vec<Name>),
+    /// The thread is closed; which kind it is.
+    ThreadClosed(ThreadKind),
+    /// Work is going on; another request has to wait.
+    Busy,
+    /// Another request of the same comment is done first.
+    OneAtATime,
+    /// There is nothing that could be stopped.
+    NothingToStop,
+    /// There is nothing that could be tried again.
+    NothingToRetry,
+    /// The pull request is not one of ours.
+    ForeignPull,
+    /// The task already has a pull request.
+    HasPull(ThreadNumber),
+    /// A command that this version does not carry out.
+    NotInThisVersion(String),
+    /// A command that could not be read: why.
+    Unreadable(String),
+}
+
+/// Returns the answer.
+#[must_use]
+pub fn refusal(refusal: &Refusal, links: &Links) -> String {
+    match refusal {
+        Refusal::NoPermission(has) => format!(
+            "I start work only for people with write permission here, and you have {has} permission. Nothing was started; somebody who can push may ask in your place."
+        ),
+        Refusal::BadPolicy(problems) => format!(
+            "I cannot use the policy of this repository, so nothing was started:\n\n{problems}\n\nMend `.github/prova.toml` on the default branch, then ask again."
+        ),
+        Refusal::NoAgent(known) if known.is_empty() => "This server has no agent yet, so nothing was started. Whoever runs it adds one as an `[agents.NAME]` table of its settings; recipes of `.github/prova.toml` work without.".to_owned(),
+        Refusal::NoAgent(known) => format!(
+            "This server has several agents and none of them is the default. Name one as `agent` in `.github/prova.toml`, or ask with {}. {}",
+            links.command("with NAME …"), there_is(known)
+        ),
+        Refusal::UnknownDefault(name, known) => format!(
+            "`.github/prova.toml` names the agent `{name}`, which this server does not have. {}", there_is(known)
+        ),
+        Refusal::Unknown(name, known) => format!(
+            "There is neither an agent nor a recipe called `{name}`. {}", there_is(known)
+        ),
+        Refusal::UnknownRecipe(name, known) => format!(
+            "There is no recipe called `{name}` in `.github/prova.toml`. {}", there_is(known)
+        ),
+        Refusal::ThreadClosed(ThreadKind::Issue) => {
+            "This issue is closed, so nothing was started. Reopen it and ask again.".to_owned()
+        }
+        Refusal::ThreadClosed(ThreadKind::Pull) => {
+            "This pull request is closed, so nothing was started. Ask in an issue.".to_owned()
+        }
+        Refusal::Busy => format!(
+            "I am still working on the last request here; the status comment says how far. Ask again when it has ended, or {} it first.",
+            links.command("stop")
+        ),
+        Refusal::OneAtATime => "I do one request at a time and began with the first of this comment. Ask for the next when it has ended.".to_owned(),
+        Refusal::NothingToStop => "Nothing runs here, so there is nothing to stop.".to_owned(),
+        Refusal::NothingToRetry => format!(
+            "Nothing was tried here yet. Ask for something with {}.", links.command("…")
+        ),
+        Refusal::ForeignPull => {
+            "I work on issues and on pull requests that I opened; this one is somebody else's, so nothing was done.".to_owned()
+        }
+        Refusal::HasPull(number) => format!(
+            "My pull request for this is #{number}. Ask for changes there."
+        ),
+        Refusal::NotInThisVersion(command) => format!(
+            "{} is not something this version does. {} lists what is.",
+            neutral::inline(command, 40),
+            links.command("help")
+        ),
+        Refusal::Unreadable(why) => why.clone(),
+    }
+}
+
+/// Tells that the default branch is not there. GitHub names one for a repository without a commit,
+/// too, so this is seen only when it is fetched.
+#[must_use]
+pub fn no_default_branch(branch: &str) -> String {
+    format!(
+        "There is no branch {} here yet, so there is nothing to work on. Push a first commit, then ask again.",
+        neutral::inline(branch, 100)
+    )
+}
+
+fn there_is(known: &[Name]) -> String {
+    if known.is_empty() {
+        return "None is set up here.".to_owned();
+    }
+    let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!("Set up here: {}.", names.join(", "))
+}

@@ -1,0 +1,236 @@
+//! A task's one status comment, edited in place, and the answer to a request on its pull request.
+
+use std::fmt::Write as _;
+
+use crate::domain::ids::ThreadNumber;
+use crate::domain::render::parts::{Links, check_excerpts, checks, excerpt, files, left_out};
+use crate::domain::report::{Outcome, Report};
+use crate::domain::sanitize::{neutral, visible};
+use crate::domain::task::{State, Task};
+
+/// GitHub refuses bodies of more characters; the marker needs some room.
+const MAX_CHARS: usize = 60_000;
+
+/// Returns the comment for the task as it is now.
+#[must_use]
+pub fn status(task: &Task, links: &Links) -> String {
+    let by = &task.work.request.by.login;
+    let stop = links.command("stop");
+    let text = match &task.state {
+        State::Queued => {
+            format!("**Queued**, asked by @{by}: waits for a free worker. {stop} takes it back.")
+        }
+        State::Running => format!(
+            "**Working on it**, asked by @{by}: an agent runs in a sandboxed checkout. {stop} ends it."
+        ),
+        State::Publishing => {
+            format!("**Publishing**, asked by @{by}: the work is done; its pull request is next.")
+        }
+        State::InReview => in_review(task, links),
+        State::Blocked => blocked(task, links),
+        State::Stopped => stopped(task, links),
+        State::Merged => format!("**Merged**: {}.", pull(task)),
+        State::Closed => closed(task, links),
+    };
+    visible::cut(text.trim_end().to_owned(), MAX_CHARS)
+}
+
+/// Returns the answer to whoever asks how it stands where there is no task.
+#[must_use]
+pub fn no_task(links: &Links) -> String {
+    format!(
+        "No task is open here. {} begins one.",
+        links.command("<what to do>")
+    )
+}
+
+/// Tells why the work was not published when somebody has pushed meanwhile.
+#[must_use]
+pub fn overtaken(task: &Task, links: &Links) -> String {
+    format!(
+        "Somebody has pushed to {} since I began, and I never write over anybody's commits: what I did was not published. {} does it again on top of them.",
+        links.branch(&task.repo.name, &task.branch),
+        links.command("retry")
+    )
+}
+
+fn closed(task: &Task, links: &Links) -> String {
+    match task.pull {
+        Some(number) => {
+            format!("**Closed**: pull request #{number} ended without a merge. Nothing runs.")
+        }
+        None => format!(
+            "**Closed** before there was a pull request. Nothing runs.\n\n{}",
+            kept(task, links)
+        ),
+    }
+}
+
+fn pull(task: &Task) -> String {
+    match task.pull {
+        Some(number) => format!("pull request #{number}"),
+        None => format!("#{}", task.id.thread.number),
+    }
+}
+
+fn in_review(task: &Task, links: &Links) -> String {
+    let mut out = format!("**In review**: {}", pull(task));
+    if let Some(report) = &task.last {
+        let _ = write!(out, ", {} changed", files(report.changes.len()));
+        if let Some((commit, _)) = &report.commit {
+            let _ = write!(out, " in {}", links.commit(&task.repo.name, commit));
+        }
+        out.push_str(".\n\n");
+        out.push_str(&match report.evidence.len() {
+            0 => "No checks ran, because `.github/prova.toml` names none.\n".to_owned(),
+            _ => checks(&report.evidence),
+        });
+    }
+    let _ = write!(
+        out,
+        "\nWaits for a review of {}. Comment there with {} to ask for changes.",
+        pull(task),
+        links.command("…")
+    );
+    out
+}
+
+fn blocked(task: &Task, links: &Links) -> String {
+    let Some(report) = &task.last else {
+        return format!("**Blocked**. {}", next(task, links));
+    };
+    let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
+    let left = left_out(report);
+    if !left.is_empty() {
+        let _ = write!(out, "\n{left}");
+    }
+    if !report.evidence.is_empty() {
+        let _ = write!(
+            out,
+            "\n{}\n{}",
+            checks(&report.evidence),
+            check_excerpts(&report.evidence)
+        );
+    }
+    if let (Some(run), false) = (&report.run, report.outcome == Outcome::ChecksFailed) {
+        let _ = write!(
+            out,
+            "\n{}",
+            excerpt("End of the agent's output", &run.excerpt)
+        );
+    }
+    if let Outcome::SetupFailed(evidence) = &report.outcome {
+        let _ = write!(
+            out,
+            "\n{}",
+            excerpt("End of the setup's output", &evidence.excerpt)
+        );
+    }
+    let _ = write!(out, "\n{}{}", kept(task, links), next(task, links));
+    out
+}
+
+const fn headline(report: &Report) -> &'static str {
+    match report.outcome {
+        Outcome::Proposed => "Not published.",
+        Outcome::NothingChanged => "Nothing changed.",
+        Outcome::ChecksFailed => "Checks failed.",
+        Outcome::Refused => "Refused.",
+        Outcome::AgentFailed => "The agent failed.",
+        Outcome::SetupFailed(_) => "Setup failed.",
+        Outcome::Stopped(_) => "Stopped.",
+        Outcome::Faulted(_) => "Blocked.",
+    }
+}
+
+/// Tells what happened; `pull` is the pull request that was there before.
+fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
+    let unopened = match pull {
+        None => "no pull request was opened".to_owned(),
+        Some(number) => format!("pull request #{number} is not ready for a review"),
+    };
+    let agent = report.run.as_ref().map_or_else(String::new, |run| {
+        format!(
+            "{} ran {} ({})",
+            neutral::inline(&run.agent, 80),
+            run.took,
+            run.ending
+        )
+    });
+    match &report.outcome {
+        Outcome::Proposed => "The work is done, but it could not be published.".to_owned(),
+        Outcome::NothingChanged => {
+            format!("{agent} and left every file as it was, so there is nothing to propose.")
+        }
+        Outcome::ChecksFailed => format!(
+            "{agent} and changed {}, but not every check passes, so {unopened}.",
+            files(report.changes.len())
+        ),
+        Outcome::Refused => format!(
+            "{agent} and left things that may not be published. They were left out, and because the change is not whole without them, {unopened}:"
+        ),
+        Outcome::AgentFailed => format!("{agent}, so {unopened}."),
+        Outcome::SetupFailed(evidence) => format!(
+            "{} ended with {}, so the agent was not started.",
+            neutral::inline(&evidence.command, 120),
+            evidence.ending
+        ),
+        Outcome::Stopped(_) => "It was stopped.".to_owned(),
+        Outcome::Faulted(why) => why.clone(),
+    }
+}
+
+fn stopped(task: &Task, links: &Links) -> String {
+    let by = task.last.as_ref().and_then(|report| match &report.outcome {
+        Outcome::Stopped(by) => by.as_ref(),
+        Outcome::Proposed
+        | Outcome::NothingChanged
+        | Outcome::ChecksFailed
+        | Outcome::Refused
+        | Outcome::AgentFailed
+        | Outcome::SetupFailed(_)
+        | Outcome::Faulted(_) => None,
+    });
+    let by = by.map_or_else(String::new, |login| format!(" by @{login}"));
+    format!(
+        "**Stopped**{by}. Nothing runs.\n\n{}{}",
+        kept(task, links),
+        next(task, links)
+    )
+}
+
+/// Says where the work is that was done so far.
+fn kept(task: &Task, links: &Links) -> String {
+    let Some(report) = &task.last else {
+        return String::new();
+    };
+    let what = match report.outcome {
+        Outcome::Refused => "The rest of the change",
+        Outcome::Proposed
+        | Outcome::NothingChanged
+        | Outcome::ChecksFailed
+        | Outcome::AgentFailed
+        | Outcome::SetupFailed(_)
+        | Outcome::Stopped(_)
+        | Outcome::Faulted(_) => "What was changed",
+    };
+    match &report.commit {
+        Some((commit, _)) => format!(
+            "{what} is kept on {} as {}.\n\n",
+            links.branch(&task.repo.name, &task.branch),
+            links.commit(&task.repo.name, commit)
+        ),
+        None => String::new(),
+    }
+}
+
+fn next(task: &Task, links: &Links) -> String {
+    let open = task
+        .pull
+        .map_or_else(String::new, |n| format!(" Pull request #{n} stays open."));
+    format!(
+        "Waits for a person: {} runs it again, {} asks for something else.{open}",
+        links.command("retry"),
+        links.command("…"),
+    )
+}

@@ -1,0 +1,100 @@
+//! What became of a job, as it is told on the thread, in the pull request and in the check run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::change::{ChangeKind, Refusal, RepoPath};
+use crate::domain::evidence::{Claim, Ending, Evidence};
+use crate::domain::ids::{CommitSha, JobId, Login, TreeSha};
+use crate::domain::time::Span;
+
+/// What became of a job. Everything here but `claim` was observed by the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which job.
+    pub job: JobId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The run of the agent; `None` when it did not come to that.
+    pub run: Option<RunFacts>,
+    /// What the published commit changes.
+    pub changes: Vec<Changed>,
+    /// What the checkout held that was left out, and why, beside protected paths.
+    pub refused: Vec<Refusal>,
+    /// Protected paths that were left out, with the pattern that protects them.
+    pub protected: Vec<(RepoPath, String)>,
+    /// The checks, in order; empty when policy has none or they did not run.
+    pub evidence: Vec<Evidence>,
+    /// The commit that carries the change, and its tree, which is the one that was checked.
+    pub commit: Option<(CommitSha, TreeSha)>,
+    /// What the agent said.
+    pub claim: Option<Claim>,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// There is a change, it is complete, and every check passed or there are none.
+    Proposed,
+    /// The agent ended well and changed nothing.
+    NothingChanged,
+    /// A check failed on the change.
+    ChecksFailed,
+    /// The change holds things that may not be published.
+    Refused,
+    /// The agent ended with an error, a signal, or at the end of its time.
+    AgentFailed,
+    /// A setup command failed before the agent could start.
+    SetupFailed(Evidence),
+    /// A person stopped it.
+    Stopped(Option<Login>),
+    /// Something else stood in the way: what, and what to do, as Markdown.
+    Faulted(String),
+}
+
+/// What was observed of an agent's run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// The agent or recipe.
+    pub agent: String,
+    /// How it ended.
+    pub ending: Ending,
+    /// Wall clock.
+    pub took: Span,
+    /// The end of its output, redacted.
+    pub excerpt: String,
+    /// SHA-256 of its kept output.
+    pub log_digest: String,
+    /// The sandbox backend.
+    pub sandbox: String,
+    /// SHA-256 of its brief.
+    pub brief_digest: String,
+    /// The commit it started from.
+    pub base: CommitSha,
+}
+
+/// One changed path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Where.
+    pub path: RepoPath,
+    /// `added`, `modified` or `deleted`, with what stands there now.
+    pub kind: ChangeKind,
+}
+
+impl Outcome {
+    /// Returns the one word that the job's row ends with.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::NothingChanged => "empty",
+            Self::ChecksFailed => "checks failed",
+            Self::Refused => "refused",
+            Self::AgentFailed => "agent failed",
+            Self::SetupFailed(_) => "setup failed",
+            Self::Stopped(_) => "stopped",
+            Self::Faulted(_) => "faulted",
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Text that others wrote, made safe for where it goes.
+//!
+//! `visible` is for briefs: the agent gets what a reader of the thread sees, and nothing more.
+//! `neutral` is for our own comments, commits and pull requests: foreign text in them is shown, and
+//! never mentions, links, closes or formats anything.
+
+pub mod html;
+pub mod invisible;
+pub mod markup;
+pub mod neutral;
+pub mod visible;

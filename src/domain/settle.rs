@@ -1,0 +1,102 @@
+//! What the end of an effect changes for its task: states follow what was observed on GitHub.
+
+use crate::domain::decide::{Decision, answer_of, status_of};
+use crate::domain::effect::{Effect, Sent};
+use crate::domain::render::parts::Links;
+use crate::domain::render::status::overtaken;
+use crate::domain::report::{Outcome, Report};
+use crate::domain::task::{State, Step, Task, transition};
+
+/// How an effect ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is on GitHub.
+    Sent(Sent),
+    /// It was given up, because commits that were not seen before are in its way.
+    Overtaken,
+    /// It was given up: why, as Markdown.
+    Parked(String),
+}
+
+/// Decides what the end of an effect changes for its task.
+#[must_use]
+pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> Decision {
+    if task.state.is_over() {
+        return Decision::default();
+    }
+    match (effect, ending) {
+        (Effect::Branch { to, .. }, Ending::Sent(_)) => {
+            let mut task = Task {
+                head: Some(to.clone()),
+                ..task.clone()
+            };
+            let seen = task.pull.is_some() && task.state == State::Publishing;
+            if !seen {
+                return Decision {
+                    task: Some(task),
+                    ..Decision::default()
+                };
+            }
+            advance(&mut task, Step::Seen);
+            told(task, links, "commits are on the pull request")
+        }
+        (Effect::Pull { .. }, Ending::Sent(Sent::Pull(number))) => {
+            let mut task = Task {
+                pull: Some(*number),
+                ..task.clone()
+            };
+            advance(&mut task, Step::Seen);
+            told(task, links, "the pull request is open")
+        }
+        (Effect::Branch { .. } | Effect::Pull { .. }, Ending::Overtaken | Ending::Parked(_)) => {
+            let why = match ending {
+                Ending::Parked(why) => why.clone(),
+                Ending::Overtaken | Ending::Sent(_) => overtaken(task, links),
+            };
+            let mut task = task.clone();
+            advance(&mut task, Step::Block);
+            let commit = match effect {
+                // Without its branch nobody can reach the commit, so it is not offered.
+                Effect::Branch { .. } => None,
+                Effect::Pull { .. }
+                | Effect::React { .. }
+                | Effect::Comment { .. }
+                | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
+            };
+            task.last = task.last.map(|last| Report {
+                outcome: Outcome::Faulted(why),
+                commit,
+                ..last
+            });
+            Decision {
+                withdraw: true,
+                ..told(task, links, "publishing was given up")
+            }
+        }
+        (
+            Effect::React { .. }
+            | Effect::Comment { .. }
+            | Effect::Check { .. }
+            | Effect::Pull { .. },
+            _,
+        ) => Decision::default(),
+    }
+}
+
+fn advance(task: &mut Task, step: Step) {
+    // Publishing may end after a person has stopped the task; then what was done is only noted.
+    if let Ok(state) = transition(&task.state, step) {
+        task.state = state;
+    }
+}
+
+fn told(task: Task, links: &Links, reason: &str) -> Decision {
+    let mut effects = vec![status_of(&task, links)];
+    effects.extend(answer_of(&task, links));
+    Decision {
+        reasons: vec![format!("task {}: {reason}", task.id)],
+        task: Some(task),
+        effects,
+        ..Decision::default()
+    }
+}

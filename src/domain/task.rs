@@ -1,0 +1,211 @@
+//! A task: the work on one thread, and the states it can be in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::branch::BranchName;
+use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
+use crate::domain::job::Work;
+use crate::domain::repo::Repo;
+use crate::domain::report::Report;
+
+/// The work on one thread, from trigger to merged or closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// The repository, as last seen.
+    pub repo: Repo,
+    /// What was asked last: who, when, what, and the thread as it was then.
+    pub work: Work,
+    /// Where it is.
+    pub state: State,
+    /// How many jobs it has had.
+    pub jobs: u32,
+    /// The branch that its work goes to.
+    pub branch: BranchName,
+    /// The commit that the branch was last seen or put at, once there is one.
+    pub head: Option<CommitSha>,
+    /// The pull request, once it was seen.
+    pub pull: Option<ThreadNumber>,
+    /// What became of the last job, once one has ended.
+    pub last: Option<Report>,
+}
+
+/// Where a task is. States are truthful: each is entered by something that was observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// A job waits for a worker.
+    Queued,
+    /// A job runs.
+    Running,
+    /// A job has ended well; its commits are on the way to GitHub.
+    Publishing,
+    /// The pull request exists and its head tree is the verified tree.
+    InReview,
+    /// Nothing runs and a person is waited for; why is in the status comment.
+    Blocked,
+    /// A person stopped it. Asking again starts a new job.
+    Stopped,
+    /// The pull request was merged.
+    Merged,
+    /// The issue or the pull request was closed, or is gone.
+    Closed,
+}
+
+impl State {
+    /// Returns whether the task is over: a terminal state absorbs everything.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        match self {
+            Self::Merged | Self::Closed => true,
+            Self::Queued
+            | Self::Running
+            | Self::Publishing
+            | Self::InReview
+            | Self::Blocked
+            | Self::Stopped => false,
+        }
+    }
+
+    /// Returns whether a job is queued, running or being published.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        match self {
+            Self::Queued | Self::Running | Self::Publishing => true,
+            Self::InReview | Self::Blocked | Self::Stopped | Self::Merged | Self::Closed => false,
+        }
+    }
+
+    /// Returns the word that people and `prova tasks ls` use.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Publishing => "publishing",
+            Self::InReview => "in review",
+            Self::Blocked => "blocked",
+            Self::Stopped => "stopped",
+            Self::Merged => "merged",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Something that moves a task from state to state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A job was queued.
+    Queue,
+    /// A worker took the job, perhaps once more after a crash.
+    Start,
+    /// The job ended with something to publish as a pull request or on one.
+    Publish,
+    /// The pull request was seen with the verified tree at its head.
+    Seen,
+    /// The job ended, or publishing did, in a way that needs a person.
+    Block,
+    /// A person said stop.
+    Stop,
+    /// The pull request was merged.
+    Merge,
+    /// The thread was closed or is gone.
+    Close,
+}
+
+/// A step that does not fit the state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a task that is {} cannot {step:?}", .state.word())]
+pub struct Illegal {
+    /// The state.
+    pub state: State,
+    /// The step.
+    pub step: Step,
+}
+
+/// Returns the state after `step`: the only place that says which step is legal where.
+pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
+    let illegal = || {
+        Err(Illegal {
+            state: state.clone(),
+            step,
+        })
+    };
+    match (state, step) {
+        (State::Merged | State::Closed, _) => illegal(),
+        (_, Step::Merge) => Ok(State::Merged),
+        (_, Step::Close) => Ok(State::Closed),
+        (State::InReview | State::Blocked | State::Stopped, Step::Queue) => Ok(State::Queued),
+        (State::Queued | State::Running, Step::Start) => Ok(State::Running),
+        (State::Running, Step::Publish) => Ok(State::Publishing),
+        (State::Publishing, Step::Seen) => Ok(State::InReview),
+        (State::Queued | State::Running | State::Publishing, Step::Block) => Ok(State::Blocked),
+        (
+            State::Queued | State::Running | State::Publishing | State::InReview | State::Blocked,
+            Step::Stop,
+        ) => Ok(State::Stopped),
+        (State::Queued | State::Running | State::Publishing, Step::Queue)
+        | (State::Publishing | State::InReview | State::Blocked | State::Stopped, Step::Start)
+        | (
+            State::Queued | State::Publishing | State::InReview | State::Blocked | State::Stopped,
+            Step::Publish,
+        )
+        | (
+            State::Queued | State::Running | State::InReview | State::Blocked | State::Stopped,
+            Step::Seen,
+        )
+        | (State::InReview | State::Blocked | State::Stopped, Step::Block)
+        | (State::Stopped, Step::Stop) => illegal(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STEPS: [Step; 8] = [
+        Step::Queue,
+        Step::Start,
+        Step::Publish,
+        Step::Seen,
+        Step::Block,
+        Step::Stop,
+        Step::Merge,
+        Step::Close,
+    ];
+
+    #[test]
+    fn the_straight_way_ends_in_review() {
+        let end = [
+            Step::Start,
+            Step::Publish,
+            Step::Seen,
+            Step::Queue,
+            Step::Start,
+        ]
+        .into_iter()
+        .try_fold(State::Queued, |state, step| transition(&state, step));
+        assert_eq!(end, Ok(State::Running));
+    }
+
+    proptest! {
+        #[test]
+        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..8, 0..40)) {
+            let mut state = State::Queued;
+            for pick in picks {
+                let step = STEPS[pick];
+                let next = transition(&state, step);
+                if state.is_over() {
+                    prop_assert!(next.is_err());
+                }
+                if next == Ok(State::InReview) {
+                    prop_assert_eq!(&state, &State::Publishing);
+                }
+                state = next.unwrap_or(state);
+            }
+        }
+    }
+}
