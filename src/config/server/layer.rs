@@ -1,0 +1,218 @@
+//! One source of settings: the file, or the environment. Every key may be absent.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::reader::Table;
+use crate::config::server::{Agent, Backend};
+use crate::config::values;
+use crate::domain::name::Name;
+
+/// Most agents.
+const MAX_AGENTS: usize = 50;
+/// Most directories for sandboxes, and words of a command.
+const MAX_LIST: usize = 100;
+
+/// What one source says.
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) public_url: Option<String>,
+    pub(super) dashboard: Option<bool>,
+    pub(super) api_url: Option<String>,
+    pub(super) web_url: Option<String>,
+    pub(super) app_id: Option<u64>,
+    pub(super) private_key_file: Option<PathBuf>,
+    pub(super) private_key: Option<String>,
+    pub(super) webhook_secret_file: Option<PathBuf>,
+    pub(super) webhook_secret: Option<String>,
+    pub(super) previous_webhook_secret_file: Option<PathBuf>,
+    pub(super) previous_webhook_secret: Option<String>,
+    pub(super) store_url: Option<String>,
+    pub(super) work_dir: Option<PathBuf>,
+    pub(super) jobs: Option<u64>,
+    pub(super) jobs_per_repository: Option<u64>,
+    pub(super) agent: Option<Name>,
+    pub(super) backend: Option<Backend>,
+    pub(super) mounts: Option<Vec<PathBuf>>,
+    pub(super) agents: BTreeMap<Name, Agent>,
+    pub(super) models: bool,
+    pub(super) timeout_minutes: Option<u64>,
+    pub(super) fetch_minutes: Option<u64>,
+    pub(super) output_mib: Option<u64>,
+    pub(super) file_mib: Option<u64>,
+    pub(super) processes: Option<u64>,
+    pub(super) changed_file_mib: Option<u64>,
+    pub(super) changed_files: Option<u64>,
+}
+
+/// Whether a source may hold secrets themselves: the environment may, a file that is checked in
+/// somewhere may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// Only the names of files.
+    ByFile,
+    /// Also values.
+    ByValue,
+}
+
+impl Layer {
+    /// Reads every key that there is.
+    pub(super) fn read(top: &mut Table<'_, '_>, secrets: Secrets) -> Self {
+        let mut layer = Self::default();
+        top.table("server", |table| layer.server(table));
+        top.table("github", |table| layer.github(table, secrets));
+        top.table("store", |table| {
+            layer.store_url = table.text("url", store_url);
+        });
+        top.table("work", |table| layer.work(table));
+        top.table("sandbox", |table| layer.sandbox(table));
+        layer.models = top.skip("models");
+        layer.agents = top.named("agents", MAX_AGENTS, agent);
+        top.table("limits", |table| layer.limits(table));
+        layer
+    }
+
+    fn server(&mut self, table: &mut Table<'_, '_>) {
+        self.listen = table.text("listen", |text| {
+            text.parse()
+                .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:3000")
+        });
+        self.public_url = table.text("public_url", url);
+        self.dashboard = table.flag("dashboard");
+    }
+
+    fn github(&mut self, table: &mut Table<'_, '_>, secrets: Secrets) {
+        self.api_url = table.text("api_url", url);
+        self.web_url = table.text("web_url", url);
+        self.app_id = table.whole("app_id", 1..=u64::from(u32::MAX));
+        self.private_key_file = table.text("private_key_file", path);
+        self.webhook_secret_file = table.text("webhook_secret_file", path);
+        self.previous_webhook_secret_file = table.text("previous_webhook_secret_file", path);
+        if secrets == Secrets::ByValue {
+            self.private_key = table.text("private_key", any);
+            self.webhook_secret = table.text("webhook_secret", any);
+            self.previous_webhook_secret = table.text("previous_webhook_secret", any);
+        }
+    }
+
+    fn work(&mut self, table: &mut Table<'_, '_>) {
+        self.work_dir = table.text("dir", path);
+        self.jobs = table.whole("jobs", 1..=256);
+        self.jobs_per_repository = table.whole("jobs_per_repository", 1..=256);
+        self.agent = table.text("agent", str::parse::<Name>);
+    }
+
+    fn sandbox(&mut self, table: &mut Table<'_, '_>) {
+        let backends = [
+            ("auto", Backend::Auto),
+            ("bubblewrap", Backend::Bubblewrap),
+            ("none", Backend::None),
+        ];
+        self.backend = table.choice("backend", &backends);
+        self.mounts = table.texts("mounts", MAX_LIST, |text| {
+            let path = path(text)?;
+            if path.is_absolute() {
+                Ok(path)
+            } else {
+                Err("expected an absolute path, such as /opt/agents".to_owned())
+            }
+        });
+    }
+
+    fn limits(&mut self, table: &mut Table<'_, '_>) {
+        self.timeout_minutes = table.whole("timeout_minutes", 1..=24 * 60);
+        self.fetch_minutes = table.whole("fetch_minutes", 1..=24 * 60);
+        self.output_mib = table.whole("output_mib", 1..=1024);
+        self.file_mib = table.whole("file_mib", 1..=1024 * 1024);
+        self.processes = table.whole("processes", 8..=1_000_000);
+        self.changed_file_mib = table.whole("changed_file_mib", 1..=100);
+        self.changed_files = table.whole("changed_files", 1..=3_000);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Driver {
+    Exec,
+    Recipe,
+    Later,
+}
+
+fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
+    let drivers = [
+        ("exec", Driver::Exec),
+        ("recipe", Driver::Recipe),
+        ("acp", Driver::Later),
+        ("builtin", Driver::Later),
+    ];
+    if !table.has("driver") {
+        table.missing("driver", "one of exec, recipe");
+        return None;
+    }
+    match table.choice("driver", &drivers)? {
+        Driver::Exec => {
+            if !table.has("command") {
+                table.missing(
+                    "command",
+                    "the program and its arguments, such as [\"my-agent\", \"{brief}\"]",
+                );
+            }
+            let command = table.texts("command", MAX_LIST, any)?;
+            let env = table.map("env", MAX_LIST, any).unwrap_or_default();
+            Some(Agent::Exec { command, env })
+        }
+        Driver::Recipe => {
+            let expected = "a shell command, such as \"make format\"";
+            Some(Agent::Recipe {
+                run: table.required_text("run", expected, values::command)?,
+            })
+        }
+        Driver::Later => {
+            table.refuse(
+                "driver",
+                "this version drives exec and recipe; expected one of them",
+            );
+            None
+        }
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the reader's getters take parsers that may fail"
+)]
+fn any(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.to_owned())
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text.contains('\0') {
+        return Err("expected a path".to_owned());
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Reads an address of the web without user, query or slash at its end.
+fn url(text: &str) -> Result<String, String> {
+    let expected = || "expected an address such as https://github.com".to_owned();
+    let trimmed = text.trim_end_matches('/');
+    let uri: http::Uri = trimmed.parse().map_err(|_| expected())?;
+    let scheme_is_web = matches!(uri.scheme_str(), Some("https" | "http"));
+    let host_only = uri.authority().is_some_and(|a| !a.as_str().contains('@'));
+    if scheme_is_web && host_only && uri.query().is_none() {
+        Ok(trimmed.to_owned())
+    } else {
+        Err(expected())
+    }
+}
+
+fn store_url(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(text.to_owned()),
+        Some(("postgres" | "postgresql", _)) => {
+            Err("this version stores in SQLite; expected sqlite://PATH".to_owned())
+        }
+        Some(_) | None => Err("expected sqlite://PATH, such as sqlite://prova.db".to_owned()),
+    }
+}

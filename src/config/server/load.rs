@@ -1,0 +1,175 @@
+//! File and environment, laid over each other and over the defaults.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::config::environment;
+use crate::config::reader::read;
+use crate::config::report::Problems;
+use crate::config::server::layer::{Layer, Secrets};
+use crate::config::server::{
+    Backend, GitHub, Limits, Sandbox, Secret, Server, ServerSettings, Store, Work,
+};
+use crate::domain::time::Span;
+
+/// How problems name the environment.
+const ENVIRONMENT: &str = "environment";
+
+/// What is needed of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Everything that a server needs: the App, its key, its secret.
+    Server,
+    /// Only what work on this machine needs.
+    Local,
+}
+
+/// Reads settings from the text of `file` and from the environment, which wins.
+///
+/// Relative paths are meant from `base`, the directory of the file.
+pub fn load(
+    file: &str,
+    text: &str,
+    base: &Path,
+    (variables, need): (&BTreeMap<String, String>, Need),
+) -> Result<ServerSettings, Problems> {
+    let over = environment::to_toml(variables);
+    let over = read(ENVIRONMENT, &over, |top| Layer::read(top, Secrets::ByValue))?;
+    read(file, text, |top| {
+        let under = Layer::read(top, Secrets::ByFile);
+        if need == Need::Server {
+            required(top, &over, &under);
+        }
+        settings(over, under, base)
+    })
+}
+
+/// Notes what a server cannot do without.
+fn required(top: &mut crate::config::reader::Table<'_, '_>, over: &Layer, under: &Layer) {
+    if over.app_id.or(under.app_id).is_none() {
+        top.missing("github.app_id", "the App's id, from its settings page");
+    }
+    let key = over.private_key.is_some()
+        || over
+            .private_key_file
+            .as_ref()
+            .or(under.private_key_file.as_ref())
+            .is_some();
+    if !key {
+        top.missing(
+            "github.private_key_file",
+            "the file with the App's private key",
+        );
+    }
+    let secret = over.webhook_secret.is_some()
+        || over
+            .webhook_secret_file
+            .as_ref()
+            .or(under.webhook_secret_file.as_ref())
+            .is_some();
+    if !secret {
+        top.missing(
+            "github.webhook_secret_file",
+            "the file with the webhook's secret",
+        );
+    }
+}
+
+fn settings(over: Layer, under: Layer, base: &Path) -> ServerSettings {
+    let mut agents = under.agents;
+    agents.extend(over.agents);
+    let path = |path: PathBuf| base.join(path);
+    let mib = |over: Option<u64>, under: Option<u64>, default: u64| {
+        over.or(under).unwrap_or(default) * 1024 * 1024
+    };
+    let minutes = |over: Option<u64>, under: Option<u64>, default: u64| {
+        Span::minutes(over.or(under).unwrap_or(default))
+    };
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let secret = |value: Option<String>, over: Option<PathBuf>, under: Option<PathBuf>| match value
+    {
+        Some(value) => Some(Secret::Value(value)),
+        None => over.or_else(|| under.map(path)).map(Secret::File),
+    };
+    let none = || Secret::Value(String::new());
+    let store = over
+        .store_url
+        .or_else(|| under.store_url.map(|url| beside(&url, base)));
+    ServerSettings {
+        server: Server {
+            listen: over
+                .listen
+                .or(under.listen)
+                .unwrap_or(([127, 0, 0, 1], 3000).into()),
+            public_url: over.public_url.or(under.public_url),
+            dashboard: over.dashboard.or(under.dashboard).unwrap_or(false),
+        },
+        github: GitHub {
+            api_url: over
+                .api_url
+                .or(under.api_url)
+                .unwrap_or_else(|| "https://api.github.com".to_owned()),
+            web_url: over
+                .web_url
+                .or(under.web_url)
+                .unwrap_or_else(|| "https://github.com".to_owned()),
+            app_id: over.app_id.or(under.app_id).unwrap_or(0),
+            private_key: secret(
+                over.private_key,
+                over.private_key_file,
+                under.private_key_file,
+            )
+            .unwrap_or_else(none),
+            webhook_secret: secret(
+                over.webhook_secret,
+                over.webhook_secret_file,
+                under.webhook_secret_file,
+            )
+            .unwrap_or_else(none),
+            previous_webhook_secret: secret(
+                over.previous_webhook_secret,
+                over.previous_webhook_secret_file,
+                under.previous_webhook_secret_file,
+            ),
+        },
+        store: Store {
+            url: store.unwrap_or_else(|| beside("sqlite://prova.db", base)),
+        },
+        work: Work {
+            dir: over
+                .work_dir
+                .or_else(|| under.work_dir.map(path))
+                .unwrap_or_else(|| base.join("work")),
+            jobs: small(over.jobs.or(under.jobs).unwrap_or(4)),
+            jobs_per_repository: small(
+                over.jobs_per_repository
+                    .or(under.jobs_per_repository)
+                    .unwrap_or(2),
+            ),
+            agent: over.agent.or(under.agent),
+        },
+        sandbox: Sandbox {
+            backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),
+            mounts: over.mounts.or(under.mounts).unwrap_or_default(),
+        },
+        agents,
+        models: over.models || under.models,
+        limits: Limits {
+            timeout: minutes(over.timeout_minutes, under.timeout_minutes, 30),
+            fetch: minutes(over.fetch_minutes, under.fetch_minutes, 30),
+            output_bytes: mib(over.output_mib, under.output_mib, 10),
+            file_bytes: mib(over.file_mib, under.file_mib, 2048),
+            processes: over.processes.or(under.processes).unwrap_or(2_000),
+            changed_file_bytes: mib(over.changed_file_mib, under.changed_file_mib, 10),
+            changed_files: over.changed_files.or(under.changed_files).unwrap_or(3_000),
+        },
+    }
+}
+
+/// Puts a relative database path beside the settings file.
+fn beside(url: &str, base: &Path) -> String {
+    match url.strip_prefix("sqlite://") {
+        Some(path) => format!("sqlite://{}", base.join(path).display()),
+        None => url.to_owned(),
+    }
+}

@@ -1,0 +1,156 @@
+//! The server's settings: `prova.toml`, and each key as `PROVA_SECTION__KEY` in the environment.
+
+mod layer;
+pub mod load;
+mod show;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::domain::name::Name;
+use crate::domain::time::Span;
+
+/// Everything that an operator sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// `[server]`
+    pub server: Server,
+    /// `[github]`
+    pub github: GitHub,
+    /// `[store]`
+    pub store: Store,
+    /// `[work]`
+    pub work: Work,
+    /// `[sandbox]`
+    pub sandbox: Sandbox,
+    /// `[agents.NAME]`
+    pub agents: BTreeMap<Name, Agent>,
+    /// Whether there are `[models.NAME]` tables, which have no effect in this version.
+    pub models: bool,
+    /// `[limits]`
+    pub limits: Limits,
+}
+
+/// Where Prova is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// Where people and GitHub reach it from outside.
+    pub public_url: Option<String>,
+    /// Whether the read-only pages of tasks are served at `/`, to whoever can reach the address.
+    pub dashboard: bool,
+}
+
+/// The App on GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitHub {
+    /// The REST API, without a slash at its end.
+    pub api_url: String,
+    /// Pages for people and git remotes, without a slash at its end.
+    pub web_url: String,
+    /// The App's id.
+    pub app_id: u64,
+    /// The App's private key.
+    pub private_key: Secret,
+    /// What deliveries are signed with.
+    pub webhook_secret: Secret,
+    /// What deliveries were signed with before; good for while it is being changed.
+    pub previous_webhook_secret: Option<Secret>,
+}
+
+/// Where a secret comes from. The value itself is read when it is needed and shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// The content of a file.
+    File(PathBuf),
+    /// A value of the environment.
+    Value(String),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Value(_) => f.write_str("Value(…)"),
+        }
+    }
+}
+
+/// What survives a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// `sqlite://PATH`.
+    pub url: String,
+}
+
+/// Jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The directory for mirrors and checkouts.
+    pub dir: PathBuf,
+    /// Jobs at once in this process.
+    pub jobs: u32,
+    /// Jobs at once in one repository.
+    pub jobs_per_repository: u32,
+    /// The agent that works when neither policy nor a person names one.
+    pub agent: Option<Name>,
+}
+
+/// Isolation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Which backend.
+    pub backend: Backend,
+    /// Directories that are read-only inside, at the same path, beside the system's own.
+    pub mounts: Vec<PathBuf>,
+}
+
+/// A sandbox backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The best that works here; never `None`.
+    Auto,
+    /// bubblewrap.
+    Bubblewrap,
+    /// No isolation at all, for trying things out.
+    None,
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agent {
+    /// A program that keeps the `exec` contract.
+    Exec {
+        /// The program and its arguments; `{brief}`, `{job}`, `{result}` and `{checkout}` stand for
+        /// paths inside the sandbox.
+        command: Vec<String>,
+        /// More environment for it. Not for secrets: the agent sees it.
+        env: BTreeMap<String, String>,
+    },
+    /// A fixed shell command, without a model.
+    Recipe {
+        /// The command.
+        run: String,
+    },
+}
+
+/// What one run may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall clock of one command in a sandbox.
+    pub timeout: Span,
+    /// Wall clock of one fetch; the first of a large repository takes minutes.
+    pub fetch: Span,
+    /// Bytes of output that are kept of it.
+    pub output_bytes: u64,
+    /// Largest file that a process may write, in bytes.
+    pub file_bytes: u64,
+    /// Processes and threads at once.
+    pub processes: u64,
+    /// Largest changed file that is published, in bytes.
+    pub changed_file_bytes: u64,
+    /// Most changed files that are published.
+    pub changed_files: u64,
+}

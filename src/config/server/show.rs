@@ -1,0 +1,160 @@
+//! Settings as text, secrets named by where they come from.
+
+use std::fmt::Write as _;
+
+use crate::config::server::{Agent, Backend, Secret, ServerSettings};
+
+impl ServerSettings {
+    /// Returns the settings as they are in force, as TOML. No secret is in it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut out = String::new();
+        let mut section = |name: &str, keys: &[(&str, Option<toml::Value>)]| {
+            let _ = writeln!(out, "[{name}]");
+            for (key, value) in keys {
+                if let Some(value) = value {
+                    let _ = writeln!(out, "{key} = {value}");
+                }
+            }
+            out.push('\n');
+        };
+        let text = |text: &str| Some(toml::Value::String(text.to_owned()));
+        let path = |path: &std::path::Path| text(&path.display().to_string());
+        let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
+        let minutes = |span: crate::domain::time::Span| whole(span.as_millis() / 60_000);
+        let mib = |bytes: u64| whole(bytes / (1024 * 1024));
+        section(
+            "server",
+            &[
+                ("listen", text(&self.server.listen.to_string())),
+                (
+                    "public_url",
+                    self.server.public_url.as_deref().and_then(text),
+                ),
+                (
+                    "dashboard",
+                    Some(toml::Value::Boolean(self.server.dashboard)),
+                ),
+            ],
+        );
+        let github = &self.github;
+        section(
+            "github",
+            &[
+                ("api_url", text(&github.api_url)),
+                ("web_url", text(&github.web_url)),
+                ("app_id", whole(github.app_id)),
+                ("private_key_file", text(&shown(&github.private_key))),
+                ("webhook_secret_file", text(&shown(&github.webhook_secret))),
+                (
+                    "previous_webhook_secret_file",
+                    github
+                        .previous_webhook_secret
+                        .as_ref()
+                        .and_then(|s| text(&shown(s))),
+                ),
+            ],
+        );
+        section("store", &[("url", text(&self.store.url))]);
+        section(
+            "work",
+            &[
+                ("dir", path(&self.work.dir)),
+                ("jobs", whole(self.work.jobs.into())),
+                (
+                    "jobs_per_repository",
+                    whole(self.work.jobs_per_repository.into()),
+                ),
+                (
+                    "agent",
+                    self.work
+                        .agent
+                        .as_ref()
+                        .and_then(|name| text(name.as_str())),
+                ),
+            ],
+        );
+        let mounts = self
+            .sandbox
+            .mounts
+            .iter()
+            .filter_map(|mount| path(mount))
+            .collect();
+        section(
+            "sandbox",
+            &[
+                ("backend", text(self.sandbox.backend.word())),
+                ("mounts", Some(toml::Value::Array(mounts))),
+            ],
+        );
+        for (name, agent) in &self.agents {
+            section(&format!("agents.{name}"), &agent_keys(agent));
+        }
+        let limits = &self.limits;
+        section(
+            "limits",
+            &[
+                ("timeout_minutes", minutes(limits.timeout)),
+                ("fetch_minutes", minutes(limits.fetch)),
+                ("output_mib", mib(limits.output_bytes)),
+                ("file_mib", mib(limits.file_bytes)),
+                ("processes", whole(limits.processes)),
+                ("changed_file_mib", mib(limits.changed_file_bytes)),
+                ("changed_files", whole(limits.changed_files)),
+            ],
+        );
+        out
+    }
+}
+
+impl Backend {
+    /// Returns the word in the settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Bubblewrap => "bubblewrap",
+            Self::None => "none",
+        }
+    }
+}
+
+fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
+    let text = |text: &str| toml::Value::String(text.to_owned());
+    match agent {
+        Agent::Exec { command, env } => vec![
+            ("driver", Some(text("exec"))),
+            (
+                "command",
+                Some(
+                    command
+                        .iter()
+                        .map(|word| text(word))
+                        .collect::<Vec<_>>()
+                        .into(),
+                ),
+            ),
+            // The agent's environment is no place for secrets, and people put them there.
+            (
+                "env",
+                Some(
+                    env.keys()
+                        .map(|key| (key.clone(), text("…")))
+                        .collect::<toml::Table>()
+                        .into(),
+                ),
+            ),
+        ],
+        Agent::Recipe { run } => {
+            vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
+        }
+    }
+}
+
+fn shown(secret: &Secret) -> String {
+    match secret {
+        Secret::File(path) => path.display().to_string(),
+        Secret::Value(value) if value.is_empty() => "(not set)".to_owned(),
+        Secret::Value(_) => "(from the environment)".to_owned(),
+    }
+}
