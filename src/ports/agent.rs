@@ -1,0 +1,60 @@
+//! Programs that edit a checkout when given a brief.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::evidence::Claim;
+use crate::domain::name::Name;
+use crate::domain::policy::Recipe;
+use crate::ports::checkouts::Checkout;
+use crate::ports::fault::Fault;
+use crate::ports::sandbox::{Limits, Outcome, Sandbox};
+
+/// One run of an agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The brief as Markdown.
+    pub brief: &'a str,
+    /// The job as JSON: repo, thread, role, base.
+    pub job_json: &'a str,
+    /// The working copy it edits.
+    pub checkout: &'a Checkout,
+    /// The job's directory; input, output and log go below it.
+    pub job: &'a Path,
+    /// What it may use.
+    pub limits: Limits,
+    /// Recipes only: what a person gave the recipe to work on.
+    pub input: Option<&'a str>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// What the sandbox observed.
+    pub outcome: Outcome,
+    /// What the agent says it did; shown, never counted.
+    pub claim: Option<Claim>,
+}
+
+/// A way to drive agents.
+#[async_trait::async_trait]
+pub trait Agent: Send + Sync {
+    /// Runs the agent once. Non-zero exits, timeouts and cancellation are outcomes, not faults.
+    async fn run(
+        &self,
+        request: &Request<'_>,
+        sandbox: &dyn Sandbox,
+        cancel: &CancellationToken,
+    ) -> Result<Run, Fault>;
+}
+
+/// The agents that can be asked for.
+pub trait Roster: Send + Sync {
+    /// Returns the agent of that name in the server's settings.
+    fn agent(&self, name: &Name) -> Option<Arc<dyn Agent>>;
+
+    /// Returns an agent that runs a recipe of a repository's policy.
+    fn recipe(&self, recipe: &Recipe) -> Arc<dyn Agent>;
+}

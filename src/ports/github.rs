@@ -1,0 +1,261 @@
+//! GitHub, as narrow traits in our own words. Each method names the permission it needs, and
+//! `tests` hold their union against `app.yml`.
+//!
+//! A write whose answer is lost may have been applied: callers look before they write again.
+
+use secrecy::SecretString;
+
+use crate::domain::branch::BranchName;
+use crate::domain::change::Mode;
+use crate::domain::effect::{Conclusion, ReactionTarget};
+use crate::domain::ids::{
+    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber, TreeSha,
+};
+use crate::domain::job::Remark;
+use crate::domain::repo::{Permission, Repo};
+use crate::domain::time::Timestamp;
+use crate::ports::fault::Fault;
+
+/// Questions about a repository.
+#[async_trait::async_trait]
+pub trait Repositories: Send + Sync {
+    /// Returns what `login` may do there now. Never cached. (metadata: read)
+    async fn permission(&self, repo: &Repo, login: &Login) -> Result<Permission, Fault>;
+
+    /// Returns a file of the default branch; `None` when there is no such file or the repository is
+    /// empty. Asked again with the `ETag` of the last answer. (contents: read)
+    async fn file(&self, repo: &Repo, path: &str) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// Returns a token that git can fetch the repository with, valid for at least ten minutes.
+    /// (contents: read, that repository only)
+    async fn fetch_token(&self, repo: &Repo) -> Result<SecretString, Fault>;
+}
+
+/// A comment as it stands on GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedComment {
+    /// Its id.
+    pub id: CommentId,
+    /// Whether the App wrote it.
+    pub ours: bool,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it was last edited.
+    pub updated_at: Timestamp,
+    /// Author and text.
+    pub remark: Remark,
+}
+
+/// An issue or pull request as it stands on GitHub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadNow {
+    /// Whether it is open.
+    pub open: bool,
+    /// Whether the conversation is locked.
+    pub locked: bool,
+}
+
+/// Reads and writes on a thread.
+#[async_trait::async_trait]
+pub trait Threads: Send + Sync {
+    /// Returns the thread; `NotFound` when it was deleted or moved away. (issues: read)
+    async fn thread(&self, repo: &Repo, number: ThreadNumber) -> Result<ThreadNow, Fault>;
+
+    /// Returns the thread's comments, oldest first, at most the first 1,000. (issues: read)
+    async fn comments(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+    ) -> Result<Vec<PostedComment>, Fault>;
+
+    /// Adds 👀; harmless when it is there already. (issues: write, pull requests: write)
+    async fn react(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+        target: ReactionTarget,
+    ) -> Result<(), Fault>;
+
+    /// Writes a comment. (issues: write)
+    async fn comment(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+        body: &str,
+    ) -> Result<CommentId, Fault>;
+
+    /// Replaces a comment's text; `NotFound` when it was deleted. (issues: write)
+    async fn edit_comment(&self, repo: &Repo, id: CommentId, body: &str) -> Result<(), Fault>;
+}
+
+/// A commit to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The whole message with trailers.
+    pub message: String,
+    /// Its one parent.
+    pub parent: CommitSha,
+    /// The tree of `parent`, which the entries are laid over.
+    pub base_tree: TreeSha,
+    /// What differs.
+    pub entries: Vec<TreeEntry>,
+    /// The tree that must come out; anything else is a permanent fault and no commit.
+    pub tree: TreeSha,
+}
+
+/// One path of a new tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeEntry {
+    /// The path.
+    pub path: String,
+    /// Mode and content, or `None` to delete it.
+    pub put: Option<(Mode, Vec<u8>)>,
+}
+
+/// Commits and branches by the Git data API, so that GitHub signs what the App commits.
+#[async_trait::async_trait]
+pub trait Commits: Send + Sync {
+    /// Creates a commit that no branch points at yet. Repeating it is harmless. (contents: write)
+    async fn commit(&self, repo: &Repo, commit: &NewCommit) -> Result<CommitSha, Fault>;
+
+    /// Returns where a branch points; `None` when there is none. (contents: read)
+    async fn branch(&self, repo: &Repo, branch: &BranchName) -> Result<Option<CommitSha>, Fault>;
+
+    /// Creates a branch; `Conflict` when there is one of that name. (contents: write)
+    async fn create_branch(
+        &self,
+        repo: &Repo,
+        branch: &BranchName,
+        at: &CommitSha,
+    ) -> Result<(), Fault>;
+
+    /// Moves a branch forward; `Conflict` when that is not a fast-forward, `NotFound` when the
+    /// branch is gone. Never forces. (contents: write)
+    async fn move_branch(
+        &self,
+        repo: &Repo,
+        branch: &BranchName,
+        to: &CommitSha,
+    ) -> Result<(), Fault>;
+}
+
+/// A pull request to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPull {
+    /// The branch with the change, in the same repository.
+    pub head: BranchName,
+    /// The branch that it is for.
+    pub base: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub body: String,
+    /// Whether it is a draft.
+    pub draft: bool,
+}
+
+/// A pull request as it stands on GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedPull {
+    /// Its number.
+    pub number: ThreadNumber,
+    /// The commit at its head.
+    pub head: CommitSha,
+}
+
+/// Pull requests.
+#[async_trait::async_trait]
+pub trait Pulls: Send + Sync {
+    /// Opens a pull request; `Conflict` when one is open for that head. Plans without drafts get
+    /// an ordinary one. (pull requests: write)
+    async fn open_pull(&self, repo: &Repo, pull: &NewPull) -> Result<PostedPull, Fault>;
+
+    /// Returns the open pull request from `head`, if there is one. (pull requests: read)
+    async fn pull_from(&self, repo: &Repo, head: &BranchName) -> Result<Option<PostedPull>, Fault>;
+}
+
+/// A completed check run to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCheck {
+    /// The commit it is on.
+    pub commit: CommitSha,
+    /// Its own key, by which it is found again.
+    pub external_id: String,
+    /// What it concludes.
+    pub conclusion: Conclusion,
+    /// Its one-line title.
+    pub title: String,
+    /// Its Markdown summary, at most 65,535 characters.
+    pub summary: String,
+}
+
+/// Check runs, all of them called `prova`.
+#[async_trait::async_trait]
+pub trait Checks: Send + Sync {
+    /// Creates a completed check run. (checks: write)
+    async fn create_check(&self, repo: &Repo, check: &NewCheck) -> Result<CheckRunId, Fault>;
+
+    /// Returns the check run on `commit` with that external id, if there is one. (checks: read)
+    async fn check(
+        &self,
+        repo: &Repo,
+        commit: &CommitSha,
+        external_id: &str,
+    ) -> Result<Option<CheckRunId>, Fault>;
+}
+
+/// The App as GitHub knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppFacts {
+    /// Its id.
+    pub id: u64,
+    /// Its slug: the mention is `@slug`, the bot's login `slug[bot]`.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// What it was granted, as (permission, level).
+    pub permissions: Vec<(String, String)>,
+    /// The events it is subscribed to.
+    pub events: Vec<String>,
+    /// GitHub's clock minus ours, in milliseconds, from the answer's `Date` header.
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// The App itself, asked with its key.
+#[async_trait::async_trait]
+pub trait App: Send + Sync {
+    /// Returns the App that the key belongs to.
+    async fn app(&self) -> Result<AppFacts, Fault>;
+
+    /// Returns the installations, at most the first 1,000, as (id, account).
+    async fn installations(&self) -> Result<Vec<(InstallationId, Login)>, Fault>;
+
+    /// Forgets cached tokens and answers of a repository whose access changed.
+    fn forget(&self, repo: RepoId);
+}
+
+/// Everything that Prova asks of GitHub.
+pub trait GitHub: Repositories + Threads + Commits + Pulls + Checks + App {}
+
+impl<T: Repositories + Threads + Commits + Pulls + Checks + App> GitHub for T {}
+
+/// A delivery whose body cannot be understood; it is parked with this and can be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event}: {reason}")]
+pub struct Unreadable {
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// Where in the body, and what was expected there.
+    pub reason: String,
+}
+
+/// Puts GitHub's words into ours.
+pub trait Translate: Send + Sync {
+    /// Translates one delivery, received at that time. Lenient: what is not needed is not read.
+    fn translate(
+        &self,
+        event: &str,
+        body: &[u8],
+        received: Timestamp,
+    ) -> Result<crate::domain::event::Event, Unreadable>;
+}

@@ -1,0 +1,105 @@
+//! The isolation around a checkout.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::evidence::Ending;
+use crate::domain::time::Span;
+use crate::ports::fault::Fault;
+
+/// Where the checkout stands inside every sandbox; the working directory of what runs there.
+pub const INSIDE_CHECKOUT: &str = "/workspace";
+/// Where the job's input stands inside, read-only: brief and job description.
+pub const INSIDE_INPUT: &str = "/prova/in";
+/// Where the agent may leave its result inside, writable.
+pub const INSIDE_OUTPUT: &str = "/prova/out";
+/// Where the repository's shared objects stand inside, read-only, when the checkout borrows them.
+pub const INSIDE_OBJECTS: &str = "/prova/objects";
+
+/// One command to run in one fresh sandbox. Paths are on the host unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The program and its arguments, as seen inside.
+    pub command: Vec<String>,
+    /// The whole environment inside, beside what the backend itself sets (`PATH HOME LANG TMPDIR`).
+    /// Nothing of the server's environment gets in.
+    pub env: BTreeMap<String, String>,
+    /// The checkout, writable inside at [`INSIDE_CHECKOUT`].
+    pub checkout: PathBuf,
+    /// Directory bound read-only at [`INSIDE_INPUT`].
+    pub input: Option<PathBuf>,
+    /// Directory bound writable at [`INSIDE_OUTPUT`].
+    pub output: Option<PathBuf>,
+    /// Object store bound read-only at [`INSIDE_OBJECTS`].
+    pub objects: Option<PathBuf>,
+    /// Where the raw output (both streams, in order of arrival) is appended, up to the cap.
+    pub log: PathBuf,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What one run may use. Enforced outside the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall clock; at its end everything inside is killed.
+    pub wall: Span,
+    /// Bytes of output kept; what comes after is counted and thrown away.
+    pub output_bytes: u64,
+    /// The largest file a process may write, in bytes.
+    pub file_bytes: u64,
+    /// Processes and threads at once.
+    pub processes: u64,
+}
+
+/// What was observed of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// Wall clock from start to end.
+    pub took: Span,
+    /// The last bytes of the kept output, at most [`TAIL_BYTES`].
+    pub tail: Vec<u8>,
+    /// Bytes of output in all, kept or not.
+    pub output_bytes: u64,
+    /// SHA-256 of the kept output, in hexadecimal.
+    pub log_digest: String,
+}
+
+/// How much of the output's end [`Outcome::tail`] holds.
+pub const TAIL_BYTES: usize = 16 * 1024;
+
+/// Why a backend cannot be used here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sandbox backend {backend} does not work here: {reason}. {remedy}")]
+pub struct Unusable {
+    /// The backend's name in the settings.
+    pub backend: &'static str,
+    /// What was tried and how it failed.
+    pub reason: String,
+    /// What the operator can do about it; a whole sentence, with the command where there is one.
+    pub remedy: String,
+}
+
+/// Runs commands in isolation. A sandbox is made for one run and gone after it.
+#[async_trait::async_trait]
+pub trait Sandbox: Send + Sync {
+    /// Returns the backend's name in the settings.
+    fn name(&self) -> &'static str;
+
+    /// Returns whether it isolates at all; `false` is said at every start and in every pull request.
+    fn isolates(&self) -> bool;
+
+    /// Runs a trivial command inside and returns what it saw of the isolation, in one line.
+    async fn probe(&self) -> Result<String, Unusable>;
+
+    /// Returns the user and group id that own files inside, when they differ from the server's:
+    /// checkouts must be handed over to them.
+    fn owner(&self) -> Option<(u32, u32)>;
+
+    /// Runs `spec` to its end, to the end of its wall clock, or until `cancel`, whichever is first;
+    /// every process inside is dead when it returns.
+    async fn run(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Fault>;
+}

@@ -1,0 +1,435 @@
+//! What must survive a crash: deliveries, tasks, jobs, journal, outbox, audit.
+//!
+//! Every change is one [`Changes`] value, committed whole or not at all. Reads outside of a change
+//! may be old by the time they are used, so a change carries what it assumed (a task's version, a
+//! lease) and fails with class `Conflict` when that no longer holds.
+//!
+//! Implementations promise only what both SQLite and PostgreSQL keep; `tests/store` is the suite
+//! that every one of them passes.
+
+use crate::domain::effect::{Effect, EffectKey, Sent};
+use crate::domain::ids::{
+    DeliveryId, InstallationId, JobId, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
+};
+use crate::domain::job::{Entry, Work};
+use crate::domain::repo::Repo;
+use crate::domain::task::Task;
+use crate::domain::time::{Span, Timestamp};
+use crate::ports::fault::Fault;
+
+/// A delivery as it came in, its signature already verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// `X-GitHub-Delivery`.
+    pub id: DeliveryId,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// The raw body.
+    pub body: bytes::Bytes,
+    /// When it was received.
+    pub received_at: Timestamp,
+}
+
+/// What became of an offered delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is on disk now.
+    Stored,
+    /// It was on disk before.
+    Duplicate,
+}
+
+/// Where a delivery is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It waits to be dispatched.
+    Pending,
+    /// It was dispatched: what was decided, in one line.
+    Done(String),
+    /// It could not be dispatched and blocks nobody: why.
+    Parked(String),
+}
+
+/// A delivery in the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDelivery {
+    /// Its place in the order of arrival.
+    pub seq: i64,
+    /// What came in.
+    pub delivery: NewDelivery,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// How many times its dispatch has failed.
+    pub attempts: u32,
+}
+
+/// A line of `prova deliveries ls`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryLine {
+    /// `X-GitHub-Delivery`.
+    pub id: DeliveryId,
+    /// `X-GitHub-Event`.
+    pub event: String,
+    /// Bytes of the body.
+    pub bytes: u64,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Where it is.
+    pub state: DeliveryState,
+    /// How many times its dispatch has failed.
+    pub attempts: u32,
+}
+
+/// The tasks that a thread has had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadTasks {
+    /// The one that is not over, if there is one.
+    pub open: Option<Versioned>,
+    /// How many there were, that one included.
+    pub count: u32,
+}
+
+/// A task and the version it was read at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// The task.
+    pub task: Task,
+    /// Counts its writes from 1.
+    pub version: i64,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+/// A right to work on a job until some time, given to one worker. The attempt fences: once the
+/// lease has been given to another, nothing can be written with this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job: JobId,
+    /// Which attempt, counted from 1.
+    pub attempt: u32,
+}
+
+/// A job that a worker has leased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedJob {
+    /// The right to it.
+    pub lease: Lease,
+    /// What it is to do.
+    pub work: Work,
+    /// Its task.
+    pub task: Versioned,
+    /// Its journal so far, oldest first.
+    pub journal: Vec<Entry>,
+    /// Whether a person has asked to stop it.
+    pub cancelled: bool,
+}
+
+/// An effect that is to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedEffect {
+    /// Its name.
+    pub key: EffectKey,
+    /// The thread that it belongs to.
+    pub thread: ThreadKey,
+    /// The task that it belongs to, if there is one.
+    pub task: Option<TaskId>,
+    /// Where it goes.
+    pub repo: Repo,
+    /// What is to be written.
+    pub effect: Effect,
+    /// Counts replacements of its content from 1; fences like a lease.
+    pub version: i64,
+    /// Which attempt at this version, counted from 1.
+    pub attempt: u32,
+    /// Attempts at all versions before this one; 0 means that nothing can be on GitHub yet.
+    pub earlier_attempts: u32,
+    /// What an earlier version left on GitHub.
+    pub sent: Option<Sent>,
+}
+
+/// One transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The delivery that this decides, and its new state. It must be pending.
+    pub delivery: Option<(DeliveryId, DeliveryState)>,
+    /// A task to write: new with version 0, else with the version that it was read at.
+    pub task: Option<(Task, i64)>,
+    /// A job to queue, on the lane of its repository.
+    pub job: Option<NewJob>,
+    /// Asks the queued or running job of this task to stop: a queued one ends at once, a running
+    /// one when its worker sees it.
+    pub cancel: Option<TaskId>,
+    /// The journal entry of a leased job. The lease must hold.
+    pub entry: Option<(Lease, Entry)>,
+    /// The end of a leased job. The lease must hold; it is given back.
+    pub job_end: Option<(Lease, JobEnd)>,
+    /// Effects to record. The same key with other content replaces it and is sent anew; with the
+    /// same content it changes nothing.
+    pub effects: Vec<NewEffect>,
+    /// The end of one attempt at an effect. Version and attempt must be those leased; when the
+    /// content was replaced meanwhile, what was sent is kept and the new content stays to be sent.
+    pub effect_end: Option<(EffectLease, EffectEnd)>,
+    /// Drops the task's effects that were not sent yet, of the kinds that publish (branch, pull
+    /// request, check); done before `effects` are recorded.
+    pub drop_publishing: Option<TaskId>,
+    /// Lines for the audit trail.
+    pub audit: Vec<AuditLine>,
+}
+
+/// A job to queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// What it is to do.
+    pub work: Work,
+    /// When it may start.
+    pub not_before: Timestamp,
+}
+
+/// How a lease on a job ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    /// It is over: how, in one word (`proposed`, `failed`, `empty`, …).
+    Over(String),
+    /// It goes back to the queue, not to be leased before that time: why.
+    Again(Timestamp, String),
+}
+
+/// An effect to record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEffect {
+    /// Its name.
+    pub key: EffectKey,
+    /// The thread that it belongs to; a thread's effects are sent in the order of recording.
+    pub thread: ThreadKey,
+    /// The task that it belongs to, if there is one.
+    pub task: Option<TaskId>,
+    /// Where it goes.
+    pub repo: Repo,
+    /// What is to be written.
+    pub effect: Effect,
+}
+
+/// Which attempt at an effect ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectLease {
+    /// Its name.
+    pub key: EffectKey,
+    /// The version that was leased.
+    pub version: i64,
+    /// The attempt that was leased.
+    pub attempt: u32,
+}
+
+/// How one attempt at an effect ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EffectEnd {
+    /// It is on GitHub.
+    Sent(Sent),
+    /// Try again, not before that time: why.
+    Again(Timestamp, String),
+    /// Given up: why. Later effects of the thread are not held back by it.
+    Parked(String),
+}
+
+/// A line of the audit trail: who made what happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditLine {
+    /// When.
+    pub at: Timestamp,
+    /// Who: an account, or `prova`.
+    pub actor: String,
+    /// On which thread.
+    pub thread: Option<ThreadKey>,
+    /// What: a verb (`task.queued`, `command.refused`, `effect.sent`).
+    pub what: String,
+    /// The rest, in words.
+    pub detail: String,
+}
+
+/// What a worker learns from a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// Go on.
+    Held,
+    /// A person has asked to stop the job; the lease still holds.
+    Cancelled,
+    /// The lease has been given to another, or the job is over: write nothing more.
+    Lost,
+}
+
+/// A line of a job for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobLine {
+    /// Its id.
+    pub id: JobId,
+    /// `queued`, `running` or `over`.
+    pub state: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// How it ended, or why it was tried again.
+    pub note: String,
+    /// Its journal, oldest first, with the attempt and the time.
+    pub journal: Vec<(u32, Timestamp, Entry)>,
+}
+
+/// Counts for health, metrics and the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Deliveries that wait.
+    pub deliveries_pending: u64,
+    /// Deliveries that are parked.
+    pub deliveries_parked: u64,
+    /// Jobs that wait.
+    pub jobs_queued: u64,
+    /// Jobs that run.
+    pub jobs_running: u64,
+    /// Effects that wait.
+    pub effects_pending: u64,
+    /// Effects that were given up.
+    pub effects_parked: u64,
+}
+
+/// Most deliveries that are given out to be dispatched at once.
+pub const DUE_AT_ONCE: usize = 16;
+/// Most bytes of a body that is given out behind another: a few large ones would fill the memory.
+pub const DUE_BYTES: usize = 64 * 1024;
+
+/// The inbox.
+#[async_trait::async_trait]
+pub trait Inbox: Send + Sync {
+    /// Puts deliveries on disk in one transaction, durable when it returns. One answer each, in
+    /// order; one id twice in the same call is a duplicate the second time.
+    async fn accept(&self, deliveries: &[NewDelivery]) -> Result<Vec<Acceptance>, Fault>;
+
+    /// Returns the oldest pending delivery that is due at `now`, and behind it, in order, some that
+    /// were never put off: [`DUE_AT_ONCE`] at most, and none behind the first of more than
+    /// [`DUE_BYTES`].
+    async fn next_deliveries(&self, now: Timestamp) -> Result<Vec<StoredDelivery>, Fault>;
+
+    /// Decides deliveries that change nothing else, in one transaction. One that is not pending any
+    /// more stays as it is.
+    async fn decide(&self, decided: &[(DeliveryId, DeliveryState)]) -> Result<(), Fault>;
+
+    /// Puts a delivery off until then and counts the attempt; other deliveries of the same thread
+    /// that come to be dispatched can see it by [`Self::held_until`] and wait behind it.
+    async fn hold(
+        &self,
+        id: &DeliveryId,
+        thread: Option<ThreadKey>,
+        until: Timestamp,
+        why: &str,
+    ) -> Result<(), Fault>;
+
+    /// Returns until when an earlier delivery of the thread is held, if one is.
+    async fn held_until(&self, thread: ThreadKey, seq: i64) -> Result<Option<Timestamp>, Fault>;
+
+    /// Lists deliveries, newest first; `parked_only` leaves out the others.
+    async fn deliveries(&self, parked_only: bool, limit: u32) -> Result<Vec<DeliveryLine>, Fault>;
+
+    /// Returns one delivery.
+    async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, Fault>;
+
+    /// Makes a delivery pending again, with no attempts counted; `false` when there is none.
+    async fn replay(&self, id: &DeliveryId) -> Result<bool, Fault>;
+
+    /// Deletes dispatched deliveries received before then and returns how many.
+    async fn forget_deliveries(&self, before: Timestamp) -> Result<u64, Fault>;
+}
+
+/// Tasks, and the one way to change anything.
+#[async_trait::async_trait]
+pub trait Tasks: Send + Sync {
+    /// Commits a change whole, or fails and leaves everything as it was.
+    async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), Fault>;
+
+    /// Returns a thread's tasks.
+    async fn thread_tasks(&self, thread: ThreadKey) -> Result<ThreadTasks, Fault>;
+
+    /// Returns the open task whose pull request has that number, if there is one.
+    async fn task_by_pull(
+        &self,
+        repo: RepoId,
+        pull: ThreadNumber,
+    ) -> Result<Option<Versioned>, Fault>;
+
+    /// Returns one task.
+    async fn task(&self, id: TaskId) -> Result<Option<Versioned>, Fault>;
+
+    /// Lists tasks, last written first; `open_only` leaves out those that are over.
+    async fn tasks(&self, open_only: bool, limit: u32) -> Result<Vec<Versioned>, Fault>;
+
+    /// Returns the open tasks of an installation, or of single repositories.
+    async fn open_tasks_of(
+        &self,
+        installation: Option<InstallationId>,
+        repos: &[RepoId],
+    ) -> Result<Vec<Versioned>, Fault>;
+
+    /// Gives a repository its new name in every open task and unsent effect.
+    async fn rename(&self, repo: RepoId, to: &RepoName) -> Result<(), Fault>;
+
+    /// Returns a task's jobs, oldest first.
+    async fn jobs(&self, task: TaskId) -> Result<Vec<JobLine>, Fault>;
+
+    /// Returns a thread's audit trail, oldest first; all threads' when `None`.
+    async fn audit(&self, thread: Option<ThreadKey>, limit: u32) -> Result<Vec<AuditLine>, Fault>;
+
+    /// Returns what an effect left on GitHub, once sent.
+    async fn sent(&self, key: &EffectKey) -> Result<Option<Sent>, Fault>;
+}
+
+/// What workers and the outbox take from the store.
+#[async_trait::async_trait]
+pub trait Queue: Send + Sync {
+    /// Leases the next due job to `worker` until then, from the lane whose turn it is. A job whose
+    /// lease has run out is leased again, as another attempt.
+    ///
+    /// A lane is a repository; it runs at most its limit at once, and lanes with waiting jobs take
+    /// turns whatever their length.
+    async fn lease_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<LeasedJob>, Fault>;
+
+    /// Extends a lease.
+    async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<Heartbeat, Fault>;
+
+    /// Leases the next due effect until then and counts the attempt, which is on disk before this
+    /// returns. Of one thread only the oldest unsent effect is given out.
+    async fn lease_effect(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<LeasedEffect>, Fault>;
+
+    /// Returns when the next delivery, job or effect that is put off becomes due.
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault>;
+
+    /// Counts what waits.
+    async fn counts(&self) -> Result<Counts, Fault>;
+
+    /// Returns the jobs that are not over: their directories are in use.
+    async fn live_jobs(&self) -> Result<Vec<JobId>, Fault>;
+
+    /// Sets how many jobs of one repository may run at once, for every lane.
+    async fn limit_lanes(&self, per_repository: u32) -> Result<(), Fault>;
+
+    /// Checks the store: writable, schema as expected, free of damage. Returns what it is, in one
+    /// line.
+    async fn check(&self) -> Result<String, Fault>;
+}
+
+/// Everything that is kept.
+pub trait Store: Inbox + Tasks + Queue {}
+
+impl<T: Inbox + Tasks + Queue> Store for T {}
+
+/// How long a lease on a job lasts without a heartbeat.
+pub const JOB_LEASE: Span = Span::seconds(60);
+/// How long a lease on an effect lasts; longer than any request to GitHub takes.
+pub const EFFECT_LEASE: Span = Span::seconds(120);
