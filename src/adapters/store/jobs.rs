@@ -1,0 +1,273 @@
+//! Jobs and the lanes they wait in.
+//!
+//! **Invariants:** `lane.running` counts the lane's jobs in state `running`, `lane.ready` those in
+//! state `ready`; a job is only taken from a lane whose `running` is below its limit. Each function here
+//! changes a job and its lane together.
+//!
+//! Lanes take turns in a circle: a lane that is served, or that gets its first ready job, goes to the
+//! back. A lane at its limit keeps its place.
+
+use crate::adapters::store::codec::{from_json, parsed, task_columns, to_json, versioned};
+use crate::adapters::store::error::Error;
+use crate::adapters::store::session::{Row, Session, args};
+use crate::domain::ids::TaskId;
+use crate::domain::job::Entry;
+use crate::domain::time::Timestamp;
+use crate::ports::store::{JobEnd, Lease, LeasedJob, NewJob};
+
+/// Jobs whose time has come are moved to `ready` in portions, so that no transaction is long.
+const PORTION: u32 = 256;
+
+pub(super) const ADD_LANE: &str = "INSERT INTO lane (repo, max_running) \
+     VALUES ($1, (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'lane_limit')) \
+     ON CONFLICT (repo) DO NOTHING";
+
+pub(super) const ADD_JOB: &str = "INSERT INTO job (id, task, repo, state, queued_at, not_before, work) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// Queues a job; it is ready at once when its time has come.
+pub(super) async fn queue(
+    session: &mut Session,
+    job: &NewJob,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let repo = job.id.task.thread.repo;
+    session.run(ADD_LANE, args![repo]).await?;
+    let state = queued_state(job.not_before, now);
+    let row = args![
+        job.id,
+        job.id.task,
+        repo,
+        state,
+        now,
+        job.not_before,
+        to_json(&job.work)?
+    ];
+    session.run(ADD_JOB, row).await?;
+    if state == READY {
+        session.run(ONE_MORE_READY, args![repo]).await?;
+    }
+    Ok(())
+}
+
+const READY: &str = "ready";
+
+fn queued_state(not_before: Timestamp, now: Timestamp) -> &'static str {
+    if not_before <= now { READY } else { "waiting" }
+}
+
+pub(super) const ONE_MORE_READY: &str = "UPDATE lane SET ready = ready + 1, \
+     turn = CASE WHEN ready = 0 THEN (SELECT max(turn) + 1 FROM lane) ELSE turn END \
+     WHERE repo = $1";
+
+pub(super) const LIVE_JOB: &str =
+    "SELECT id, repo, state FROM job WHERE task = $1 AND state <> 'over'";
+pub(super) const STOP_QUEUED: &str =
+    "UPDATE job SET state = 'over', cancelled = 1, note = 'stopped' WHERE id = $1";
+pub(super) const STOP_RUNNING: &str = "UPDATE job SET cancelled = 1 WHERE id = $1";
+pub(super) const ONE_LESS_READY: &str = "UPDATE lane SET ready = ready - 1 WHERE repo = $1";
+
+/// Stops a task's job: one that is queued is over at once, one that runs is told.
+pub(super) async fn cancel(session: &mut Session, task: TaskId) -> Result<(), Error> {
+    let Some(job) = session.row(LIVE_JOB, args![task]).await? else {
+        return Ok(());
+    };
+    let (id, repo, state) = (job.text(0)?, job.text(1)?, job.text(2)?);
+    if state == "running" {
+        session.run(STOP_RUNNING, args![id]).await?;
+        return Ok(());
+    }
+    session.run(STOP_QUEUED, args![id]).await?;
+    if state == READY {
+        session.run(ONE_LESS_READY, args![repo]).await?;
+    }
+    Ok(())
+}
+
+/// Locks the job's row as well, where rows are locked.
+pub(super) const HOLD_LEASE: &str = "UPDATE job SET attempt = attempt \
+     WHERE id = $1 AND attempt = $2 AND state = 'running'";
+
+pub(super) const ADD_ENTRY: &str =
+    "INSERT INTO journal (job, attempt, at, entry) VALUES ($1, $2, $3, $4)";
+
+/// Adds to the journal of a leased job.
+pub(super) async fn record(
+    session: &mut Session,
+    lease: &Lease,
+    entry: &Entry,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let held = session
+        .run(HOLD_LEASE, args![lease.job, lease.attempt])
+        .await?;
+    if held == 0 {
+        return Err(lost(lease));
+    }
+    let row = args![lease.job, lease.attempt, now, to_json(entry)?];
+    session.run(ADD_ENTRY, row).await?;
+    Ok(())
+}
+
+fn lost(lease: &Lease) -> Error {
+    Error::Conflict(format!(
+        "attempt {} of job {} does not hold the lease any more",
+        lease.attempt, lease.job
+    ))
+}
+
+pub(super) const END: &str = "UPDATE job SET state = $3, not_before = $4, note = $5, \
+         worker = NULL, lease_until = NULL \
+     WHERE id = $1 AND attempt = $2 AND state = 'running'";
+pub(super) const ONE_LESS_RUNNING: &str = "UPDATE lane SET running = running - 1 WHERE repo = $1";
+
+/// Gives a lease back: the job is over, or queued again.
+pub(super) async fn end(
+    session: &mut Session,
+    lease: &Lease,
+    end: &JobEnd,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (state, not_before, note) = match end {
+        JobEnd::Over(how) => ("over", now, how),
+        JobEnd::Again(at, why) => (queued_state(*at, now), *at, why),
+    };
+    let row = args![lease.job, lease.attempt, state, not_before, note.as_str()];
+    if session.run(END, row).await? == 0 {
+        return Err(lost(lease));
+    }
+    let repo = lease.job.task.thread.repo;
+    session.run(ONE_LESS_RUNNING, args![repo]).await?;
+    if state == READY {
+        session.run(ONE_MORE_READY, args![repo]).await?;
+    }
+    Ok(())
+}
+
+/// Who leases, and from when until when.
+pub(super) struct Terms<'a> {
+    /// The worker's name.
+    pub worker: &'a str,
+    /// The time by the caller's clock.
+    pub now: Timestamp,
+    /// When the lease runs out.
+    pub until: Timestamp,
+}
+
+/// Leases a job: one whose lease has run out, else the next of the lane whose turn it is.
+pub(super) async fn lease(
+    session: &mut Session,
+    terms: &Terms<'_>,
+) -> Result<Option<LeasedJob>, Error> {
+    if let Some(id) = next_expired(session, terms.now).await? {
+        return take(session, id, terms).await.map(Some);
+    }
+    loop {
+        let woken = wake(session, terms.now).await?;
+        if let Some(id) = next_ready(session).await? {
+            return take(session, id, terms).await.map(Some);
+        }
+        if woken < PORTION {
+            return Ok(None);
+        }
+    }
+}
+
+pub(super) const EXPIRED: &str = "SELECT job.id, job.repo, \
+         CASE WHEN lane.running > lane.max_running THEN 1 ELSE 0 END \
+     FROM job JOIN lane ON lane.repo = job.repo \
+     WHERE job.state = 'running' AND job.lease_until <= $1 \
+     ORDER BY job.lease_until LIMIT 1";
+pub(super) const GIVE_UP_LEASE: &str = "UPDATE job SET state = 'ready', worker = NULL, lease_until = NULL \
+     WHERE id = $1";
+
+/// Returns a job whose lease has run out. It still counts as running, so taking it over keeps the
+/// lane's count; but when the limit was lowered below that count, it has to wait like any other.
+async fn next_expired(session: &mut Session, now: Timestamp) -> Result<Option<String>, Error> {
+    while let Some(job) = session.row(EXPIRED, args![now]).await? {
+        let (id, repo) = (job.text(0)?, job.text(1)?);
+        if !job.flag(2)? {
+            return Ok(Some(id));
+        }
+        session.run(GIVE_UP_LEASE, args![id]).await?;
+        session.run(ONE_LESS_RUNNING, args![repo.as_str()]).await?;
+        session.run(ONE_MORE_READY, args![repo]).await?;
+    }
+    Ok(None)
+}
+
+pub(super) const WAKE: &str = "UPDATE job SET state = 'ready' WHERE seq IN ( \
+         SELECT seq FROM job WHERE state = 'waiting' AND not_before <= $1 \
+         ORDER BY not_before LIMIT $2 \
+     ) RETURNING repo";
+
+/// Makes jobs ready whose time has come, and returns how many.
+async fn wake(session: &mut Session, now: Timestamp) -> Result<u32, Error> {
+    let mut woken = 0;
+    for job in session.rows(WAKE, args![now, PORTION]).await? {
+        session.run(ONE_MORE_READY, args![job.text(0)?]).await?;
+        woken += 1;
+    }
+    Ok(woken)
+}
+
+pub(super) const NEXT_LANE: &str = "SELECT repo FROM lane WHERE ready > 0 AND running < max_running \
+     ORDER BY turn, repo LIMIT 1";
+pub(super) const SERVE_LANE: &str = "UPDATE lane SET ready = ready - 1, running = running + 1, \
+         turn = (SELECT max(turn) + 1 FROM lane) \
+     WHERE repo = $1";
+pub(super) const NEXT_OF_LANE: &str = "SELECT id FROM job WHERE repo = $1 AND state = 'ready' \
+     ORDER BY seq LIMIT 1";
+
+/// Takes the next job's place in its lane and returns the job.
+async fn next_ready(session: &mut Session) -> Result<Option<String>, Error> {
+    let Some(lane) = session.row(NEXT_LANE, args![]).await? else {
+        return Ok(None);
+    };
+    let repo = lane.text(0)?;
+    session.run(SERVE_LANE, args![repo.as_str()]).await?;
+    match session.row(NEXT_OF_LANE, args![repo.as_str()]).await? {
+        Some(job) => Ok(Some(job.text(0)?)),
+        None => Err(Error::Damaged {
+            what: format!("the lane of repository {repo}"),
+            why: "it counts a ready job, and there is none".to_owned(),
+        }),
+    }
+}
+
+pub(super) const TAKE: &str = "UPDATE job SET state = 'running', attempt = attempt + 1, \
+         worker = $2, lease_until = $3 \
+     WHERE id = $1 RETURNING attempt, cancelled, work, task";
+pub(super) const TASK: &str = concat!("SELECT ", task_columns!(), " FROM task WHERE id = $1");
+pub(super) const JOURNAL: &str = "SELECT entry FROM journal WHERE job = $1 ORDER BY seq";
+
+async fn take(session: &mut Session, id: String, terms: &Terms<'_>) -> Result<LeasedJob, Error> {
+    let missing = |what: &str| Error::Damaged {
+        what: format!("job {id}"),
+        why: format!("its {what} is missing"),
+    };
+    let job = session
+        .row(TAKE, args![id.as_str(), terms.worker, terms.until])
+        .await?
+        .ok_or_else(|| missing("row"))?;
+    let task = session
+        .row(TASK, args![job.text(3)?])
+        .await?
+        .ok_or_else(|| missing("task"))?;
+    let journal = session.rows(JOURNAL, args![id.as_str()]).await?;
+    Ok(LeasedJob {
+        lease: Lease {
+            job: parsed("a job", &id)?,
+            attempt: job.count(0)?,
+        },
+        work: from_json(&format!("job {id}"), &job.text(2)?)?,
+        task: versioned(&task)?,
+        journal: journal.iter().map(entry).collect::<Result<_, _>>()?,
+        cancelled: job.flag(1)?,
+    })
+}
+
+/// Reads a journal's entry from the first column of a row.
+pub(super) fn entry(row: &Row) -> Result<Entry, Error> {
+    from_json("a journal", &row.text(0)?)
+}

@@ -1,0 +1,206 @@
+//! The outbox: effects, given out in order within a thread.
+//!
+//! **Invariant:** of one thread at most one row has a `due` time: the one that is given out, else the
+//! oldest unsent one. Whoever changes a row calls [`next_of`] for its thread afterwards.
+//!
+//! A row that was given out keeps `lease_version` and `lease_attempt` until that attempt ends or another is
+//! given out, whatever happens to its content meanwhile.
+
+use std::collections::BTreeSet;
+
+use crate::adapters::store::codec::{from_json, kind, parsed, thread, to_json};
+use crate::adapters::store::error::Error;
+use crate::adapters::store::session::{Row, Session, args};
+use crate::domain::effect::{Effect, EffectKey};
+use crate::domain::ids::TaskId;
+use crate::domain::time::Timestamp;
+use crate::ports::store::{EffectEnd, EffectLease, LeasedEffect, NewEffect};
+
+pub(super) const FREE_TURN: &str = "UPDATE outbox SET due = NULL \
+     WHERE thread = $1 AND due IS NOT NULL AND lease_until IS NULL";
+pub(super) const GIVE_TURN: &str = "UPDATE outbox SET due = not_before \
+     WHERE thread = $1 AND state = 'unsent' AND seq = ( \
+         SELECT min(seq) FROM outbox WHERE thread = $1 AND state = 'unsent' \
+     ) AND NOT EXISTS (SELECT 1 FROM outbox WHERE thread = $1 AND due IS NOT NULL)";
+
+/// Finds out again which effect of a thread is to be given out next.
+async fn next_of(session: &mut Session, thread: &str) -> Result<(), Error> {
+    session.run(FREE_TURN, args![thread]).await?;
+    session.run(GIVE_TURN, args![thread]).await?;
+    Ok(())
+}
+
+pub(super) const SEEN: &str = "SELECT effect, state, thread FROM outbox WHERE key = $1";
+pub(super) const ADD: &str = "INSERT INTO outbox (key, thread, seq, task, repo, repo_document, kind, effect, \
+         state, version, recorded_at, not_before) \
+     VALUES ($1, $2, (SELECT coalesce(max(seq), 0) + 1 FROM outbox \
+         WHERE thread = $2 AND state = 'unsent'), $3, $4, $5, $6, $7, 'unsent', 1, $8, $8)";
+// What was put off stays so: it was refused until then, and new words do not change that.
+pub(super) const REPLACE: &str = "UPDATE outbox SET seq = (SELECT coalesce(max(seq), 0) + 1 FROM outbox AS o \
+         WHERE o.thread = $2 AND o.state = 'unsent'), \
+         task = $3, repo = $4, repo_document = $5, kind = $6, effect = $7, \
+         version = version + 1, earlier_attempts = earlier_attempts + attempt, attempt = 0, \
+         recorded_at = $8, note = '', \
+         not_before = CASE WHEN state = 'unsent' AND not_before > $8 THEN not_before ELSE $8 END, \
+         state = 'unsent' \
+     WHERE key = $1";
+
+/// Records an effect: a new one, or other content for one that is there.
+pub(super) async fn record(
+    session: &mut Session,
+    new: &NewEffect,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let sql = match session.row(SEEN, args![new.key.as_str()]).await? {
+        None => ADD,
+        Some(row) => {
+            let (before, state) = (
+                from_json::<Effect>(new.key.as_str(), &row.text(0)?)?,
+                row.text(1)?,
+            );
+            if before == new.effect && state != "dropped" {
+                return Ok(());
+            }
+            if row.text(2)? != new.thread.to_string() {
+                return Err(Error::Refused(format!(
+                    "effect {} belongs to thread {}, not to {}",
+                    new.key,
+                    row.text(2)?,
+                    new.thread
+                )));
+            }
+            REPLACE
+        }
+    };
+    let values = args![
+        new.key.as_str(),
+        new.thread,
+        new.task.map(|task| task.to_string()),
+        new.repo.id,
+        to_json(&new.repo)?,
+        kind(&new.effect),
+        to_json(&new.effect)?,
+        now,
+    ];
+    session.run(sql, values).await?;
+    next_of(session, &new.thread.to_string()).await
+}
+
+pub(super) const DROP: &str = "UPDATE outbox SET state = 'dropped' \
+     WHERE task = $1 AND state = 'unsent' AND kind IN ('branch', 'pull', 'check') \
+     RETURNING thread";
+
+/// Drops what a task would still publish. A row stays, because an attempt may have left something
+/// on GitHub that a later effect with this key has to find.
+pub(super) async fn drop_publishing(session: &mut Session, task: TaskId) -> Result<(), Error> {
+    let rows = session.rows(DROP, args![task]).await?;
+    let threads = rows
+        .iter()
+        .map(|row| row.text(0))
+        .collect::<Result<BTreeSet<_>, _>>()?;
+    for thread in threads {
+        next_of(session, &thread).await?;
+    }
+    Ok(())
+}
+
+pub(super) const DUE: &str = "SELECT key, thread, CASE WHEN lease_until IS NOT NULL \
+         AND (state <> 'unsent' OR version <> lease_version) THEN 1 ELSE 0 END \
+     FROM outbox WHERE due <= $1 ORDER BY due LIMIT 1";
+pub(super) const FREE: &str = "UPDATE outbox SET due = NULL, lease_until = NULL WHERE key = $1";
+pub(super) const TAKE: &str = "UPDATE outbox SET attempt = attempt + 1, due = $2, lease_until = $2, \
+         lease_version = version, lease_attempt = attempt + 1 \
+     WHERE key = $1 \
+     RETURNING key, thread, task, repo_document, effect, version, attempt, earlier_attempts, sent";
+
+/// Leases the effect that has been due longest.
+pub(super) async fn lease(
+    session: &mut Session,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<LeasedEffect>, Error> {
+    while let Some(row) = session.row(DUE, args![now]).await? {
+        let key = row.text(0)?;
+        // Its lease has run out, and it was dropped or moved behind others meanwhile.
+        if row.flag(2)? {
+            session.run(FREE, args![key]).await?;
+            next_of(session, &row.text(1)?).await?;
+            continue;
+        }
+        let taken = session.row(TAKE, args![key, until]).await?;
+        return taken.as_ref().map(leased).transpose();
+    }
+    Ok(None)
+}
+
+fn leased(row: &Row) -> Result<LeasedEffect, Error> {
+    let key = row.text(0)?;
+    Ok(LeasedEffect {
+        thread: thread(&row.text(1)?)?,
+        task: row
+            .maybe_text(2)?
+            .map(|task| parsed(&key, &task))
+            .transpose()?,
+        repo: from_json(&key, &row.text(3)?)?,
+        effect: from_json(&key, &row.text(4)?)?,
+        version: row.int(5)?,
+        attempt: row.count(6)?,
+        earlier_attempts: row.count(7)?,
+        sent: row
+            .maybe_text(8)?
+            .map(|sent| from_json(&key, &sent))
+            .transpose()?,
+        key: EffectKey::stored(key),
+    })
+}
+
+pub(super) const LEASED: &str = "SELECT state, version, not_before, note, thread FROM outbox \
+     WHERE key = $1 AND lease_version = $2 AND lease_attempt = $3";
+pub(super) const END: &str = "UPDATE outbox SET state = $2, not_before = $3, note = $4, \
+         sent = coalesce($5, sent), \
+         due = NULL, lease_until = NULL, lease_version = NULL, lease_attempt = NULL \
+     WHERE key = $1";
+
+/// Ends an attempt at an effect.
+pub(super) async fn end(
+    session: &mut Session,
+    lease: &EffectLease,
+    end: &EffectEnd,
+) -> Result<(), Error> {
+    let key = lease.key.as_str();
+    let Some(row) = session
+        .row(LEASED, args![key, lease.version, lease.attempt])
+        .await?
+    else {
+        return Err(Error::Conflict(format!(
+            "attempt {} at version {} of effect {key} is not the one that runs",
+            lease.attempt, lease.version
+        )));
+    };
+    let replaced = row.int(1)? != lease.version;
+    let mut state = row.text(0)?;
+    let (mut not_before, mut note, mut sent) = (row.time(2)?, row.text(3)?, None);
+    match end {
+        EffectEnd::Sent(what) => {
+            sent = Some(to_json(what)?);
+            // Also when it was dropped meanwhile: it is on GitHub.
+            if !replaced {
+                "sent".clone_into(&mut state);
+            }
+        }
+        EffectEnd::Again(at, why) => {
+            not_before = *at;
+            note.clone_from(why);
+        }
+        EffectEnd::Parked(why) => {
+            if !replaced && state == "unsent" {
+                "parked".clone_into(&mut state);
+                note.clone_from(why);
+            }
+        }
+    }
+    session
+        .run(END, args![key, state, not_before, note, sent])
+        .await?;
+    next_of(session, &row.text(4)?).await
+}

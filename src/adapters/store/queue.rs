@@ -1,0 +1,201 @@
+//! What workers and the outbox take, and what the store says of itself.
+
+use crate::adapters::store::codec::parsed;
+use crate::adapters::store::error::Error;
+use crate::adapters::store::jobs::Terms;
+use crate::adapters::store::session::{Row, Session, args};
+use crate::adapters::store::{SqlStore, dialect, jobs, outbox, schema};
+use crate::domain::ids::JobId;
+use crate::domain::time::Timestamp;
+use crate::ports::fault::Fault;
+use crate::ports::store::{Counts, Heartbeat, Lease, LeasedEffect, LeasedJob, Queue};
+
+pub(super) const HEARTBEAT: &str = "UPDATE job SET lease_until = $3 \
+     WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING cancelled";
+
+async fn heartbeat(
+    session: &mut Session,
+    lease: &Lease,
+    until: Timestamp,
+) -> Result<Heartbeat, Error> {
+    let row = session
+        .row(HEARTBEAT, args![lease.job, lease.attempt, until])
+        .await?;
+    Ok(match row {
+        None => Heartbeat::Lost,
+        Some(row) if row.flag(0)? => Heartbeat::Cancelled,
+        Some(_) => Heartbeat::Held,
+    })
+}
+
+pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM ( \
+         SELECT min(not_before) AS at FROM delivery WHERE state = 'pending' AND not_before > $1 \
+         UNION ALL \
+         SELECT min(not_before) AS at FROM job WHERE state = 'waiting' AND not_before > $1 \
+         UNION ALL \
+         SELECT min(lease_until) AS at FROM job WHERE state = 'running' AND lease_until > $1 \
+         UNION ALL \
+         SELECT min(due) AS at FROM outbox WHERE due > $1 \
+     ) AS next";
+
+pub(super) const COUNTS: &str = "SELECT \
+     (SELECT count(*) FROM delivery WHERE state = 'pending'), \
+     (SELECT count(*) FROM delivery WHERE state = 'parked'), \
+     (SELECT count(*) FROM job WHERE state = 'ready') \
+         + (SELECT count(*) FROM job WHERE state = 'waiting'), \
+     (SELECT count(*) FROM job WHERE state = 'running'), \
+     (SELECT count(*) FROM outbox WHERE state = 'unsent'), \
+     (SELECT count(*) FROM outbox WHERE state = 'parked')";
+
+fn counts(row: &Row) -> Result<Counts, Error> {
+    Ok(Counts {
+        deliveries_pending: row.count(0)?,
+        deliveries_parked: row.count(1)?,
+        jobs_queued: row.count(2)?,
+        jobs_running: row.count(3)?,
+        effects_pending: row.count(4)?,
+        effects_parked: row.count(5)?,
+    })
+}
+
+pub(super) const LIVE: &str = "SELECT id FROM job WHERE state <> 'over'";
+
+fn job_id(row: &Row) -> Result<JobId, Error> {
+    parsed("a job", &row.text(0)?)
+}
+
+pub(super) const SET_LIMIT: &str = "UPDATE meta SET value = $1 WHERE key = 'lane_limit'";
+pub(super) const LIMIT_LANES: &str = "UPDATE lane SET max_running = $1 WHERE max_running <> $1";
+
+async fn limit_lanes(session: &mut Session, per_repository: u32) -> Result<(), Error> {
+    session
+        .run(SET_LIMIT, args![per_repository.to_string()])
+        .await?;
+    session.run(LIMIT_LANES, args![per_repository]).await?;
+    Ok(())
+}
+
+pub(super) const SCHEMA: &str = "SELECT max(version) FROM _sqlx_migrations";
+pub(super) const CHECKED: &str = "INSERT INTO meta (key, value) VALUES ('checked_by', $1) \
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+/// Looks for damage, compares the schema, and writes something.
+async fn check(session: &mut Session) -> Result<String, Error> {
+    let findings = session.rows(dialect::CHECK, args![]).await?;
+    let findings = findings
+        .iter()
+        .map(|row| row.text(0))
+        .collect::<Result<Vec<_>, _>>()?;
+    if findings != ["ok"] {
+        return Err(Error::Damaged {
+            what: "something".to_owned(),
+            why: findings.join("; "),
+        });
+    }
+    let (found, known) = (
+        session
+            .row(SCHEMA, args![])
+            .await?
+            .map_or(Ok(0), |row| row.int(0))?,
+        schema::newest(),
+    );
+    if found != known {
+        return Err(Error::Refused(format!(
+            "its schema is {found}, this version of Prova knows {known}: restart the server"
+        )));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    session.run(CHECKED, args![version]).await?;
+    let engine = session
+        .row(dialect::VERSION, args![])
+        .await?
+        .map_or(Ok(String::new()), |row| row.text(0))?;
+    Ok(format!("SQLite {engine}, schema {found}"))
+}
+
+#[async_trait::async_trait]
+impl Queue for SqlStore {
+    async fn lease_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<LeasedJob>, Fault> {
+        let work = async {
+            let mut session = self.write().await?;
+            let terms = Terms { worker, now, until };
+            let outcome = jobs::lease(&mut session, &terms).await;
+            session.end(outcome).await
+        };
+        work.await
+            .map_err(|error: Error| error.fault("lease a job"))
+    }
+
+    async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<Heartbeat, Fault> {
+        let work = async {
+            let mut session = self.write().await?;
+            let outcome = heartbeat(&mut session, lease, until).await;
+            session.end(outcome).await
+        };
+        work.await
+            .map_err(|error: Error| error.fault(format!("extend the lease on job {}", lease.job)))
+    }
+
+    async fn lease_effect(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<LeasedEffect>, Fault> {
+        let work = async {
+            let mut session = self.write().await?;
+            let outcome = outbox::lease(&mut session, now, until).await;
+            session.end(outcome).await
+        };
+        work.await
+            .map_err(|error: Error| error.fault("lease an effect"))
+    }
+
+    /// Leases that run out count too: what they are on becomes due then.
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        self.one(NEXT_DUE, args![now], |row| row.maybe_time(0))
+            .await
+            .map(Option::flatten)
+            .map_err(|error| error.fault("look for what is due next"))
+    }
+
+    async fn counts(&self) -> Result<Counts, Fault> {
+        self.one(COUNTS, args![], counts)
+            .await
+            .map(Option::unwrap_or_default)
+            .map_err(|error| error.fault("count what waits"))
+    }
+
+    async fn live_jobs(&self) -> Result<Vec<JobId>, Fault> {
+        self.all(LIVE, args![], job_id)
+            .await
+            .map_err(|error| error.fault("list the jobs that are not over"))
+    }
+
+    async fn limit_lanes(&self, per_repository: u32) -> Result<(), Fault> {
+        let work = async {
+            let mut session = self.write().await?;
+            let outcome = limit_lanes(&mut session, per_repository).await;
+            session.end(outcome).await
+        };
+        work.await
+            .map_err(|error: Error| error.fault("limit how many jobs of a repository run"))
+    }
+
+    async fn check(&self) -> Result<String, Fault> {
+        let work = async {
+            let mut session = self.write().await?;
+            let outcome = check(&mut session).await;
+            session.end(outcome).await
+        };
+        let path = self.path.display();
+        match work.await {
+            Ok(what) => Ok(format!("{what}, in {path}")),
+            Err(error) => Err(Error::fault(error, format!("check the store {path}"))),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! One transaction, with values and rows that no engine is named in.
+
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Arguments as _, Row as _, ValueRef as _};
+
+use crate::adapters::store::connections::{Connections, Taken};
+use crate::adapters::store::error::Error;
+use crate::domain::ids::{
+    DeliveryId, InstallationId, JobId, RepoId, TaskId, ThreadKey, ThreadNumber,
+};
+use crate::domain::time::Timestamp;
+
+/// A transaction. Dropped without [`Session::end`], it is rolled back with its connection.
+pub(super) struct Session {
+    taken: Taken,
+}
+
+impl Session {
+    /// Waits for a connection and begins.
+    pub(super) async fn begin(
+        connections: &std::sync::Arc<Connections>,
+        begin: &'static str,
+    ) -> Result<Self, Error> {
+        let taken = connections.take().await?;
+        let mut session = Self { taken };
+        session.run(begin, args![]).await?;
+        Ok(session)
+    }
+
+    /// Commits when `outcome` is good, else rolls back, and passes it on.
+    pub(super) async fn end<T>(mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let outcome = match outcome {
+            Ok(value) => self.run("COMMIT", args![]).await.map(|_| value),
+            Err(error) => Err(error),
+        };
+        // The engine may have rolled back by itself; then ROLLBACK fails and the connection goes.
+        if outcome.is_ok() || self.run("ROLLBACK", args![]).await.is_ok() {
+            self.taken.give_back();
+        }
+        outcome
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    pub(super) async fn run(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64, Error> {
+        let done = sqlx::query_with(sql, bound(args)?)
+            .execute(self.taken.as_mut())
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Runs a statement and returns its rows.
+    pub(super) async fn rows(
+        &mut self,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Vec<Row>, Error> {
+        let rows = sqlx::query_with(sql, bound(args)?)
+            .fetch_all(self.taken.as_mut())
+            .await?;
+        Ok(rows.into_iter().map(Row).collect())
+    }
+
+    /// Runs a statement and returns its first row.
+    pub(super) async fn row(
+        &mut self,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Option<Row>, Error> {
+        Ok(self.rows(sql, args).await?.into_iter().next())
+    }
+}
+
+fn bound(args: Vec<Arg>) -> Result<SqliteArguments, Error> {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(args.len(), 0);
+    for arg in args {
+        match arg {
+            Arg::Text(text) => arguments.add(text),
+            Arg::Int(int) => arguments.add(int),
+            Arg::Bytes(bytes) => arguments.add(bytes),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// A value for a placeholder. A missing one keeps its type, which PostgreSQL asks for.
+pub(super) enum Arg {
+    Text(Option<String>),
+    Int(Option<i64>),
+    Bytes(Vec<u8>),
+}
+
+/// Builds the values of a statement's placeholders, `$1` first.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => {
+        vec![$($crate::adapters::store::session::Arg::from($value)),*]
+    };
+}
+pub(super) use args;
+
+macro_rules! arg_as_text {
+    ($($id:ty),*) => {$(
+        impl From<$id> for Arg {
+            fn from(id: $id) -> Self {
+                Self::Text(Some(id.to_string()))
+            }
+        }
+    )*};
+}
+
+arg_as_text!(
+    &str,
+    InstallationId,
+    JobId,
+    RepoId,
+    TaskId,
+    ThreadKey,
+    ThreadNumber
+);
+
+impl From<String> for Arg {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<Option<String>> for Arg {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&DeliveryId> for Arg {
+    fn from(id: &DeliveryId) -> Self {
+        Self::from(id.as_str())
+    }
+}
+
+impl From<i64> for Arg {
+    fn from(int: i64) -> Self {
+        Self::Int(Some(int))
+    }
+}
+
+impl From<u32> for Arg {
+    fn from(int: u32) -> Self {
+        Self::Int(Some(i64::from(int)))
+    }
+}
+
+impl From<usize> for Arg {
+    fn from(int: usize) -> Self {
+        // A count of things in memory.
+        Self::Int(Some(i64::try_from(int).unwrap_or(i64::MAX)))
+    }
+}
+
+impl From<Option<i64>> for Arg {
+    fn from(int: Option<i64>) -> Self {
+        Self::Int(int)
+    }
+}
+
+impl From<Timestamp> for Arg {
+    fn from(time: Timestamp) -> Self {
+        Self::Int(Some(time.as_millis()))
+    }
+}
+
+impl From<Vec<u8>> for Arg {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// A row; columns are counted from 0.
+pub(super) struct Row(SqliteRow);
+
+impl Row {
+    /// Returns a text.
+    pub(super) fn text(&self, column: usize) -> Result<String, Error> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    /// Returns a text that may be missing.
+    pub(super) fn maybe_text(&self, column: usize) -> Result<Option<String>, Error> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    /// Returns a whole number.
+    pub(super) fn int(&self, column: usize) -> Result<i64, Error> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    /// Returns a whole number that may be missing.
+    pub(super) fn maybe_int(&self, column: usize) -> Result<Option<i64>, Error> {
+        Ok(self.0.try_get(column)?)
+    }
+
+    /// Returns a number that counts something.
+    pub(super) fn count<N: TryFrom<i64>>(&self, column: usize) -> Result<N, Error> {
+        let int = self.int(column)?;
+        N::try_from(int).map_err(|_| Error::Damaged {
+            what: format!("column {column}"),
+            why: format!("{int} is not a count"),
+        })
+    }
+
+    /// Returns a yes or no.
+    pub(super) fn flag(&self, column: usize) -> Result<bool, Error> {
+        Ok(self.int(column)? != 0)
+    }
+
+    /// Returns a time.
+    pub(super) fn time(&self, column: usize) -> Result<Timestamp, Error> {
+        Ok(Timestamp::from_millis(self.int(column)?))
+    }
+
+    /// Returns a time that may be missing.
+    pub(super) fn maybe_time(&self, column: usize) -> Result<Option<Timestamp>, Error> {
+        Ok(self.maybe_int(column)?.map(Timestamp::from_millis))
+    }
+
+    /// Returns whether a column has a value.
+    pub(super) fn is_there(&self, column: usize) -> bool {
+        (self.0.try_get_raw(column)).is_ok_and(|value| !value.is_null())
+    }
+
+    /// Returns bytes.
+    pub(super) fn bytes(&self, column: usize) -> Result<Vec<u8>, Error> {
+        Ok(self.0.try_get(column)?)
+    }
+}
