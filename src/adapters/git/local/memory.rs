@@ -1,0 +1,208 @@
+//! What GitHub would keep beside git, kept for as long as the program runs.
+
+use secrecy::SecretString;
+
+use crate::adapters::git::base::Base;
+use crate::adapters::git::call::Call;
+use crate::adapters::git::local::LocalForge;
+use crate::adapters::git::object::ObjectId;
+use crate::adapters::git::process;
+use crate::domain::branch::BranchName;
+use crate::domain::effect::ReactionTarget;
+use crate::domain::ids::{
+    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
+};
+use crate::domain::job::Remark;
+use crate::domain::repo::{Permission, Repo};
+use crate::ports::fault::{Class, Fault};
+use crate::ports::github::{
+    App, AppFacts, Checks, Commits, NewCheck, NewPull, PostedComment, PostedPull, Pulls,
+    Repositories, ThreadNow, Threads,
+};
+
+/// The largest file that is read of the current branch, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// Comments, pull requests and check runs, each numbered by its place from 1.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    comments: Vec<(ThreadNumber, PostedComment)>,
+    pulls: Vec<NewPull>,
+    checks: Vec<NewCheck>,
+}
+
+#[async_trait::async_trait]
+impl Repositories for LocalForge {
+    /// Returns that the person may do everything: it is their own machine.
+    async fn permission(&self, _repo: &Repo, _login: &Login) -> Result<Permission, Fault> {
+        Ok(Permission::Admin)
+    }
+
+    /// Reads from the commit that was checked out when the repository was opened, never from the
+    /// working tree.
+    async fn file(&self, _repo: &Repo, path: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let doing = format!("read {path} of {}", self.repo.default_branch);
+        let head = ObjectId::expect(self.head.as_str(), &doing)?;
+        let git_dir = &self.place.git_dir;
+        let found = Base::find_file(git_dir, head, path).await;
+        let Some((blob, bytes)) = found.map_err(|trouble| trouble.fault(&doing))? else {
+            return Ok(None);
+        };
+        if bytes > MAX_FILE {
+            let why = format!("it has {bytes} bytes, more than the {MAX_FILE} allowed");
+            return Err(Fault::permanent(doing, why));
+        }
+        let call = Call::new(git_dir, ["cat-file", "blob", &blob.to_string()]);
+        let content = process::run(&call).await;
+        content.map(Some).map_err(|trouble| trouble.fault(doing))
+    }
+
+    /// Returns an empty token: git shows none to a repository of the same machine.
+    async fn fetch_token(&self, _repo: &Repo) -> Result<SecretString, Fault> {
+        Ok(SecretString::from(""))
+    }
+}
+
+#[async_trait::async_trait]
+impl Threads for LocalForge {
+    async fn thread(&self, _repo: &Repo, _number: ThreadNumber) -> Result<ThreadNow, Fault> {
+        Ok(ThreadNow {
+            open: true,
+            locked: false,
+        })
+    }
+
+    async fn comments(
+        &self,
+        _repo: &Repo,
+        number: ThreadNumber,
+    ) -> Result<Vec<PostedComment>, Fault> {
+        let memory = self.memory();
+        let on_thread = memory.comments.iter().filter(|(on, _)| *on == number);
+        Ok(on_thread.map(|(_, comment)| comment.clone()).collect())
+    }
+
+    async fn react(
+        &self,
+        _repo: &Repo,
+        _number: ThreadNumber,
+        _target: ReactionTarget,
+    ) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn comment(
+        &self,
+        _repo: &Repo,
+        number: ThreadNumber,
+        body: &str,
+    ) -> Result<CommentId, Fault> {
+        let now = self.clock.now();
+        let mut memory = self.memory();
+        let id = CommentId(nth(memory.comments.len()));
+        let comment = PostedComment {
+            id,
+            ours: true,
+            created_at: now,
+            updated_at: now,
+            remark: Remark {
+                author: Login::new("prova[bot]"),
+                insider: true,
+                body: body.to_owned(),
+            },
+        };
+        memory.comments.push((number, comment));
+        Ok(id)
+    }
+
+    async fn edit_comment(&self, _repo: &Repo, id: CommentId, body: &str) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let mut memory = self.memory();
+        let comments = memory.comments.iter_mut().map(|(_, comment)| comment);
+        let Some(comment) = comments.into_iter().find(|comment| comment.id == id) else {
+            let doing = format!("edit comment {id}");
+            return Err(Fault::new(Class::NotFound, doing, "there is none"));
+        };
+        body.clone_into(&mut comment.remark.body);
+        comment.updated_at = now;
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pulls for LocalForge {
+    async fn open_pull(&self, repo: &Repo, pull: &NewPull) -> Result<PostedPull, Fault> {
+        let doing = format!("propose {}", pull.head);
+        let Some(head) = self.branch(repo, &pull.head).await? else {
+            return Err(Fault::permanent(doing, "there is no such branch"));
+        };
+        let mut memory = self.memory();
+        if memory.pulls.iter().any(|open| open.head == pull.head) {
+            return Err(Fault::new(Class::Conflict, doing, "it is proposed already"));
+        }
+        memory.pulls.push(pull.clone());
+        // Issues and pull requests share their numbers, and the one issue has the first.
+        let number = ThreadNumber(nth(memory.pulls.len()));
+        Ok(PostedPull { number, head })
+    }
+
+    async fn pull_from(&self, repo: &Repo, head: &BranchName) -> Result<Option<PostedPull>, Fault> {
+        let at = self.memory().pulls.iter().position(|p| p.head == *head);
+        let (Some(at), Some(commit)) = (at, self.branch(repo, head).await?) else {
+            return Ok(None);
+        };
+        Ok(Some(PostedPull {
+            number: ThreadNumber(nth(at + 1)),
+            head: commit,
+        }))
+    }
+}
+
+#[async_trait::async_trait]
+impl Checks for LocalForge {
+    async fn create_check(&self, _repo: &Repo, check: &NewCheck) -> Result<CheckRunId, Fault> {
+        let mut memory = self.memory();
+        memory.checks.push(check.clone());
+        Ok(CheckRunId(nth(memory.checks.len() - 1)))
+    }
+
+    async fn check(
+        &self,
+        _repo: &Repo,
+        commit: &CommitSha,
+        external_id: &str,
+    ) -> Result<Option<CheckRunId>, Fault> {
+        let memory = self.memory();
+        let found = memory
+            .checks
+            .iter()
+            .position(|check| check.commit == *commit && check.external_id == external_id);
+        Ok(found.map(|at| CheckRunId(nth(at))))
+    }
+}
+
+#[async_trait::async_trait]
+impl App for LocalForge {
+    async fn app(&self) -> Result<AppFacts, Fault> {
+        Ok(AppFacts {
+            id: 0,
+            slug: "prova".to_owned(),
+            name: "Prova".to_owned(),
+            permissions: Vec::new(),
+            events: Vec::new(),
+            clock_offset_ms: None,
+        })
+    }
+
+    async fn installations(&self) -> Result<Vec<(InstallationId, Login)>, Fault> {
+        let owner = Login::new(self.repo.name.owner.clone());
+        Ok(vec![(self.repo.installation, owner)])
+    }
+
+    fn forget(&self, _repo: RepoId) {}
+}
+
+/// Numbers what stands at an index.
+fn nth(index: usize) -> u64 {
+    u64::try_from(index).map_or(u64::MAX, |index| index.saturating_add(1))
+}

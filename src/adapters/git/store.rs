@@ -1,0 +1,139 @@
+//! A job's own object store: new blobs and trees, on top of the mirror's objects.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::git::call::Call;
+use crate::adapters::git::object::ObjectId;
+use crate::adapters::git::process;
+use crate::adapters::git::removal;
+use crate::adapters::git::revision::rev_parse;
+use crate::adapters::git::skeleton;
+use crate::adapters::git::trouble::Trouble;
+use crate::domain::change::{Change, ChangeKind};
+
+/// The most that one harvested blob may have to be read back, in bytes.
+const MAX_BLOB: usize = 1024 * 1024 * 1024;
+
+/// A bare repository in the job's directory, outside everything that the agent sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    /// Where it stands.
+    pub(crate) dir: PathBuf,
+}
+
+impl Store {
+    /// Names the store of a job, there or not.
+    pub(crate) fn of(job: &Path) -> Self {
+        Self {
+            dir: job.join("objects"),
+        }
+    }
+
+    /// Makes an empty store that borrows from `mirror`, an absolute path of an object directory.
+    pub(crate) fn fresh(job: &Path, mirror: &Path) -> io::Result<Self> {
+        let store = Self::of(job);
+        removal::remove_tree(&store.dir)?;
+        std::fs::create_dir_all(&store.dir)?;
+        skeleton::bare(&store.dir, Some(mirror))?;
+        Ok(store)
+    }
+
+    /// Builds the tree that is `base` with `changes`.
+    pub(crate) async fn build(
+        &self,
+        base: ObjectId,
+        changes: &[&Change],
+    ) -> Result<ObjectId, Trouble> {
+        if changes.is_empty() {
+            return Ok(base);
+        }
+        // Not `index`: fsck would walk everything in it.
+        let index = self.dir.join("tree.index");
+        let with_index = |args: &[&str]| {
+            let mut call = Call::new(&self.dir, args);
+            call.index = Some(&index);
+            call
+        };
+        process::run(&with_index(&["read-tree", &base.to_string()])).await?;
+        let mut update = with_index(&["update-index", "-z", "--index-info"]);
+        update.stdin = index_info(changes);
+        process::run(&update).await?;
+        let printed = process::run(&with_index(&["write-tree"])).await?;
+        let text = String::from_utf8_lossy(printed.trim_ascii_end()).into_owned();
+        // Reads back what was written.
+        rev_parse(&self.dir, &format!("{text}^{{tree}}")).await
+    }
+
+    /// Has git check every object that is new in the store, content and form.
+    pub(crate) async fn check(&self) -> Result<(), Trouble> {
+        let args = [
+            "fsck",
+            "--no-full",
+            "--strict",
+            "--no-dangling",
+            "--no-progress",
+        ];
+        process::run(&Call::new(&self.dir, args)).await.map(drop)
+    }
+
+    /// Returns whether the store holds `tree` with everything in it, undamaged.
+    pub(crate) async fn holds(&self, tree: ObjectId) -> Result<bool, Trouble> {
+        if !self.dir.join("objects/info/alternates").is_file() {
+            return Ok(false);
+        }
+        self.check().await?;
+        let tree = tree.to_string();
+        let walk = Call::new(&self.dir, ["rev-list", "--objects", "--quiet", &tree]);
+        process::run(&walk).await.map(|_| true)
+    }
+
+    /// Reads a blob.
+    pub(crate) async fn blob(&self, id: ObjectId) -> Result<Vec<u8>, Trouble> {
+        let mut call = Call::new(&self.dir, ["cat-file", "blob", &id.to_string()]);
+        call.most = MAX_BLOB;
+        process::run(&call).await
+    }
+
+    /// Returns the sizes of blobs, in order.
+    pub(crate) async fn sizes(&self, ids: &[ObjectId]) -> Result<Vec<u64>, Trouble> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut call = Call::new(&self.dir, ["cat-file", "--batch-check=%(objectsize)"]);
+        for id in ids {
+            call.stdin.extend(format!("{id}\n").into_bytes());
+        }
+        let printed = process::run(&call).await?;
+        Ok(String::from_utf8_lossy(&printed)
+            .lines()
+            .map(|line| line.parse().unwrap_or(0))
+            .collect())
+    }
+}
+
+/// Writes changes as `update-index --index-info` reads them: deletions first, so that a directory
+/// has made room before a file takes its name, and the other way round.
+fn index_info(changes: &[&Change]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    let mut line = |header: String, change: &Change| {
+        lines.extend(header.into_bytes());
+        lines.push(b'\t');
+        lines.extend(change.path.as_bytes());
+        lines.push(0);
+    };
+    for change in changes {
+        if change.kind == ChangeKind::Deleted {
+            line(format!("0 {}", "0".repeat(40)), change);
+        }
+    }
+    for change in changes {
+        match &change.kind {
+            ChangeKind::Added(entry) | ChangeKind::Modified(entry) => {
+                line(format!("{} {}", entry.mode.octal(), entry.blob), change);
+            }
+            ChangeKind::Deleted => {}
+        }
+    }
+    lines
+}
