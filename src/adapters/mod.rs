@@ -1,4 +1,7 @@
 //! The ports, implemented. Rooms on this floor never import each other.
 
+pub mod agent;
 pub mod git;
+pub mod sandbox;
 pub mod store;
+pub mod system;

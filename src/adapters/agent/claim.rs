@@ -1,0 +1,134 @@
+//! The agent's claim, read from a file in a directory where the agent may have put anything.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use serde_json::Value;
+
+use crate::domain::evidence::Claim;
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 64 * 1024;
+const TITLE_CHARS: usize = 200;
+const TEXT_CHARS: usize = 20_000;
+
+/// Reads `name` in `dir`. A claim is optional and never counted, so whatever is wrong with it is
+/// logged and there is none.
+pub(super) fn read(dir: &Path, name: &str) -> Option<Claim> {
+    match contents(dir, name) {
+        Ok(bytes) => parse(&bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::debug!(%error, "the agent's result file is not read");
+            None
+        }
+    }
+}
+
+fn contents(dir: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let common = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let dir = openat(CWD, dir, common | OFlags::DIRECTORY, Mode::empty())?;
+    // Without blocking: a FIFO would wait for a writer that never comes.
+    let file = File::from(openat(
+        &dir,
+        name,
+        common | OFlags::NONBLOCK,
+        Mode::empty(),
+    )?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other("it is larger than 64 KiB"));
+    }
+    Ok(bytes)
+}
+
+/// Takes what has the right shape and leaves the rest.
+fn parse(bytes: &[u8]) -> Option<Claim> {
+    let value = match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) => value,
+        Err(error) => {
+            tracing::debug!(%error, "the agent's result file is not JSON");
+            return None;
+        }
+    };
+    let claim = Claim {
+        title: text(&value, "title", TITLE_CHARS),
+        summary: text(&value, "summary", TEXT_CHARS),
+        notes: text(&value, "notes", TEXT_CHARS),
+    };
+    (claim != Claim::default()).then_some(claim)
+}
+
+fn text(value: &Value, key: &str, max_chars: usize) -> Option<String> {
+    let found = value.get(key)?;
+    let Some(text) = found.as_str() else {
+        tracing::debug!(key, "the agent's result has something other than text here");
+        return None;
+    };
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.chars().take(max_chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn claim(title: &str) -> Claim {
+        Claim {
+            title: Some(title.to_owned()),
+            ..Claim::default()
+        }
+    }
+
+    #[test]
+    fn what_has_the_right_shape_is_taken() {
+        assert_eq!(
+            parse(br#"{"title":" a ","summary":7,"more":[]}"#),
+            Some(claim("a"))
+        );
+        for nothing in [
+            &b""[..],
+            b"null",
+            b"[]",
+            b"\"title\"",
+            b"{}",
+            b"{\"title\":\" \"}",
+            b"{\"title\":\"\xff\"}",
+        ] {
+            assert_eq!(parse(nothing), None, "{nothing:?}");
+        }
+        let deep = "[".repeat(60_000);
+        assert_eq!(parse(deep.as_bytes()), None);
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        let title = "ä".repeat(300);
+        let got = parse(format!(r#"{{"title":"{title}"}}"#).as_bytes()).unwrap();
+        assert_eq!(got.title.unwrap().chars().count(), TITLE_CHARS);
+    }
+
+    #[test]
+    fn only_a_regular_file_of_modest_size_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let good = r#"{"title":"x"}"#;
+        std::fs::write(at("good"), good).unwrap();
+        std::fs::write(at("large"), format!("{good}{}", " ".repeat(70_000))).unwrap();
+        symlink("good", at("link")).unwrap();
+        std::fs::create_dir(at("directory")).unwrap();
+        assert_eq!(read(dir.path(), "good"), Some(claim("x")));
+        for name in ["large", "link", "directory", "missing"] {
+            assert_eq!(read(dir.path(), name), None, "{name}");
+        }
+        symlink(dir.path(), at("linked-directory")).unwrap();
+        assert_eq!(read(&at("linked-directory"), "good"), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! Agent drivers: how a program is given a brief and its work taken back.
+//!
+//! A driver knows nothing of isolation; it hands a command to the sandbox it is given. What it reads
+//! back was written by an agent and is believed in nothing.
+
+mod claim;
+pub mod exec;
+mod handover;
+pub mod recipe;

@@ -1,0 +1,248 @@
+//! Namespaces made by the `bwrap` program: the default on one machine.
+//!
+//! Inside there are an empty root with the system's programs read-only, a private `/tmp` and home,
+//! the job's directories, and nothing else. The network is a loopback interface of its own, so not
+//! even abstract sockets of the host are there. bubblewrap is never started as root; see [`stage`].
+
+mod args;
+mod descriptors;
+mod launch;
+mod probe;
+mod remedy;
+mod stage;
+mod status;
+mod view;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::sandbox::bubblewrap::args::{Access, Bind};
+use crate::adapters::sandbox::bubblewrap::remedy::Obstacle;
+use crate::adapters::sandbox::bubblewrap::view::Piece;
+use crate::adapters::sandbox::limits;
+use crate::adapters::sandbox::process::{self, Stop, Watched};
+use crate::adapters::sandbox::programs::{find_program, search_path};
+use crate::adapters::sandbox::settings::Settings;
+use crate::adapters::sandbox::spec;
+use crate::domain::evidence::Ending;
+use crate::domain::time::Span;
+use crate::ports::clock::Clock;
+use crate::ports::fault::Fault;
+use crate::ports::sandbox::{Limits, Outcome, Sandbox, Spec, Unusable};
+
+const NAME: &str = "bubblewrap";
+const START: &str = "start the sandbox";
+
+/// The backend.
+pub(super) struct Bubblewrap {
+    program: PathBuf,
+    system: Vec<Piece>,
+    mounts: Vec<Bind>,
+    path: String,
+    scratch_bytes: u64,
+    /// User and group id to start bubblewrap as; none: the server's own, which is not root.
+    user: Option<u32>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Bubblewrap {
+    pub(super) fn new(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Unusable> {
+        let unusable = |reason: String, remedy: &str| Unusable {
+            backend: NAME,
+            reason,
+            remedy: remedy.to_owned(),
+        };
+        for program in [settings.bwrap.as_path(), Path::new(limits::PRLIMIT)] {
+            if find_program(program).is_none() {
+                let reason = format!("there is no program {}", program.display());
+                return Err(unusable(reason, remedy::INSTALL));
+            }
+        }
+        for mount in &settings.mounts {
+            let shown = mount.display();
+            if !view::is_plain(mount) || view::is_taken(mount) {
+                let reason = format!("{shown} cannot be mounted over what the sandbox is made of");
+                let remedy = "Name an absolute path without `..` below another directory, such as \
+                    /opt/agents, in `[sandbox] mounts`";
+                return Err(unusable(reason, remedy));
+            }
+            if !mount.exists() {
+                let remedy = "Make it, or take it out of `[sandbox] mounts`";
+                return Err(unusable(
+                    format!("the mount {shown} does not exist"),
+                    remedy,
+                ));
+            }
+        }
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root && settings.uid == 0 {
+            let remedy = "Set it to an unprivileged user's, such as 65534";
+            return Err(unusable("`[sandbox] uid` is root's".to_owned(), remedy));
+        }
+        Ok(Self {
+            path: search_path(&settings.mounts),
+            mounts: settings
+                .mounts
+                .into_iter()
+                .map(|mount| Bind {
+                    from: mount.clone(),
+                    at: mount,
+                    access: Access::ReadOnly,
+                })
+                .collect(),
+            program: settings.bwrap,
+            system: view::system(Path::new("/")),
+            scratch_bytes: settings.scratch_bytes,
+            user: is_root.then_some(settings.uid),
+            clock,
+        })
+    }
+
+    async fn attempt(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Failed> {
+        spec::check(spec)?;
+        let (command, reports) = self.command(spec)?;
+        let reports = tokio::spawn(status::follow(reports));
+        let watched =
+            process::watch(command, self.owner(), (spec, cancel), self.clock.as_ref()).await;
+        // Also after a fault: nothing inside may outlive this call.
+        let exit_code = reports
+            .await
+            .map_err(|error| Fault::transient("watch the sandbox", error))?
+            .map_err(|error| Fault::transient("end the sandbox", error))?;
+        let watched = watched?;
+        let ending = match (watched.stop, exit_code) {
+            (Stop::TimedOut, _) => Ending::TimedOut,
+            (Stop::Cancelled, _) => Ending::Cancelled,
+            (Stop::Itself(_), Some(code)) => status::ending(code),
+            (Stop::Itself(exit), None) if exit.code().is_none() => {
+                let cause = format!("it was killed from outside ({exit})");
+                return Err(Failed::Fault(Fault::transient(START, cause)));
+            }
+            (Stop::Itself(_), None) => return Err(Failed::Refused(last_line(&watched))),
+        };
+        Ok(watched.outcome(ending))
+    }
+
+    /// Runs the probe in directories below `dir` and returns what it printed.
+    async fn look_inside(&self, dir: &Path) -> Result<String, Failed> {
+        let io = |error: io::Error| Fault::io("prepare the probe", &error);
+        let checkout = dir.join("checkout");
+        let canary = dir.join("canary");
+        std::fs::create_dir(&checkout).map_err(io)?;
+        std::fs::write(&canary, "seen").map_err(io)?;
+        if let Some((uid, gid)) = self.owner() {
+            std::os::unix::fs::chown(&checkout, Some(uid), Some(gid)).map_err(io)?;
+        }
+        let canary = canary.display().to_string();
+        let spec = Spec {
+            command: ["sh", "-c", probe::SCRIPT, "sh", &canary]
+                .map(str::to_owned)
+                .to_vec(),
+            env: BTreeMap::new(),
+            checkout,
+            input: None,
+            output: None,
+            objects: None,
+            log: dir.join("log"),
+            limits: Limits {
+                wall: Span::seconds(20),
+                output_bytes: 16 * 1024,
+                file_bytes: 1024 * 1024,
+                processes: 64,
+            },
+        };
+        let outcome = self.attempt(&spec, &CancellationToken::new()).await?;
+        Ok(String::from_utf8_lossy(&outcome.tail).into_owned())
+    }
+}
+
+#[async_trait::async_trait]
+impl Sandbox for Bubblewrap {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn isolates(&self) -> bool {
+        true
+    }
+
+    async fn probe(&self) -> Result<String, Unusable> {
+        let unusable = |reason: String| Unusable {
+            backend: NAME,
+            remedy: remedy::remedy(&reason, Obstacle::look()).to_owned(),
+            reason,
+        };
+        let dir = tempfile::tempdir().map_err(|error| Unusable {
+            backend: NAME,
+            reason: format!("no temporary directory can be made: {error}"),
+            remedy: "Make room in it, or set TMPDIR to one that can be written".to_owned(),
+        })?;
+        let seen = match self.look_inside(dir.path()).await {
+            Ok(seen) => seen,
+            Err(Failed::Fault(fault)) => return Err(unusable(fault.to_string())),
+            Err(Failed::Refused(reason)) => return Err(unusable(reason)),
+        };
+        let mut host = BTreeMap::new();
+        for name in probe::NAMESPACES {
+            if let Ok(id) = std::fs::read_link(Path::new("/proc/self/ns").join(name)) {
+                host.insert(name, id.display().to_string());
+            }
+        }
+        let saw = probe::verify(&seen, &host).map_err(|reason| Unusable {
+            backend: NAME,
+            reason,
+            remedy: "It runs commands and does not isolate them: install the distribution's own \
+                bubblewrap, 0.8 or newer"
+                .to_owned(),
+        })?;
+        Ok(match self.user {
+            Some(id) => format!("bubblewrap as user {id}: {saw}"),
+            None => format!("bubblewrap as the server's user: {saw}"),
+        })
+    }
+
+    fn owner(&self) -> Option<(u32, u32)> {
+        self.user.map(|id| (id, id))
+    }
+
+    async fn run(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Fault> {
+        self.attempt(spec, cancel)
+            .await
+            .map_err(|failed| match failed {
+                Failed::Fault(fault) => fault,
+                Failed::Refused(reason) => {
+                    let remedy = remedy::remedy(&reason, Obstacle::look());
+                    Fault::new(remedy::class(&reason), START, format!("{reason}. {remedy}"))
+                }
+            })
+    }
+}
+
+/// Why a run has no outcome.
+enum Failed {
+    /// Something else than bubblewrap.
+    Fault(Fault),
+    /// bubblewrap ended without having started the command; what it said.
+    Refused(String),
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Returns the last line of the output: bubblewrap says why it gives up and does so.
+fn last_line(watched: &Watched) -> String {
+    let said = String::from_utf8_lossy(&watched.output.tail);
+    let line = said
+        .trim()
+        .lines()
+        .next_back()
+        .unwrap_or("it gave no reason");
+    line.chars().take(500).collect()
+}

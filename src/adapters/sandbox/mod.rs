@@ -1,0 +1,36 @@
+//! Sandboxes: the isolation around a checkout.
+//!
+//! Whatever runs here is hostile. A backend gives it the checkout, its input and output and nothing
+//! else of the host: no environment, no descriptor, no network, no process to see or to signal. It
+//! must never fall back to less isolation than it was asked for: when it cannot isolate it says why.
+
+mod bubblewrap;
+mod capture;
+mod limits;
+mod none;
+mod process;
+mod programs;
+pub mod settings;
+mod spec;
+
+use std::sync::Arc;
+
+use crate::adapters::sandbox::bubblewrap::Bubblewrap;
+use crate::adapters::sandbox::none::Unisolated;
+use crate::adapters::sandbox::settings::{Backend, Settings};
+use crate::ports::clock::Clock;
+use crate::ports::sandbox::{Sandbox, Unusable};
+
+/// Makes the backend that `settings` ask for. Checks what needs no process; whether the kernel lets
+/// it work is what [`Sandbox::probe`] finds out.
+///
+/// # Errors
+/// When a program is missing or a setting cannot be honoured. `none` is never chosen instead.
+pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandbox>, Unusable> {
+    match settings.backend {
+        Backend::Auto | Backend::Bubblewrap => {
+            Ok(Arc::new(Bubblewrap::new(settings, clock)?) as Arc<dyn Sandbox>)
+        }
+        Backend::None => Ok(Arc::new(Unisolated::new(&settings.mounts, clock)?)),
+    }
+}

@@ -1,0 +1,207 @@
+//! No isolation: for a person who runs agents that they trust, or inside something that isolates.
+//!
+//! Only by name, and it warns. Wall clock, output and file size are limited as elsewhere and the
+//! environment is empty as elsewhere; files, network and processes of the host are all there, and a
+//! process that leaves its group outlives the run.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf, absolute};
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::sandbox::limits::{self, Counted};
+use crate::adapters::sandbox::process::{self, Stop};
+use crate::adapters::sandbox::programs::{find_program, search_path};
+use crate::adapters::sandbox::spec;
+use crate::domain::evidence::Ending;
+use crate::ports::clock::Clock;
+use crate::ports::fault::Fault;
+use crate::ports::sandbox::{
+    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec, Unusable,
+};
+
+const NAME: &str = "none";
+
+/// The backend.
+pub(super) struct Unisolated {
+    path: String,
+    clock: Arc<dyn Clock>,
+}
+
+impl Unisolated {
+    pub(super) fn new(mounts: &[PathBuf], clock: Arc<dyn Clock>) -> Result<Self, Unusable> {
+        if find_program(Path::new(limits::PRLIMIT)).is_none() {
+            return Err(Unusable {
+                backend: NAME,
+                reason: format!("there is no program {}", limits::PRLIMIT),
+                remedy: "Install util-linux".to_owned(),
+            });
+        }
+        tracing::warn!(
+            "sandbox backend none: agents run with all rights of this server's user; they can read \
+             its files and secrets and reach its network"
+        );
+        Ok(Self {
+            path: search_path(mounts),
+            clock,
+        })
+    }
+
+    fn command(&self, spec: &Spec, home: &Path) -> io::Result<Command> {
+        let places = places(spec)?;
+        let mut command = Command::new(limits::PRLIMIT);
+        let words = limits::limited(&spec.command, &spec.limits, Counted::OfUser);
+        command
+            .args(words.iter().skip(1).map(|word| on_host(word, &places)))
+            .current_dir(&spec.checkout)
+            .env_clear()
+            .env("HOME", home)
+            .env("LANG", "C.UTF-8")
+            .env("PATH", &self.path)
+            .env("TMPDIR", home);
+        if let Some(objects) = &spec.objects {
+            // The checkout borrows them by their path inside, which does not exist here.
+            command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", absolute(objects)?);
+        }
+        for (name, value) in &spec.env {
+            command.env(name, on_host(OsStr::new(value), &places));
+        }
+        Ok(command)
+    }
+}
+
+#[async_trait::async_trait]
+impl Sandbox for Unisolated {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn isolates(&self) -> bool {
+        false
+    }
+
+    async fn probe(&self) -> Result<String, Unusable> {
+        Ok("none: no isolation, agents have all rights of the server's user".to_owned())
+    }
+
+    fn owner(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    async fn run(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Fault> {
+        spec::check(spec)?;
+        let home = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(|error| Fault::io("make a home directory", &error))?;
+        let command = self
+            .command(spec, home.path())
+            .map_err(|error| Fault::io("find the job's directories", &error))?;
+        let watched = process::watch(command, None, (spec, cancel), self.clock.as_ref()).await?;
+        let ending = match watched.stop {
+            Stop::Itself(status) => ending(status),
+            Stop::TimedOut => Ending::TimedOut,
+            Stop::Cancelled => Ending::Cancelled,
+        };
+        Ok(watched.outcome(ending))
+    }
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exited(code),
+        (None, signal) => Ending::Signalled(signal.unwrap_or(0)),
+    }
+}
+
+/// Returns the paths inside that stand for something, and what they stand for.
+fn places(spec: &Spec) -> io::Result<Vec<(&'static str, PathBuf)>> {
+    let all = [
+        (INSIDE_CHECKOUT, Some(&spec.checkout)),
+        (INSIDE_INPUT, spec.input.as_ref()),
+        (INSIDE_OUTPUT, spec.output.as_ref()),
+        (INSIDE_OBJECTS, spec.objects.as_ref()),
+    ];
+    let mut places = Vec::new();
+    for (inside, host) in all {
+        if let Some(host) = host {
+            // The command starts in the checkout, not where the server stands.
+            places.push((inside, absolute(host)?));
+        }
+    }
+    Ok(places)
+}
+
+/// Puts paths of the host in the place of the paths inside, wherever one stands as a whole path or
+/// as the beginning of one. In one pass, so a replacement is never replaced again.
+fn on_host(text: &OsStr, places: &[(&str, PathBuf)]) -> OsString {
+    let text = text.as_bytes();
+    let mut translated = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        let place = places.iter().find(|(inside, _)| {
+            let rest = text.get(at..).unwrap_or_default();
+            let after = rest.strip_prefix(inside.as_bytes());
+            after.is_some_and(|after| !after.first().copied().is_some_and(in_name))
+                && !before.is_some_and(|byte| *byte == b'/' || in_name(*byte))
+        });
+        if let Some((inside, host)) = place {
+            translated.extend_from_slice(host.as_os_str().as_bytes());
+            at += inside.len();
+        } else {
+            translated.push(*byte);
+            at += 1;
+        }
+    }
+    OsString::from_vec(translated)
+}
+
+/// Returns whether a path's component usually goes on with this byte.
+fn in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') || !byte.is_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_inside_become_paths_of_the_host() {
+        let places = [
+            (INSIDE_CHECKOUT, PathBuf::from("/w/7/checkout")),
+            (INSIDE_INPUT, PathBuf::from("/w/7/workspace/prova/in")),
+        ];
+        for (inside, outside) in [
+            ("/workspace", "/w/7/checkout"),
+            ("cd /workspace/a && ls", "cd /w/7/checkout/a && ls"),
+            (
+                "--brief=/prova/in/brief.md",
+                "--brief=/w/7/workspace/prova/in/brief.md",
+            ),
+            (
+                "/prova/in:/workspace",
+                "/w/7/workspace/prova/in:/w/7/checkout",
+            ),
+            (
+                "/workspaces /workspace-2 /workspace.d",
+                "/workspaces /workspace-2 /workspace.d",
+            ),
+            (
+                "/home/ann/workspace x/workspace //workspace",
+                "/home/ann/workspace x/workspace //workspace",
+            ),
+            ("/prova/out", "/prova/out"),
+            ("", ""),
+        ] {
+            assert_eq!(on_host(OsStr::new(inside), &places), outside, "{inside}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! How sandboxes are made.
+
+use std::path::PathBuf;
+
+/// Which isolation to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The strongest that this build has for one machine, which is bubblewrap. Never none.
+    #[default]
+    Auto,
+    /// Namespaces made by the `bwrap` program.
+    Bubblewrap,
+    /// No isolation at all; only by name.
+    None,
+}
+
+/// How sandboxes are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which isolation.
+    pub backend: Backend,
+    /// Files and directories of the host that stand inside at the same path, read-only. The `bin`
+    /// directory of each is searched for programs, before the system's.
+    pub mounts: Vec<PathBuf>,
+    /// User id, and group id of the same number, that everything inside runs as on the host when the
+    /// server is root; it must not be 0. A server that is not root can only use its own.
+    pub uid: u32,
+    /// The bubblewrap program: a path, or a name that is searched for among the system's programs.
+    pub bwrap: PathBuf,
+    /// Bytes that each of the private `/tmp`, home directory and `/dev/shm` may hold, in memory.
+    pub scratch_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            backend: Backend::default(),
+            mounts: Vec::new(),
+            uid: 65_534, // nobody on every distribution
+            bwrap: PathBuf::from("bwrap"),
+            scratch_bytes: 1 << 30,
+        }
+    }
+}

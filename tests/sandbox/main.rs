@@ -1,0 +1,17 @@
+//! Sandboxes and agent drivers against the real kernel and the real bubblewrap. A test that cannot
+//! have them fails.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+mod agents;
+mod bed;
+mod endings;
+mod isolation;
+mod limits;
+mod none;
+mod probe;
+mod users;
