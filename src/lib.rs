@@ -11,3 +11,4 @@ pub mod domain;
 pub mod config;
 pub mod ports;
 pub mod adapters;
+pub mod simulator;

@@ -1,0 +1,70 @@
+//! Looking at the world, as a person would.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::simulator::error::SimError;
+use crate::simulator::instance::Simulator;
+use crate::simulator::transcript;
+use crate::simulator::world::repositories::File;
+
+impl Simulator {
+    /// A thread as a person sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError`] when there is no such thread (any more).
+    pub fn transcript(&self, repo: &str, number: u64) -> Result<String, SimError> {
+        let world = self.world();
+        transcript::thread(&world, world.find_repository(repo)?, number)
+    }
+
+    /// Everything a person would see in a repository, without ids and times.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::NotFound`] for an unknown repository.
+    pub fn final_state(&self, repo: &str) -> Result<String, SimError> {
+        let world = self.world();
+        transcript::final_state(&world, world.find_repository(repo)?)
+    }
+
+    /// One digest (SHA-256 in hex) of the final state of every repository.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Internal`] when git fails.
+    pub fn state_digest(&self) -> Result<String, SimError> {
+        let world = self.world();
+        let mut all = String::new();
+        for (id, repository) in &world.repositories {
+            all.push_str(&repository.full_name());
+            all.push('\n');
+            all.push_str(&transcript::final_state(&world, *id)?);
+        }
+        Ok(hex::encode(digest(&SHA256, all.as_bytes()).as_ref()))
+    }
+
+    /// The files of a branch, in path order.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::NotFound`] for an unknown repository or branch.
+    pub fn files(&self, repo: &str, branch: &str) -> Result<Vec<File>, SimError> {
+        let world = self.world();
+        let repository = world.repository(world.find_repository(repo)?)?;
+        repository.files_of(branch)
+    }
+
+    /// The commit a branch points at; `None` when there is no such branch.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::NotFound`] for an unknown repository.
+    pub fn branch(&self, repo: &str, branch: &str) -> Result<Option<String>, SimError> {
+        let world = self.world();
+        Ok(world
+            .repository(world.find_repository(repo)?)?
+            .branch(branch)
+            .cloned())
+    }
+}

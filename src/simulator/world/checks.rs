@@ -1,0 +1,77 @@
+//! Check runs.
+
+use serde_json::{Value, json};
+
+use crate::simulator::error::SimError;
+use crate::simulator::json::Fields as _;
+use crate::simulator::world::World;
+use crate::simulator::world::render;
+
+/// A check run on a commit.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckRun {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) head_sha: String,
+    pub(crate) external_id: String,
+    pub(crate) details_url: Option<String>,
+    pub(crate) status: String,
+    pub(crate) conclusion: Option<String>,
+    pub(crate) started_at: Option<String>,
+    pub(crate) completed_at: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) summary: Option<String>,
+    pub(crate) text: Option<String>,
+    /// As they were sent; an update appends.
+    pub(crate) annotations: Vec<Value>,
+    /// Buttons, as they were sent.
+    pub(crate) actions: Vec<Value>,
+}
+
+impl World {
+    /// Finds a check run by id.
+    pub(crate) fn check_run(&self, repo: u64, id: u64) -> Result<&CheckRun, SimError> {
+        let mut runs = self.repository(repo)?.check_runs.iter();
+        runs.find(|run| run.id == id)
+            .ok_or_else(SimError::not_found)
+    }
+
+    /// Stores a check run, new or updated, and sends what GitHub sends: `created` for a new one,
+    /// `completed` once it has ended.
+    pub(crate) fn put_check_run(&mut self, repo: u64, run: CheckRun) -> Result<(), SimError> {
+        self.writable(repo)?;
+        let actor = self.app.bot_login();
+        let runs = &mut self.repository_mut(repo)?.check_runs;
+        let (id, is_completed) = (run.id, run.status == "completed");
+        let mut was_completed = false;
+        if let Some(have) = runs.iter_mut().find(|have| have.id == id) {
+            was_completed = have.status == "completed";
+            *have = run;
+        } else {
+            runs.push(run);
+            self.emit_check_run(repo, id, &actor, json!({"action": "created"}))?;
+        }
+        if is_completed && !was_completed {
+            self.emit_check_run(repo, id, &actor, json!({"action": "completed"}))?;
+        }
+        Ok(())
+    }
+
+    /// Sends `check_run`.
+    pub(crate) fn emit_check_run(
+        &mut self,
+        repo: u64,
+        id: u64,
+        actor: &str,
+        payload: Value,
+    ) -> Result<(), SimError> {
+        let repository = self.repository(repo)?;
+        let mut payload = payload;
+        payload.set(
+            "check_run",
+            render::checks::check_run(self, repository, self.check_run(repo, id)?),
+        );
+        self.emit(repo, actor, "check_run", payload);
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! Check runs as JSON.
+
+use serde_json::{Value, json};
+
+use crate::simulator::world::World;
+use crate::simulator::world::checks::CheckRun;
+use crate::simulator::world::render;
+use crate::simulator::world::repositories::Repository;
+
+/// A check run. All runs of the App on one commit share a suite, named by the commit.
+pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) -> Value {
+    let api = render::api(world, repository);
+    let url = format!("{api}/check-runs/{}", run.id);
+    let suite = u64::from_str_radix(run.head_sha.get(..8).unwrap_or_default(), 16).unwrap_or(0);
+    let threads = repository.threads.values();
+    let pulls: Vec<Value> = threads
+        .filter_map(|thread| Some((thread, thread.pull.as_ref()?)))
+        .filter(|(thread, pull)| thread.closed.is_none() && pull.head_sha == run.head_sha)
+        .map(|(thread, pull)| {
+            let repo = json!({
+                "id": repository.id, "name": repository.name, "url": api,
+            });
+            json!({
+                "id": pull.id,
+                "number": thread.number,
+                "url": format!("{api}/pulls/{}", thread.number),
+                "head": {"ref": pull.head, "sha": pull.head_sha, "repo": repo},
+                "base": {"ref": pull.base, "sha": pull.base_sha, "repo": repo},
+            })
+        })
+        .collect();
+    json!({
+        "id": run.id,
+        "node_id": format!("CR_{}", run.id),
+        "name": run.name,
+        "head_sha": run.head_sha,
+        "external_id": run.external_id,
+        "url": url,
+        "html_url": format!("{}/runs/{}", render::html(world, repository), run.id),
+        "details_url": run.details_url,
+        "status": run.status,
+        "conclusion": run.conclusion,
+        "started_at": run.started_at,
+        "completed_at": run.completed_at,
+        "output": {
+            "title": run.title,
+            "summary": run.summary,
+            "text": run.text,
+            "annotations_count": run.annotations.len(),
+            "annotations_url": format!("{url}/annotations"),
+        },
+        "check_suite": {"id": suite, "head_sha": run.head_sha},
+        "app": render::app(world),
+        "pull_requests": pulls,
+    })
+}

@@ -1,0 +1,105 @@
+//! Check runs.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Github, REPO, payload};
+
+#[tokio::test]
+async fn a_check_run_is_created_updated_and_found() {
+    let github = Github::new().await;
+    let sha = github.tip("main").await;
+    let runs = format!("/repos/{REPO}/check-runs");
+    let body = json!({
+        "name": "prova", "head_sha": sha, "external_id": "task-1", "status": "in_progress",
+    });
+    let created = github.call("POST", &runs, body).await;
+    assert_eq!(
+        (created.status, &created.json["app"]["slug"]),
+        (201, &json!("prova"))
+    );
+    let one = format!("{runs}/{}", created.json["id"]);
+    let action = json!({"label": "Retry", "description": "Again", "identifier": "retry"});
+    let body = json!({
+        "conclusion": "success",
+        "output": {"title": "Passed", "summary": "All of it", "text": "log"},
+        "actions": [action],
+    });
+    let done = github.call("PATCH", &one, body).await;
+    assert_eq!(
+        (&done.json["status"], &done.json["output"]["summary"]),
+        (&json!("completed"), &json!("All of it"))
+    );
+    assert_eq!(done.json["external_id"], "task-1");
+    let found = github
+        .get(&format!(
+            "/repos/{REPO}/commits/{sha}/check-runs?check_name=prova"
+        ))
+        .await;
+    assert_eq!(
+        (
+            &found.json["total_count"],
+            &found.json["check_runs"][0]["id"]
+        ),
+        (&json!(1), &created.json["id"])
+    );
+    let none = github
+        .get(&format!("/repos/{REPO}/commits/{sha}/check-runs?app_id=1"))
+        .await;
+    assert_eq!(none.json["total_count"], 0);
+    assert_eq!(
+        github.events(),
+        ["check_run.created", "check_run.completed"]
+    );
+
+    let id = created.json["id"].as_u64().unwrap();
+    let alice = github.sim.as_person("alice");
+    alice.rerequest_check(REPO, id).unwrap();
+    alice.press_button(REPO, id, "retry").unwrap();
+    assert_eq!(
+        alice.press_button(REPO, id, "nope").unwrap_err().status(),
+        422
+    );
+    let pressed = payload(github.sim.take_deliveries().last().unwrap());
+    assert_eq!(pressed["requested_action"]["identifier"], "retry");
+}
+
+#[tokio::test]
+async fn completed_needs_a_conclusion_and_a_commit() {
+    let github = Github::new().await;
+    let sha = github.tip("main").await;
+    let runs = format!("/repos/{REPO}/check-runs");
+    let open = json!({"name": "prova", "head_sha": sha, "status": "completed"});
+    let refused = github.call("POST", &runs, open).await;
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused.message().contains("\"conclusion\" wasn't supplied"),
+        "{}",
+        refused.text
+    );
+    // Of an update the description says the same, so that request is a violation as well.
+    let run = json!({"name": "prova", "head_sha": sha});
+    let run = github.call("POST", &runs, run).await.json["id"].clone();
+    let open = json!({"status": "completed"});
+    let refused = github.call("PATCH", &format!("{runs}/{run}"), open).await;
+    assert_eq!(refused.status, 422);
+    let violations = github.sim.violations();
+    assert_eq!(violations.len(), 2);
+    assert!(
+        violations[0].ends_with("body.conclusion: required"),
+        "{violations:?}"
+    );
+    github.forgive();
+    let nowhere = json!({"name": "prova", "head_sha": "6".repeat(40)});
+    let refused = github.call("POST", &runs, nowhere).await;
+    assert_eq!(
+        refused.message(),
+        format!("No commit found for SHA: {}", "6".repeat(40))
+    );
+    assert_eq!(
+        github
+            .call("GET", &format!("{runs}/1"), Value::Null)
+            .await
+            .status,
+        404
+    );
+}
