@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod git;
+pub mod github;
 pub mod sandbox;
 pub mod store;
 pub mod system;

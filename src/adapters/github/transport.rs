@@ -1,0 +1,177 @@
+//! Sends one request and reads its answer.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use octocrab::{Octocrab, OctocrabBuilder};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::adapters::github::answer::{Answer, below};
+use crate::adapters::github::request::Request;
+use crate::adapters::github::settings::{self, InvalidSettings, Settings};
+use crate::adapters::github::{app_key, bounded, failure};
+use crate::domain::ids::RepoId;
+use crate::ports::clock::Clock;
+use crate::ports::fault::{Class, Fault};
+
+/// What the oldest supported version and every GitHub Enterprise Server understand; none of the
+/// fields that 2026-03-10 removes is read.
+const API_VERSION: &str = "2022-11-28";
+const MEDIA_TYPE: &str = "application/vnd.github+json";
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// A hundred comments of the greatest length, escaped to three times that, fit.
+const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+const MAX_REDIRECTS: u32 = 3;
+
+/// The way to GitHub.
+pub(super) struct Transport {
+    octocrab: Octocrab,
+    base_path: String,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Transport {
+    /// Opens no connection yet. Must be called inside a tokio runtime.
+    pub(super) fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, InvalidSettings> {
+        app_key::install_crypto();
+        let (url, base_path) = settings::base(&settings.api_url)?;
+        let tls = |e: octocrab::Error| InvalidSettings::Tls(innermost(&e));
+        let octocrab = OctocrabBuilder::new()
+            .base_uri(url)
+            .map_err(tls)?
+            .set_connect_timeout(Some(CONNECT))
+            .build()
+            .map_err(tls)?;
+        Ok(Self {
+            octocrab,
+            base_path,
+            timeout: settings.timeout.to_std(),
+            clock,
+        })
+    }
+
+    /// Sends a request once and returns the answer, whatever its status.
+    ///
+    /// A renamed repository answers with its new address, to which GitHub asks to send the same
+    /// request again; that does not repeat a write, since nothing was done at the old one. An
+    /// address in a repository other than `home` is not followed: an issue that was moved there is
+    /// gone for us.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        token: &SecretString,
+        home: Option<RepoId>,
+    ) -> Result<Answer, Fault> {
+        let mut answer = self.once(request, token).await?;
+        for _ in 0..MAX_REDIRECTS {
+            let Some(address) = answer.redirect() else {
+                return Ok(answer);
+            };
+            let Some(path) = below(&self.base_path, address) else {
+                return Ok(answer);
+            };
+            if leads_away(&path, home) {
+                return Err(answer.fault_of(Class::NotFound));
+            }
+            answer = self.once(&request.at(path), token).await?;
+        }
+        Ok(answer)
+    }
+
+    /// Returns the request for the page after this one.
+    pub(super) fn next_page(&self, request: &Request, answer: &Answer) -> Option<Request> {
+        Some(request.at(below(&self.base_path, answer.next_page()?)?))
+    }
+
+    async fn once(&self, request: &Request, token: &SecretString) -> Result<Answer, Fault> {
+        let exchange = tokio::time::timeout(self.timeout, self.exchange(request, token));
+        let answer = exchange.await.unwrap_or_else(|_| {
+            let cause = format!("no answer within {} s", self.timeout.as_secs_f32());
+            Err(Fault::transient(request.doing.as_str(), cause))
+        });
+        tracing::debug!(
+            method = %request.method,
+            path = %request.path,
+            status = answer.as_ref().map_or(0, |a| a.status.as_u16()),
+            "asked GitHub"
+        );
+        answer
+    }
+
+    async fn exchange(&self, request: &Request, token: &SecretString) -> Result<Answer, Fault> {
+        let lost = |cause: String| Fault::transient(request.doing.as_str(), bounded(&cause, 300));
+        let response = self
+            .octocrab
+            .execute(sendable(request, token)?)
+            .await
+            .map_err(|e| lost(innermost(&e)))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(|e| lost(innermost(e.as_ref())))?
+            .to_bytes();
+        let refused = !head.status.is_success() && head.status != StatusCode::NOT_MODIFIED;
+        Ok(Answer {
+            doing: request.doing.clone(),
+            status: head.status,
+            complaint: if refused {
+                failure::complaint(&body, token.expose_secret())
+            } else {
+                String::new()
+            },
+            headers: head.headers,
+            body,
+            received: self.clock.now(),
+        })
+    }
+}
+
+fn sendable(request: &Request, token: &SecretString) -> Result<http::Request<bytes::Bytes>, Fault> {
+    let impossible = |e: &dyn std::fmt::Display| Fault::permanent(request.doing.as_str(), e);
+    let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+        .map_err(|_| impossible(&"the token has characters that no header can carry"))?;
+    authorization.set_sensitive(true);
+    let body = request.body.clone().unwrap_or_default();
+    // octocrab always adds its own User-Agent, without which GitHub answers 403; a second one would
+    // make the header ambiguous.
+    let mut sendable = http::Request::builder()
+        .method(request.method.clone())
+        .uri(request.path.as_str())
+        .header(ACCEPT, MEDIA_TYPE)
+        .header("x-github-api-version", API_VERSION)
+        .header(AUTHORIZATION, authorization);
+    if request.body.is_some() {
+        sendable = sendable
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, body.len());
+    }
+    if let Some(tag) = &request.if_none_match {
+        sendable = sendable.header(IF_NONE_MATCH, tag);
+    }
+    sendable.body(body).map_err(|e| impossible(&e))
+}
+
+/// Returns whether a path names, by id, a repository other than `home`.
+fn leads_away(path: &str, home: Option<RepoId>) -> bool {
+    let Some(home) = home else { return false };
+    let named = path
+        .strip_prefix("/repositories/")
+        .and_then(|rest| rest.split(['/', '?']).next()?.parse().ok());
+    named.is_some_and(|id: u64| id != home.0)
+}
+
+/// Returns the first cause of an error; what wraps it only says that a request failed.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

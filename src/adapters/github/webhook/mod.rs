@@ -1,0 +1,216 @@
+//! GitHub's webhook payloads, put into our own words.
+//!
+//! octocrab's payload types are not used: an action that they do not know is an error to them, and
+//! GitHub adds actions all the time.
+
+mod payload;
+mod topic;
+
+use serde::de::DeserializeOwned;
+
+use crate::adapters::github::bounded;
+use crate::domain::event::{
+    Comment, DiffPlace, Event, Happening, NotOurs, ThreadEvent, ThreadKind,
+};
+use crate::domain::ids::{CommentId, InstallationId, Login, RepoId};
+use crate::domain::time::Timestamp;
+use crate::ports::github::{Translate, Unreadable};
+use payload::{Account, Envelope, Issue, OnAccess, OnIssue, OnPull, OnRepository, Repository};
+use topic::{IssueAction, PullAction, Topic};
+
+/// Understands the payloads of github.com and of GitHub Enterprise Server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Webhooks;
+
+const REASON_CHARS: usize = 300;
+const NAME_CHARS: usize = 80;
+
+impl Translate for Webhooks {
+    fn translate(
+        &self,
+        event: &str,
+        body: &[u8],
+        received: Timestamp,
+    ) -> Result<Event, Unreadable> {
+        translate(event, body, received).map_err(|reason| Unreadable {
+            event: bounded(event, NAME_CHARS),
+            reason: bounded(&reason, REASON_CHARS),
+        })
+    }
+}
+
+fn translate(event: &str, body: &[u8], received: Timestamp) -> Result<Event, String> {
+    let body = std::str::from_utf8(body)
+        .map_err(|e| format!("not UTF-8 from byte {} on", e.valid_up_to()))?;
+    // serde takes an array for a struct by position, which GitHub never means.
+    if !body.trim_start().starts_with('{') {
+        return Err("expected a JSON object".to_owned());
+    }
+    let envelope: Envelope = parse(body)?;
+    let action = envelope.action.as_deref().unwrap_or_default();
+    let not_ours = |why| Ok(Event::NotOurs(named(event, action, why)));
+    let topic = match topic::of(event, action) {
+        Ok(topic) => topic,
+        Err(why) => return not_ours(why),
+    };
+    let Some(installation) = &envelope.installation else {
+        return not_ours("not sent to an App installation");
+    };
+    let delivered = Delivered {
+        body,
+        installation: InstallationId(installation.id),
+        received,
+    };
+    delivered.read(topic)?.or_else(not_ours)
+}
+
+fn named(event: &str, action: &str, why: &'static str) -> NotOurs {
+    let event = bounded(event, NAME_CHARS);
+    NotOurs {
+        what: if action.is_empty() {
+            event
+        } else {
+            format!("{event}.{}", bounded(action, NAME_CHARS))
+        },
+        why,
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &str) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_str(body);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|e| {
+        let (path, cause) = (e.path().to_string(), e.into_inner());
+        match path.as_str() {
+            "." => cause.to_string(),
+            path => format!("{path}: {cause}"),
+        }
+    })?;
+    json.end().map_err(|e| e.to_string())?;
+    Ok(value)
+}
+
+/// A payload that is ours, with what its envelope told.
+struct Delivered<'a> {
+    body: &'a str,
+    installation: InstallationId,
+    received: Timestamp,
+}
+
+/// An event, or why it is not ours after all.
+type Read = Result<Event, &'static str>;
+
+impl Delivered<'_> {
+    fn read(&self, topic: Topic) -> Result<Read, String> {
+        match topic {
+            Topic::Issue(action) => self.issue(action),
+            Topic::IssueComment => self.issue_comment(),
+            Topic::Pull(action) => self.pull(action),
+            Topic::ReviewComment => self.review_comment(),
+            Topic::RepositoryRenamed => {
+                let OnRepository { repository } = parse(self.body)?;
+                Ok(Ok(Event::RepositoryRenamed {
+                    repo: RepoId(repository.id),
+                    to: repository.full_name,
+                }))
+            }
+            Topic::RepositoryDeleted => {
+                let OnRepository { repository } = parse(self.body)?;
+                Ok(Ok(Event::RepositoriesLost(vec![RepoId(repository.id)])))
+            }
+            Topic::RepositoriesRemoved => {
+                let OnAccess {
+                    repositories_removed: removed,
+                } = parse(self.body)?;
+                let removed = removed.into_iter().map(|r| RepoId(r.id)).collect();
+                Ok(Ok(Event::RepositoriesLost(removed)))
+            }
+            Topic::InstallationLost => Ok(Ok(Event::InstallationLost(self.installation))),
+        }
+    }
+
+    fn issue(&self, action: IssueAction) -> Result<Read, String> {
+        let on: OnIssue = parse(self.body)?;
+        let (what, at) = match action {
+            IssueAction::Opened => (Happening::Opened, on.issue.created_at()),
+            IssueAction::Labeled => match on.label {
+                Some(label) => (Happening::Labeled(label.name), on.issue.updated_at()),
+                None => return Ok(Err("the label that was added is gone")),
+            },
+            IssueAction::Assigned => match on.assignee {
+                Some(account) => (
+                    Happening::Assigned(Login::new(account.login)),
+                    on.issue.updated_at(),
+                ),
+                None => return Ok(Err("the account that was assigned is gone")),
+            },
+            IssueAction::Closed => (Happening::Closed, on.issue.closed_at()),
+            IssueAction::Reopened => (Happening::Reopened, on.issue.updated_at()),
+            // Neither payload tells when.
+            IssueAction::Gone => (Happening::Gone, None),
+        };
+        let subject = (on.repository, on.sender, on.issue, ThreadKind::Issue);
+        Ok(Ok(self.thread_event(subject, what, at)))
+    }
+
+    fn issue_comment(&self) -> Result<Read, String> {
+        let on: OnIssue = parse(self.body)?;
+        let comment = on.comment.ok_or("comment: missing")?;
+        let at = comment.created_at();
+        let what = Happening::Commented(Comment {
+            id: CommentId(comment.id),
+            body: comment.body.unwrap_or_default(),
+            place: None,
+        });
+        let kind = if on.issue.is_conversation_of_pull() {
+            ThreadKind::Pull
+        } else {
+            ThreadKind::Issue
+        };
+        let subject = (on.repository, on.sender, on.issue, kind);
+        Ok(Ok(self.thread_event(subject, what, at)))
+    }
+
+    fn pull(&self, action: PullAction) -> Result<Read, String> {
+        let on: OnPull = parse(self.body)?;
+        let pull = on.pull_request;
+        let (what, at) = match action {
+            PullAction::Closed if pull.is_merged() => (Happening::Merged, pull.closed_at()),
+            PullAction::Closed => (Happening::Closed, pull.closed_at()),
+            PullAction::Reopened => (Happening::Reopened, pull.updated_at()),
+        };
+        let subject = (on.repository, on.sender, pull, ThreadKind::Pull);
+        Ok(Ok(self.thread_event(subject, what, at)))
+    }
+
+    fn review_comment(&self) -> Result<Read, String> {
+        let on: OnPull = parse(self.body)?;
+        let comment = on.comment.ok_or("comment: missing")?;
+        let at = comment.created_at();
+        let what = Happening::Commented(Comment {
+            id: CommentId(comment.id),
+            body: comment.body.unwrap_or_default(),
+            place: comment.path.map(|path| DiffPlace {
+                path,
+                line: comment.line,
+                hunk: comment.diff_hunk.unwrap_or_default(),
+            }),
+        });
+        let subject = (on.repository, on.sender, on.pull_request, ThreadKind::Pull);
+        Ok(Ok(self.thread_event(subject, what, at)))
+    }
+
+    fn thread_event(
+        &self,
+        (repository, sender, issue, kind): (Repository, Option<Account>, Issue, ThreadKind),
+        what: Happening,
+        at: Option<Timestamp>,
+    ) -> Event {
+        Event::Thread(Box::new(ThreadEvent {
+            repo: repository.repo(self.installation),
+            actor: Account::actor(sender),
+            thread: issue.thread(kind),
+            what,
+            at: at.unwrap_or(self.received),
+        }))
+    }
+}

@@ -1,0 +1,69 @@
+//! Which events and actions are ours, and why the others are not.
+
+/// What a delivery is about, once event and action say that it is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Issue(IssueAction),
+    IssueComment,
+    Pull(PullAction),
+    ReviewComment,
+    RepositoryRenamed,
+    RepositoryDeleted,
+    RepositoriesRemoved,
+    InstallationLost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IssueAction {
+    Opened,
+    Labeled,
+    Assigned,
+    Closed,
+    Reopened,
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PullAction {
+    Closed,
+    Reopened,
+}
+
+/// Returns what a delivery is about, or why nothing is done about it. An empty action means none.
+pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
+    Ok(match (event, action) {
+        ("issues", "opened") => Topic::Issue(IssueAction::Opened),
+        ("issues", "labeled") => Topic::Issue(IssueAction::Labeled),
+        ("issues", "assigned") => Topic::Issue(IssueAction::Assigned),
+        ("issues", "closed") => Topic::Issue(IssueAction::Closed),
+        ("issues", "reopened") => Topic::Issue(IssueAction::Reopened),
+        ("issues", "deleted" | "transferred") => Topic::Issue(IssueAction::Gone),
+        ("issues", "edited") => return Err("the request is frozen when work is asked for"),
+
+        ("issue_comment", "created") => Topic::IssueComment,
+        ("pull_request_review_comment", "created") => Topic::ReviewComment,
+        ("issue_comment" | "pull_request_review_comment", _) => {
+            return Err("a comment counts as it was when it was written");
+        }
+
+        ("pull_request", "closed") => Topic::Pull(PullAction::Closed),
+        ("pull_request", "reopened") => Topic::Pull(PullAction::Reopened),
+        ("pull_request", "opened" | "labeled" | "assigned") => {
+            return Err("work on a pull request is asked for in a comment");
+        }
+        ("issues" | "pull_request", _) => return Err("changes nothing that a task depends on"),
+
+        ("repository", "renamed" | "transferred") => Topic::RepositoryRenamed,
+        ("repository", "deleted") => Topic::RepositoryDeleted,
+        ("repository", _) => return Err("the repository is read anew when it is needed"),
+
+        ("installation", "deleted" | "suspend") => Topic::InstallationLost,
+        ("installation_repositories", "removed") => Topic::RepositoriesRemoved,
+        ("installation" | "installation_repositories", _) => {
+            return Err("access is looked up when it is needed");
+        }
+
+        ("ping", _) => return Err("GitHub only asks whether somebody listens"),
+        _ => return Err("Prova does not act on this event"),
+    })
+}

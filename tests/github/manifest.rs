@@ -1,0 +1,42 @@
+//! The tables of what the code needs, against the code.
+
+use prova::adapters::github::{EVENTS, PERMISSIONS, Webhooks};
+use prova::domain::event::Event;
+use prova::domain::time::Timestamp;
+use prova::ports::github::Translate;
+
+/// Events that GitHub sends to every App.
+const UNASKED: [&str; 2] = ["installation", "installation_repositories"];
+
+#[test]
+fn every_event_that_is_asked_for_is_acted_on_and_none_besides() {
+    let mut acted_on = std::collections::BTreeSet::new();
+    for (event, body) in crate::webhooks::payloads() {
+        let translated = Webhooks.translate(&event, &body, Timestamp::EPOCH).unwrap();
+        match translated {
+            Event::NotOurs(_) => {}
+            Event::Thread(_)
+            | Event::InstallationLost(_)
+            | Event::RepositoriesLost(_)
+            | Event::RepositoryRenamed { .. } => {
+                acted_on.insert(event);
+            }
+        }
+    }
+    let mut asked: Vec<&str> = EVENTS.iter().chain(&UNASKED).copied().collect();
+    asked.sort_unstable();
+    assert_eq!(
+        acted_on.iter().map(String::as_str).collect::<Vec<_>>(),
+        asked
+    );
+}
+
+#[test]
+fn permissions_are_named_once_with_a_level() {
+    assert!(PERMISSIONS.is_sorted_by(|(a, _), (b, _)| a < b));
+    assert!(
+        PERMISSIONS
+            .iter()
+            .all(|(_, level)| matches!(*level, "read" | "write"))
+    );
+}
