@@ -10,5 +10,6 @@
 pub mod domain;
 pub mod config;
 pub mod ports;
+pub mod app;
 pub mod adapters;
 pub mod simulator;

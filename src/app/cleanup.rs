@@ -1,0 +1,52 @@
+//! What nobody needs any more: directories of jobs that are over, deliveries long dispatched.
+
+use std::collections::BTreeSet;
+
+use crate::app::context::Context;
+use crate::domain::time::{Span, Timestamp};
+
+/// Removes the directories of jobs that are not live. A job that is, may resume from its own.
+pub async fn remove_orphans(ctx: &Context) {
+    let live: BTreeSet<String> = match ctx.store.live_jobs().await {
+        Ok(jobs) => jobs.iter().map(ToString::to_string).collect(),
+        Err(fault) => {
+            tracing::warn!(%fault, "cannot tell which job directories are in use; none is removed");
+            return;
+        }
+    };
+    // There is no directory before the first job.
+    let Ok(entries) = std::fs::read_dir(&ctx.settings.jobs_dir) else {
+        return;
+    };
+    for job in entries.flatten().map(|entry| entry.path()) {
+        let name = job
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        if name.is_some_and(|name| live.contains(&name)) {
+            continue;
+        }
+        match ctx.checkouts.remove(&job).await {
+            Ok(()) => tracing::info!(path = %job.display(), "removed what a job had left"),
+            Err(fault) => tracing::warn!(path = %job.display(), %fault, "could not remove it"),
+        }
+    }
+}
+
+/// How long a dispatched delivery is kept. GitHub redelivers for 3 days, a GitHub Enterprise Server
+/// for 7, and a redelivery must still be known.
+const KEPT: Span = Span::minutes(8 * 24 * 60);
+
+/// Deletes deliveries that were dispatched long ago. Parked ones stay until a person has looked.
+pub async fn forget_deliveries(ctx: &Context) {
+    let now = ctx.now().as_millis();
+    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
+    match ctx
+        .store
+        .forget_deliveries(Timestamp::from_millis(now.saturating_sub(kept)))
+        .await
+    {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "deleted old deliveries"),
+        Err(fault) => tracing::warn!(%fault, "could not delete old deliveries"),
+    }
+}

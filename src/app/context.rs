@@ -1,0 +1,121 @@
+//! What every use case works with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::domain::change::HarvestLimits;
+use crate::domain::decide::Agents;
+use crate::domain::ids::{JobId, RepoName};
+use crate::domain::redact::Redactor;
+use crate::domain::render::parts::Links;
+use crate::domain::time::Timestamp;
+use crate::domain::trigger::Identity;
+use crate::ports::agent::Roster;
+use crate::ports::checkouts::Checkouts;
+use crate::ports::clock::Clock;
+use crate::ports::github::{GitHub, Translate};
+use crate::ports::sandbox::{Limits, Sandbox};
+use crate::ports::store::Store;
+
+/// The ports and the settings that the use cases share.
+#[derive(Clone)]
+pub struct Context {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What survives a crash.
+    pub store: Arc<dyn Store>,
+    /// GitHub.
+    pub github: Arc<dyn GitHub>,
+    /// GitHub's deliveries, into our words.
+    pub translate: Arc<dyn Translate>,
+    /// Mirrors, checkouts and harvest.
+    pub checkouts: Arc<dyn Checkouts>,
+    /// Isolation.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// The agents that the settings name.
+    pub roster: Arc<dyn Roster>,
+    /// Settings.
+    pub settings: Arc<Settings>,
+    /// Wakes the loops when there is work.
+    pub wake: Arc<Wake>,
+}
+
+/// What the operator has set.
+pub struct Settings {
+    /// Who Prova is on GitHub.
+    pub identity: Identity,
+    /// How texts link and mention.
+    pub links: Links,
+    /// Where git fetches from.
+    pub remotes: Remotes,
+    /// The agents that people can name.
+    pub agents: Agents,
+    /// The directory that jobs get theirs in.
+    pub jobs_dir: PathBuf,
+    /// This process among the workers of one store.
+    pub worker: String,
+    /// What one run in a sandbox may use.
+    pub limits: Limits,
+    /// How much a harvest takes.
+    pub harvest: HarvestLimits,
+    /// Takes secrets out of what is shown.
+    pub redactor: Redactor,
+}
+
+/// Where git fetches repositories from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remotes {
+    /// Below this address, as GitHub lays them out: `ADDRESS/OWNER/NAME.git`.
+    Below(String),
+    /// From this one repository of this machine, whatever it is called.
+    Only(String),
+}
+
+impl Settings {
+    /// Returns a job's directory.
+    #[must_use]
+    pub fn job_dir(&self, job: JobId) -> PathBuf {
+        self.jobs_dir.join(job.to_string())
+    }
+
+    /// Returns where git fetches a repository from.
+    #[must_use]
+    pub fn remote_url(&self, repo: &RepoName) -> String {
+        match &self.remotes {
+            Remotes::Below(address) => format!("{address}/{repo}.git"),
+            Remotes::Only(path) => path.clone(),
+        }
+    }
+
+    /// Returns GitHub's host for people, without a port; empty when work does not go to GitHub.
+    #[must_use]
+    pub fn web_host(&self) -> &str {
+        let rest = self
+            .links
+            .web_url
+            .split_once("://")
+            .map_or("", |(_, rest)| rest);
+        rest.split(['/', ':']).next().unwrap_or_default()
+    }
+}
+
+impl Context {
+    /// Returns the current time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// Wakes loops that wait for work. A wake that nobody waits for is kept for the next one.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// A delivery was stored.
+    pub deliveries: Notify,
+    /// A job was queued.
+    pub jobs: Notify,
+    /// An effect was recorded.
+    pub effects: Notify,
+}

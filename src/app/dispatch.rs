@@ -1,0 +1,404 @@
+//! A delivery becomes an event, a snapshot, a decision, and one transaction.
+
+use crate::app::context::Context;
+use crate::config::policy;
+use crate::domain::decide::{Decision, Snapshot, decide, ended, starts_no_more};
+use crate::domain::event::{Event, NotOurs, ThreadEvent};
+use crate::domain::ids::{DeliveryId, ThreadKey};
+use crate::domain::job::Remark;
+use crate::domain::policy::{POLICY_PATH, Policy};
+use crate::domain::repo::{Permission, Repo};
+use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
+use crate::domain::task::Task;
+use crate::domain::time::Timestamp;
+use crate::domain::trigger::{Asked, Ended, Meaning, Wish, meaning, wishes};
+use crate::ports::fault::{Class, Fault};
+use crate::ports::store::{
+    AuditLine, Changes, DeliveryState, NewDelivery, NewEffect, NewJob, StoredDelivery, Versioned,
+};
+
+/// Dispatches what is due next: deliveries that change nothing, several at once, up to the first
+/// that may change something, and that one; `false` when there is none.
+pub async fn dispatch_next(ctx: &Context) -> Result<bool, Fault> {
+    let due = ctx.store.next_deliveries(ctx.now()).await?;
+    let mut idle = Vec::new();
+    let mut busy = None;
+    for stored in &due {
+        match sort(ctx, stored) {
+            Sorted::Idle(state) => idle.push((stored.delivery.id.clone(), state)),
+            Sorted::Busy(event) => {
+                busy = Some((stored, event));
+                break;
+            }
+        }
+    }
+    if !idle.is_empty() {
+        ctx.store.decide(&idle).await?;
+    }
+    if let Some((stored, event)) = busy {
+        in_turn(ctx, stored, &event).await?;
+    }
+    Ok(!due.is_empty())
+}
+
+/// What a delivery is, by itself.
+enum Sorted {
+    /// It changes nothing, wherever it stands among others: how it ends.
+    Idle(DeliveryState),
+    /// It may change something.
+    Busy(Event),
+}
+
+fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
+    let NewDelivery {
+        id,
+        event,
+        body,
+        received_at,
+    } = &stored.delivery;
+    match ctx.translate.translate(event, body, *received_at) {
+        Err(unreadable) => {
+            tracing::warn!(delivery.id = %id, %unreadable, "parked a delivery: it cannot be read");
+            Sorted::Idle(DeliveryState::Parked(unreadable.to_string()))
+        }
+        Ok(Event::NotOurs(not_ours)) => Sorted::Idle(passed_over(&not_ours)),
+        Ok(Event::Thread(event)) => match meaning(&event, &ctx.settings.identity) {
+            Meaning::Nothing(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
+            Meaning::Asked(_) | Meaning::Ended(_) => Sorted::Busy(Event::Thread(event)),
+        },
+        Ok(
+            event @ (Event::InstallationLost(_)
+            | Event::RepositoriesLost(_)
+            | Event::RepositoryRenamed { .. }),
+        ) => Sorted::Busy(event),
+    }
+}
+
+fn passed_over(not_ours: &NotOurs) -> DeliveryState {
+    DeliveryState::Done(format!("not ours: {}: {}", not_ours.what, not_ours.why))
+}
+
+/// Handles a delivery unless an earlier one of its thread waits.
+async fn in_turn(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result<(), Fault> {
+    let id = &stored.delivery.id;
+    let thread = match event {
+        Event::Thread(event) => Some(event.key()),
+        Event::InstallationLost(_)
+        | Event::RepositoriesLost(_)
+        | Event::RepositoryRenamed { .. }
+        | Event::NotOurs(_) => None,
+    };
+    if let Some(thread) = thread
+        && let Some(until) = ctx.store.held_until(thread, stored.seq).await?
+    {
+        // An earlier event of this thread has to be decided first.
+        let why = "waits behind an earlier event";
+        return ctx.store.hold(id, Some(thread), until, why).await;
+    }
+    match handle(ctx, stored, event).await {
+        Ok(()) => Ok(()),
+        Err(fault) => put_off(ctx, stored, thread, &fault).await,
+    }
+}
+
+async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result<(), Fault> {
+    let id = &stored.delivery.id;
+    match event {
+        Event::NotOurs(not_ours) => finish(ctx, id, passed_over(not_ours)).await,
+        Event::RepositoryRenamed { repo, to } => {
+            ctx.store.rename(*repo, to).await?;
+            ctx.github.forget(*repo);
+            finish(ctx, id, DeliveryState::Done(format!("renamed to {to}"))).await
+        }
+        Event::InstallationLost(installation) => {
+            let tasks = ctx.store.open_tasks_of(Some(*installation), &[]).await?;
+            lose(ctx, id, tasks).await
+        }
+        Event::RepositoriesLost(repos) => {
+            let tasks = ctx.store.open_tasks_of(None, repos).await?;
+            lose(ctx, id, tasks).await
+        }
+        Event::Thread(event) => thread(ctx, id, event).await,
+    }
+}
+
+/// Ends tasks that GitHub no longer lets us work on. Doing it again changes nothing, so it need
+/// not be one transaction.
+async fn lose(ctx: &Context, id: &DeliveryId, tasks: Vec<Versioned>) -> Result<(), Fault> {
+    let count = tasks.len();
+    for versioned in tasks {
+        let decision = ended(&versioned.task, Ended::Gone, &ctx.settings.links);
+        ctx.github.forget(versioned.task.repo.id);
+        let changes = changes(
+            decision,
+            &versioned.task.repo.clone(),
+            Some(&versioned),
+            "github",
+            ctx.now(),
+        );
+        ctx.store.commit(&changes, ctx.now()).await?;
+    }
+    finish(
+        ctx,
+        id,
+        DeliveryState::Done(format!("access lost: {count} tasks closed")),
+    )
+    .await
+}
+
+async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(), Fault> {
+    let (decision, read) = match meaning(event, &ctx.settings.identity) {
+        Meaning::Nothing(why) => {
+            return finish(ctx, id, DeliveryState::Done(why.to_owned())).await;
+        }
+        Meaning::Ended(how) => {
+            let Some(open) = open_task(ctx, event.key()).await? else {
+                return finish(
+                    ctx,
+                    id,
+                    DeliveryState::Done("no task is open here".to_owned()),
+                )
+                .await;
+            };
+            (ended(&open.task, how, &ctx.settings.links), Some(open))
+        }
+        Meaning::Asked(asked) => {
+            if event.repo.archived {
+                // Nothing can be written there, not even that nothing can be written.
+                let note = "the repository is archived".to_owned();
+                return finish(ctx, id, DeliveryState::Done(note)).await;
+            }
+            if repeats(ctx, event, &asked).await? {
+                let note = "the task is there already".to_owned();
+                return finish(ctx, id, DeliveryState::Done(note)).await;
+            }
+            let Some(decided) = decide_asked(ctx, event, &asked).await? else {
+                let note = "a label or assignee that is none of ours".to_owned();
+                return finish(ctx, id, DeliveryState::Done(note)).await;
+            };
+            decided
+        }
+    };
+    let note = if decision.reasons.is_empty() {
+        "nothing to change".to_owned()
+    } else {
+        decision.reasons.join("; ")
+    };
+    tracing::info!(delivery.id = %id, thread = %event.key(), repo.name = %event.repo.name, note, "decided");
+    let actor = event.actor.login.as_str();
+    let changes = Changes {
+        delivery: Some((id.clone(), DeliveryState::Done(note))),
+        ..changes(decision, &event.repo, read.as_ref(), actor, event.at)
+    };
+    ctx.store.commit(&changes, ctx.now()).await?;
+    ctx.wake.effects.notify_one();
+    if changes.job.is_some() {
+        ctx.wake.jobs.notify_one();
+    }
+    Ok(())
+}
+
+/// Returns whether a label or an assignment can only say once more what was said: nothing has to be
+/// read then. GitHub sends several of them for one issue that is opened with labels. One that names
+/// something may name what nobody knows, which has to be answered.
+async fn repeats(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<bool, Fault> {
+    let plain = match asked {
+        Asked::Label(name) => !name.contains(':'),
+        Asked::Assignment(_) => true,
+        Asked::Opening(..) | Asked::Comment(_) => false,
+    };
+    if !plain {
+        return Ok(false);
+    }
+    let open = open_task(ctx, event.key()).await?;
+    Ok(open.is_some_and(|open| starts_no_more(&open.task, event)))
+}
+
+/// Returns the decision and the task that it was made on; `None` when nobody asked us.
+async fn decide_asked(
+    ctx: &Context,
+    event: &ThreadEvent,
+    asked: &Asked,
+) -> Result<Option<(Decision, Option<Versioned>)>, Fault> {
+    let policy = read_policy(ctx, &event.repo).await?;
+    let defaults = Policy::default();
+    let wished = wishes(
+        asked,
+        policy.as_ref().unwrap_or(&defaults),
+        &ctx.settings.identity,
+    );
+    if wished.is_empty() {
+        return Ok(None);
+    }
+    let permission = ctx
+        .github
+        .permission(&event.repo, &event.actor.login)
+        .await?;
+    let open = open_task(ctx, event.key()).await?;
+    let remarks = remarks(ctx, event, permission, &wished).await?;
+    let snapshot = Snapshot {
+        policy: policy.as_ref().map_err(String::as_str),
+        permission,
+        agents: &ctx.settings.agents,
+        open: open.as_ref().map(|versioned| &versioned.task),
+        count: ctx.store.thread_tasks(event.key()).await?.count,
+        remarks: &remarks,
+        links: &ctx.settings.links,
+    };
+    Ok(Some((decide(event, &wished, &snapshot), open)))
+}
+
+/// Returns the task that works on a thread: the one that began on it, or the one whose pull
+/// request it is.
+async fn open_task(ctx: &Context, thread: ThreadKey) -> Result<Option<Versioned>, Fault> {
+    match ctx.store.thread_tasks(thread).await?.open {
+        Some(open) => Ok(Some(open)),
+        None => ctx.store.task_by_pull(thread.repo, thread.number).await,
+    }
+}
+
+/// Reads the policy; a file that cannot be used comes back as its problems in Markdown.
+async fn read_policy(ctx: &Context, repo: &Repo) -> Result<Result<Policy, String>, Fault> {
+    let Some(bytes) = ctx.github.file(repo, POLICY_PATH).await? else {
+        return Ok(Ok(Policy::default()));
+    };
+    Ok(policy::parse_bytes(&bytes).map_err(|problems| problems.markdown()))
+}
+
+/// Returns the thread's conversation up to the request. What was written or edited after it does
+/// not count, and what we wrote ourselves is no news.
+async fn remarks(
+    ctx: &Context,
+    event: &ThreadEvent,
+    permission: Permission,
+    wished: &[Wish],
+) -> Result<Vec<Remark>, Fault> {
+    let starts = permission.starts_work() && wished.iter().any(starts_work);
+    if !starts || event.thread.comments == 0 {
+        return Ok(Vec::new());
+    }
+    let comments = ctx
+        .github
+        .comments(&event.repo, event.thread.number)
+        .await?;
+    let this = match &event.what {
+        crate::domain::event::Happening::Commented(comment) => Some(comment.id),
+        crate::domain::event::Happening::Opened
+        | crate::domain::event::Happening::Labeled(_)
+        | crate::domain::event::Happening::Assigned(_)
+        | crate::domain::event::Happening::Closed
+        | crate::domain::event::Happening::Merged
+        | crate::domain::event::Happening::Reopened
+        | crate::domain::event::Happening::Gone => None,
+    };
+    Ok(comments
+        .into_iter()
+        .filter(|c| !c.ours && Some(c.id) != this)
+        .filter(|c| c.created_at <= event.at)
+        // GitHub's times are whole seconds, so an edit in the second of the request may have come
+        // after it.
+        .filter(|c| c.updated_at == c.created_at || c.updated_at < event.at)
+        .map(|c| c.remark)
+        .collect())
+}
+
+fn starts_work(wish: &Wish) -> bool {
+    use crate::domain::command::Command;
+    match wish {
+        Wish::Start(_) => true,
+        Wish::Unreadable(_) => false,
+        Wish::Command(command) => {
+            matches!(command, Command::Request { .. } | Command::Run { .. })
+        }
+    }
+}
+
+/// Puts a decision into one transaction.
+#[must_use]
+pub fn changes(
+    decision: Decision,
+    repo: &Repo,
+    read: Option<&Versioned>,
+    actor: &str,
+    at: Timestamp,
+) -> Changes {
+    let task = decision
+        .task
+        .as_ref()
+        .or(read.map(|versioned| &versioned.task))
+        .map(|task| task.id);
+    let thread = task.map(|task| task.thread);
+    let version = |task: &Task| match read {
+        Some(read) if read.task.id == task.id => read.version,
+        Some(_) | None => 0,
+    };
+    Changes {
+        task: decision
+            .task
+            .as_ref()
+            .map(|task| (task.clone(), version(task))),
+        job: decision.job.map(|(id, work)| NewJob {
+            id,
+            work,
+            not_before: at,
+        }),
+        cancel: task.filter(|_| decision.cancel),
+        drop_publishing: task.filter(|_| decision.withdraw),
+        effects: decision
+            .effects
+            .into_iter()
+            .map(|(key, thread, effect)| NewEffect {
+                key,
+                thread,
+                task,
+                repo: repo.clone(),
+                effect,
+            })
+            .collect(),
+        audit: decision
+            .reasons
+            .into_iter()
+            .map(|detail| AuditLine {
+                at,
+                actor: actor.to_owned(),
+                thread,
+                what: "decided".to_owned(),
+                detail,
+            })
+            .collect(),
+        ..Changes::default()
+    }
+}
+
+async fn finish(ctx: &Context, id: &DeliveryId, state: DeliveryState) -> Result<(), Fault> {
+    let changes = Changes {
+        delivery: Some((id.clone(), state)),
+        ..Changes::default()
+    };
+    ctx.store.commit(&changes, ctx.now()).await
+}
+
+/// Tries a delivery again later when that can help, and parks it when not.
+async fn put_off(
+    ctx: &Context,
+    stored: &StoredDelivery,
+    thread: Option<ThreadKey>,
+    fault: &Fault,
+) -> Result<(), Fault> {
+    let (id, now) = (&stored.delivery.id, ctx.now());
+    let verdict = match fault.class {
+        Class::Transient | Class::Conflict => after_transient(stored.attempts + 1, now),
+        Class::RateLimited(until) => after_rate_limit(until, now),
+        Class::AuthLost | Class::NotFound | Class::Permanent => Verdict::GiveUp,
+    };
+    match verdict {
+        Verdict::RetryAt(at) => {
+            tracing::warn!(delivery.id = %id, %fault, "put a delivery off");
+            ctx.store.hold(id, thread, at, &fault.to_string()).await
+        }
+        Verdict::GiveUp => {
+            tracing::error!(delivery.id = %id, %fault, "parked a delivery");
+            finish(ctx, id, DeliveryState::Parked(fault.to_string())).await
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Use cases over ports. Nothing here names an adapter, speaks SQL or HTTP, or reads the clock but
+//! through its port.
+
+pub mod context;
+
+pub mod cleanup;
+pub mod dispatch;
+pub mod ingest;
+pub mod publish;
+pub mod run_job;
+pub mod worker;
+
+pub mod serve;

@@ -1,0 +1,261 @@
+//! The outbox, onto GitHub: look, write, mark. GitHub has no idempotency keys, so whenever an
+//! earlier attempt may have been applied, what is there is looked at first.
+
+use crate::app::context::Context;
+use crate::app::dispatch::changes;
+use crate::domain::branch::BranchName;
+use crate::domain::decide::Decision;
+use crate::domain::effect::{Effect, Sent};
+use crate::domain::ids::{CommentId, CommitSha};
+use crate::domain::retry::{MAX_ATTEMPTS, Verdict, after_rate_limit, after_transient};
+use crate::domain::sanitize::neutral;
+use crate::domain::settle::{Ending, settle};
+use crate::ports::fault::{Class, Fault};
+use crate::ports::github::{NewCheck, NewPull};
+use crate::ports::store::{Changes, EFFECT_LEASE, EffectEnd, EffectLease, LeasedEffect};
+
+/// Sends the next due effect; `false` when there is none.
+pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
+    let now = ctx.now();
+    let Some(leased) = ctx.store.lease_effect(now, now.plus(EFFECT_LEASE)).await? else {
+        return Ok(false);
+    };
+    let (end, ending) = match send(ctx, &leased).await {
+        Ok(sent) => (EffectEnd::Sent(sent.clone()), Some(Ending::Sent(sent))),
+        Err(fault) => failed(ctx, &leased, &fault),
+    };
+    conclude(ctx, &leased, (end, ending)).await?;
+    ctx.wake.effects.notify_one();
+    Ok(true)
+}
+
+/// Marks the attempt and moves the task along in one transaction. The task may be changed by a
+/// person at the same moment, so the decision is made again when it was.
+async fn conclude(
+    ctx: &Context,
+    leased: &LeasedEffect,
+    (end, ending): (EffectEnd, Option<Ending>),
+) -> Result<(), Fault> {
+    let lease = EffectLease {
+        key: leased.key.clone(),
+        version: leased.version,
+        attempt: leased.attempt,
+    };
+    let mut tries = 0;
+    loop {
+        let read = match leased.task {
+            Some(task) => ctx.store.task(task).await?,
+            None => None,
+        };
+        let decision = match (&read, &ending) {
+            (Some(read), Some(ending)) => {
+                settle(&read.task, &leased.effect, ending, &ctx.settings.links)
+            }
+            (None, _) | (_, None) => Decision::default(),
+        };
+        let change = Changes {
+            effect_end: Some((lease.clone(), end.clone())),
+            ..changes(decision, &leased.repo, read.as_ref(), "prova", ctx.now())
+        };
+        match ctx.store.commit(&change, ctx.now()).await {
+            Err(fault) if fault.class == Class::Conflict && tries < MAX_ATTEMPTS => tries += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Returns what becomes of an attempt that failed, and of its effect when it is given up.
+fn failed(ctx: &Context, leased: &LeasedEffect, fault: &Fault) -> (EffectEnd, Option<Ending>) {
+    let verdict = match fault.class {
+        Class::Transient => after_transient(leased.attempt, ctx.now()),
+        Class::RateLimited(until) => after_rate_limit(until, ctx.now()),
+        Class::AuthLost | Class::Conflict | Class::NotFound | Class::Permanent => Verdict::GiveUp,
+    };
+    match verdict {
+        Verdict::RetryAt(at) => {
+            tracing::warn!(effect = %leased.key, %fault, "put an effect off");
+            (EffectEnd::Again(at, fault.to_string()), None)
+        }
+        Verdict::GiveUp => {
+            tracing::error!(effect = %leased.key, %fault, "gave an effect up");
+            let ending = match fault.class {
+                Class::Conflict => Ending::Overtaken,
+                Class::Transient
+                | Class::RateLimited(_)
+                | Class::AuthLost
+                | Class::NotFound
+                | Class::Permanent => Ending::Parked(told(fault)),
+            };
+            (EffectEnd::Parked(fault.to_string()), Some(ending))
+        }
+    }
+}
+
+fn told(fault: &Fault) -> String {
+    let text = neutral::inline(&fault.to_string(), 400);
+    format!("The work is done, but I could not put it on GitHub: {text}.")
+}
+
+async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
+    match &leased.effect {
+        Effect::React { target } => {
+            // GitHub itself keeps one 👀 of ours on one thing.
+            ctx.github
+                .react(&leased.repo, leased.thread.number, *target)
+                .await?;
+            Ok(Sent::Reaction)
+        }
+        Effect::Comment { body } => comment(ctx, leased, body).await.map(Sent::Comment),
+        Effect::Branch { branch, to, from } => {
+            put_branch(ctx, leased, branch, (to, from.as_ref())).await?;
+            Ok(Sent::Branch(to.clone()))
+        }
+        Effect::Pull { .. } => open_pull(ctx, leased).await,
+        Effect::Check {
+            commit,
+            conclusion,
+            title,
+            summary,
+        } => {
+            let check = NewCheck {
+                commit: commit.clone(),
+                external_id: leased.key.to_string(),
+                conclusion: *conclusion,
+                title: title.clone(),
+                summary: summary.clone(),
+            };
+            if may_be_there(leased)
+                && let Some(id) = ctx
+                    .github
+                    .check(&leased.repo, commit, &check.external_id)
+                    .await?
+            {
+                return Ok(Sent::Check(id));
+            }
+            ctx.github
+                .create_check(&leased.repo, &check)
+                .await
+                .map(Sent::Check)
+        }
+    }
+}
+
+/// Returns whether an earlier attempt may have been applied without our knowing.
+const fn may_be_there(leased: &LeasedEffect) -> bool {
+    leased.attempt > 1 || leased.earlier_attempts > 0
+}
+
+async fn comment(ctx: &Context, leased: &LeasedEffect, body: &str) -> Result<CommentId, Fault> {
+    let (repo, number) = (&leased.repo, leased.thread.number);
+    let marker = leased.key.marker();
+    let whole = format!("{body}\n\n{marker}");
+    let known = match leased.sent {
+        Some(Sent::Comment(id)) => Some(id),
+        Some(Sent::Reaction | Sent::Branch(_) | Sent::Pull(_) | Sent::Check(_)) | None => None,
+    };
+    let found = match known {
+        Some(id) => Some(id),
+        None if may_be_there(leased) => {
+            let comments = ctx.github.comments(repo, number).await?;
+            comments
+                .into_iter()
+                .find(|c| c.ours && c.remark.body.contains(&marker))
+                .map(|c| c.id)
+        }
+        None => None,
+    };
+    if let Some(id) = found {
+        match ctx.github.edit_comment(repo, id, &whole).await {
+            Ok(()) => return Ok(id),
+            // Somebody deleted it; what it says still has to be said.
+            Err(fault) if fault.class == Class::NotFound => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    ctx.github.comment(repo, number, &whole).await
+}
+
+/// Puts a branch at a commit, never over anybody's work: it is only created or moved forward.
+async fn put_branch(
+    ctx: &Context,
+    leased: &LeasedEffect,
+    branch: &BranchName,
+    (to, from): (&CommitSha, Option<&CommitSha>),
+) -> Result<(), Fault> {
+    let repo = &leased.repo;
+    let outcome = match from {
+        None => ctx.github.create_branch(repo, branch, to).await,
+        Some(_) => match ctx.github.move_branch(repo, branch, to).await {
+            // It was deleted meanwhile, which takes nobody's work away.
+            Err(fault) if fault.class == Class::NotFound => {
+                ctx.github.create_branch(repo, branch, to).await
+            }
+            outcome => outcome,
+        },
+    };
+    match outcome {
+        Err(fault) if fault.class == Class::Conflict => {
+            if ctx.github.branch(repo, branch).await?.as_ref() == Some(to) {
+                return Ok(());
+            }
+            let doing = format!("put branch {branch} at the change");
+            let why = "it holds commits that were not seen before";
+            Err(Fault::new(Class::Conflict, doing, why))
+        }
+        outcome => outcome,
+    }
+}
+
+async fn open_pull(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
+    let Effect::Pull {
+        head,
+        base,
+        title,
+        body,
+        draft,
+        commit,
+    } = &leased.effect
+    else {
+        return Err(Fault::permanent(
+            "open a pull request",
+            "the effect is another",
+        ));
+    };
+    let repo = &leased.repo;
+    let pull = NewPull {
+        head: head.clone(),
+        base: base.clone(),
+        title: title.clone(),
+        body: format!("{body}\n\n{}", leased.key.marker()),
+        draft: *draft,
+    };
+    let mut found = if may_be_there(leased) {
+        ctx.github.pull_from(repo, head).await?
+    } else {
+        None
+    };
+    if found.is_none() {
+        found = match ctx.github.open_pull(repo, &pull).await {
+            Ok(opened) => Some(opened),
+            Err(fault) if fault.class == Class::Conflict => {
+                ctx.github.pull_from(repo, head).await?
+            }
+            Err(fault) => return Err(fault),
+        };
+    }
+    let posted = found.ok_or_else(|| {
+        Fault::transient(
+            "open a pull request",
+            "GitHub says there is one, and lists none",
+        )
+    })?;
+    if posted.head != *commit {
+        let why = format!(
+            "its head is {} and not the verified commit {commit}: somebody has pushed to {head}",
+            posted.head
+        );
+        let doing = format!("open pull request #{}", posted.number);
+        return Err(Fault::new(Class::Conflict, doing, why));
+    }
+    Ok(Sent::Pull(posted.number))
+}

@@ -1,0 +1,242 @@
+//! The first step: choose the base, read policy and instructions from the default branch, write
+//! the brief.
+
+use sha2::{Digest, Sha256};
+
+use crate::app::context::Context;
+use crate::config::policy;
+use crate::domain::event::ThreadKind;
+use crate::domain::ids::{CommitSha, RepoId};
+use crate::domain::job::{Briefed, Performer};
+use crate::domain::name::Name;
+use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
+use crate::domain::prompt;
+use crate::domain::render::refusal::no_default_branch;
+use crate::domain::repo::Repo;
+use crate::domain::report::Outcome;
+use crate::ports::checkouts::Remote;
+use crate::ports::fault::{Class, Fault};
+use crate::ports::store::LeasedJob;
+
+/// Largest policy file, in bytes.
+const POLICY_BYTES: u64 = 64 * 1024;
+/// Largest instruction file, in bytes.
+const INSTRUCTION_BYTES: u64 = 256 * 1024;
+
+/// Why there is no brief.
+#[derive(Debug)]
+pub enum Problem {
+    /// A call failed.
+    Fault(Fault),
+    /// A person has to mend something first: what, as Markdown.
+    Person(String),
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Everything that the run needs to know.
+#[derive(Clone, Debug)]
+pub struct Briefing {
+    /// What goes into the journal.
+    pub briefed: Briefed,
+    /// The policy of the default branch.
+    pub policy: Policy,
+    /// The brief.
+    pub text: String,
+    /// The job as JSON, as the `exec` contract gives it.
+    pub job_json: String,
+    /// Who does it.
+    pub chosen: Chosen,
+}
+
+/// Who does a job, chosen by the request, policy and settings, in that order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// An agent of the server's settings.
+    Agent(Name),
+    /// A recipe of policy, with what a person gave it to work on.
+    Recipe(Name, Recipe, Option<String>),
+}
+
+impl Chosen {
+    /// Returns the name.
+    #[must_use]
+    pub const fn name(&self) -> &Name {
+        match self {
+            Self::Agent(name) | Self::Recipe(name, _, _) => name,
+        }
+    }
+}
+
+/// Prepares a run.
+pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Problem> {
+    let task = &leased.task.task;
+    let (repo, request) = (&task.repo, &leased.work.request);
+    let (remote, policy_commit) = fetch_default(ctx, repo).await?;
+    let own = match &task.head {
+        Some(_) => match fetch(ctx, &remote, task.branch.as_str()).await {
+            Ok(head) => Some(head),
+            // Somebody deleted the branch: begin again from the default one.
+            Err(fault) if fault.class == Class::NotFound => None,
+            Err(fault) => return Err(fault.into()),
+        },
+        None => None,
+    };
+    let on_branch = own.is_some();
+    let base = own.unwrap_or_else(|| policy_commit.clone());
+    let policy = read_policy(ctx, repo.id, &policy_commit).await?;
+    let chosen = choose(&leased.work.performer, &policy, ctx)?;
+    let instructions = instructions(ctx, repo.id, &policy_commit, &policy).await?;
+    let failed = match &task.last {
+        Some(last) if on_branch && last.outcome == Outcome::ChecksFailed => {
+            last.evidence.as_slice()
+        }
+        Some(_) | None => &[],
+    };
+    let text = prompt::brief(&prompt::Parts {
+        repo: &repo.name,
+        base: &base,
+        branch: &task.branch,
+        on_branch,
+        request,
+        failed,
+        policy: &policy,
+        instructions: &instructions,
+    });
+    let job_json = serde_json::json!({
+        "repo": repo.name.to_string(),
+        "thread": request.thread.number,
+        "kind": match request.thread.kind {
+            ThreadKind::Issue => "issue",
+            ThreadKind::Pull => "pull_request",
+        },
+        "role": "work",
+        "base": base,
+        "branch": task.branch,
+        "job": leased.lease.job,
+    })
+    .to_string();
+    let briefed = Briefed {
+        base,
+        on_branch,
+        policy_commit,
+        brief_digest: hex::encode(Sha256::digest(text.as_bytes())),
+        agent: chosen.name().to_string(),
+    };
+    Ok(Briefing {
+        briefed,
+        policy,
+        text,
+        job_json,
+        chosen,
+    })
+}
+
+/// Fetches the default branch. A token that GitHub does not take (any more) is minted anew, once.
+async fn fetch_default(ctx: &Context, repo: &Repo) -> Result<(Remote, CommitSha), Problem> {
+    let mut remote = Remote {
+        repo: repo.id,
+        url: ctx.settings.remote_url(&repo.name),
+        token: Some(ctx.github.fetch_token(repo).await?),
+    };
+    let mut fetched = fetch(ctx, &remote, &repo.default_branch).await;
+    if matches!(&fetched, Err(fault) if fault.class == Class::AuthLost) {
+        ctx.github.forget(repo.id);
+        remote.token = Some(ctx.github.fetch_token(repo).await?);
+        fetched = fetch(ctx, &remote, &repo.default_branch).await;
+    }
+    match fetched {
+        Ok(commit) => Ok((remote, commit)),
+        Err(fault) if fault.class == Class::NotFound => {
+            Err(Problem::Person(no_default_branch(&repo.default_branch)))
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Fetches a branch. A repository that was renamed a moment ago has a new address as soon as its
+/// event is dispatched, so that passes.
+async fn fetch(ctx: &Context, remote: &Remote, branch: &str) -> Result<CommitSha, Fault> {
+    ctx.checkouts
+        .fetch(remote, branch)
+        .await
+        .map_err(|fault| match fault.class {
+            Class::Conflict => Fault {
+                class: Class::Transient,
+                ..fault
+            },
+            Class::Transient
+            | Class::RateLimited(_)
+            | Class::AuthLost
+            | Class::NotFound
+            | Class::Permanent => fault,
+        })
+}
+
+/// Reads the policy of a commit; none is the default one.
+pub async fn read_policy(
+    ctx: &Context,
+    repo: RepoId,
+    commit: &CommitSha,
+) -> Result<Policy, Problem> {
+    match ctx
+        .checkouts
+        .read(repo, commit, POLICY_PATH, POLICY_BYTES)
+        .await?
+    {
+        None => Ok(Policy::default()),
+        Some(bytes) => policy::parse_bytes(&bytes).map_err(|problems| {
+            Problem::Person(format!(
+                "I cannot use the policy of this repository:\n\n{}\n",
+                problems.markdown()
+            ))
+        }),
+    }
+}
+
+async fn instructions(
+    ctx: &Context,
+    repo: RepoId,
+    commit: &CommitSha,
+    policy: &Policy,
+) -> Result<Vec<(String, String)>, Fault> {
+    let mut found = Vec::new();
+    for path in &policy.instructions {
+        if let Some(bytes) = ctx
+            .checkouts
+            .read(repo, commit, path, INSTRUCTION_BYTES)
+            .await?
+        {
+            found.push((path.clone(), String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    Ok(found)
+}
+
+fn choose(performer: &Performer, policy: &Policy, ctx: &Context) -> Result<Chosen, Problem> {
+    let recipe = |name: &Name, input: Option<&String>| {
+        let recipe = policy.recipes.get(name)?.clone();
+        Some(Chosen::Recipe(name.clone(), recipe, input.cloned()))
+    };
+    let agent = |name: &Name| ctx.roster.agent(name).map(|_| Chosen::Agent(name.clone()));
+    let (chosen, wanted) = match performer {
+        Performer::Recipe { name, input } => (recipe(name, input.as_ref()), name.as_str()),
+        Performer::Named(name) => (recipe(name, None).or_else(|| agent(name)), name.as_str()),
+        Performer::DefaultAgent => {
+            let name = policy
+                .agent
+                .as_ref()
+                .or(ctx.settings.agents.default.as_ref());
+            (name.and_then(agent), name.map_or("(none)", Name::as_str))
+        }
+    };
+    chosen.ok_or_else(|| {
+        Problem::Person(format!(
+            "The agent or recipe `{wanted}` is neither in the server's settings nor in `{POLICY_PATH}` (any more)."
+        ))
+    })
+}

@@ -1,0 +1,133 @@
+//! The second step: a fresh checkout, the setup commands, and the agent in its sandbox.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::app::run_job::brief::Chosen;
+use crate::app::run_job::{Attempt, Stuck};
+use crate::domain::evidence::{Ending, Evidence};
+use crate::domain::excerpt::excerpt;
+use crate::domain::job::{Entry, Ran};
+use crate::domain::policy::Policy;
+use crate::domain::time::Span;
+use crate::ports::agent;
+use crate::ports::fault::Fault;
+use crate::ports::sandbox::{Limits, Outcome, Spec};
+
+impl Attempt<'_> {
+    /// Runs the agent on a fresh checkout.
+    pub async fn run(&mut self) -> Result<Entry, Stuck> {
+        let Some(briefing) = self.briefing.clone() else {
+            return Err(Fault::permanent("run the agent", "there is no brief").into());
+        };
+        let task = &self.leased.task.task;
+        let base = &briefing.briefed.base;
+        let checkout = self
+            .ctx
+            .checkouts
+            .checkout(task.repo.id, base, task.branch.as_str(), &self.place())
+            .await?;
+        self.checkout = Some(checkout.clone());
+        if self.is_cancelled() {
+            return Ok(Entry::Ran(self.ran(None, None)));
+        }
+        let limits = self.limits(&briefing.policy);
+        for command in &briefing.policy.setup {
+            let tree = (checkout.dir.clone(), limits);
+            let evidence = self.command(command, tree, "setup.log").await?;
+            if !evidence.ending.succeeded() {
+                return Ok(Entry::Ran(self.ran(None, Some(evidence))));
+            }
+        }
+        let (agent, input) = match &briefing.chosen {
+            Chosen::Agent(name) => (self.ctx.roster.agent(name), None),
+            Chosen::Recipe(_, recipe, input) => {
+                (Some(self.ctx.roster.recipe(recipe)), input.as_deref())
+            }
+        };
+        let agent = agent.ok_or_else(|| Fault::permanent("run the agent", "it is not set up"))?;
+        let request = agent::Request {
+            brief: &briefing.text,
+            job_json: &briefing.job_json,
+            checkout: &checkout,
+            job: &self.dir,
+            limits,
+            input,
+        };
+        let run = agent
+            .run(&request, self.ctx.sandbox.as_ref(), self.cancel)
+            .await?;
+        Ok(Entry::Ran(self.ran(Some(run), None)))
+    }
+
+    fn ran(&self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
+        let stopped = Outcome {
+            ending: Ending::Cancelled,
+            took: Span::ZERO,
+            tail: Vec::new(),
+            output_bytes: 0,
+            log_digest: String::new(),
+        };
+        let ending = failed_setup.as_ref().map(|evidence| evidence.ending);
+        let (outcome, claim) = run.map_or((stopped, None), |run| (run.outcome, run.claim));
+        Ran {
+            ending: ending.unwrap_or(outcome.ending),
+            took: outcome.took,
+            log_digest: outcome.log_digest,
+            output_bytes: outcome.output_bytes,
+            excerpt: self.shown(&outcome.tail),
+            failed_setup,
+            claim,
+            sandbox: self.ctx.sandbox.name().to_owned(),
+        }
+    }
+
+    /// Returns what one run may use: policy may take less time than the server allows, never more.
+    #[must_use]
+    pub fn limits(&self, policy: &Policy) -> Limits {
+        let allowed = self.ctx.settings.limits;
+        let asked = policy
+            .limits
+            .timeout_minutes
+            .map(|n| Span::minutes(n.into()));
+        Limits {
+            wall: asked.map_or(allowed.wall, |asked| asked.min(allowed.wall)),
+            ..allowed
+        }
+    }
+
+    /// Runs one command of policy in a sandbox of its own, on a working tree.
+    pub async fn command(
+        &self,
+        command: &str,
+        (tree, limits): (PathBuf, Limits),
+        log: &str,
+    ) -> Result<Evidence, Fault> {
+        let spec = Spec {
+            command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
+            env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
+            checkout: tree,
+            input: None,
+            output: None,
+            objects: None,
+            log: self.dir.join(log),
+            limits,
+        };
+        let outcome = self.ctx.sandbox.run(&spec, self.cancel).await?;
+        Ok(Evidence {
+            command: command.to_owned(),
+            ending: outcome.ending,
+            took: outcome.took,
+            log_digest: outcome.log_digest,
+            excerpt: self.shown(&outcome.tail),
+        })
+    }
+
+    fn shown(&self, tail: &[u8]) -> String {
+        self.ctx
+            .settings
+            .redactor
+            .redact(&excerpt(tail))
+            .into_owned()
+    }
+}
