@@ -12,4 +12,5 @@ pub mod config;
 pub mod ports;
 pub mod app;
 pub mod adapters;
+pub mod http;
 pub mod simulator;

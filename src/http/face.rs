@@ -1,0 +1,29 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use crate::app::ingest::Ingest;
+use crate::http::body::Desk;
+use crate::http::refusals::Refusals;
+use crate::http::signature::Secrets;
+use crate::ports::clock::Clock;
+use crate::ports::store::Store;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Face {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is shown.
+    pub store: Arc<dyn Store>,
+    /// The way into the inbox.
+    pub ingest: Ingest,
+    /// What deliveries are signed with.
+    pub secrets: Arc<Secrets>,
+    /// Where bodies wait for their signature to be checked.
+    pub desk: Arc<Desk>,
+    /// What was refused.
+    pub refusals: Arc<Refusals>,
+    /// Whether the pages for people are served.
+    pub dashboard: bool,
+}
