@@ -1,0 +1,380 @@
+//! The only file that names concrete adapters together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::adapters::agent::exec::Exec;
+use crate::adapters::agent::recipe::Recipe;
+use crate::adapters::git::GitCheckouts;
+use crate::adapters::git::local::{Asker, BadRepository, LocalForge};
+use crate::adapters::github::{Client, Webhooks};
+use crate::adapters::store::SqlStore;
+use crate::adapters::system::SystemClock;
+use crate::adapters::{git, github, sandbox};
+use crate::app::context::{Context, Remotes, Settings, Wake};
+use crate::app::ingest::Ingest;
+use crate::config::server::{Agent, Backend, Secret, ServerSettings};
+use crate::domain::change::HarvestLimits;
+use crate::domain::decide::Agents;
+use crate::domain::name::Name;
+use crate::domain::policy;
+use crate::domain::redact::Redactor;
+use crate::domain::render::parts::Links;
+use crate::domain::trigger::Identity;
+use crate::http::body::Desk;
+use crate::http::face::Face;
+use crate::http::refusals::Refusals;
+use crate::http::signature::Secrets;
+use crate::ports::agent::{Agent as AgentPort, Roster};
+use crate::ports::checkouts::Checkouts;
+use crate::ports::clock::Clock;
+use crate::ports::fault::Fault;
+use crate::ports::github::{GitHub, Translate};
+use crate::ports::sandbox::{Limits, Sandbox, Unusable};
+use crate::ports::store::{Queue, Store};
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A secret's file cannot be read.
+    #[error("{key}: cannot read {path}: {error}; put the secret there, or name another file")]
+    Secret {
+        /// The setting.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A secret is empty.
+    #[error("{key}: the secret is empty; anybody could send deliveries")]
+    EmptySecret {
+        /// The setting.
+        key: &'static str,
+    },
+    /// The work directory cannot be used.
+    #[error("work.dir: cannot use {path}: {error}")]
+    WorkDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A setting of the App is wrong.
+    #[error(transparent)]
+    GitHub(#[from] github::InvalidSettings),
+    /// An agent cannot be set up.
+    #[error("agents.{0}: {1}")]
+    Agent(Name, crate::adapters::agent::exec::BadAgent),
+    /// Sandboxes cannot be made here.
+    #[error(transparent)]
+    Sandbox(#[from] Unusable),
+    /// The store cannot be opened.
+    #[error("store.url: {0}")]
+    Store(Fault),
+}
+
+/// The adapters, ready to be used.
+#[derive(Clone)]
+pub struct House {
+    settings: Arc<ServerSettings>,
+    redactor: Redactor,
+    secrets: Arc<Secrets>,
+    remotes: Remotes,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What survives a crash.
+    pub store: Arc<SqlStore>,
+    /// GitHub.
+    pub github: Arc<dyn GitHub>,
+    /// Isolation.
+    pub sandbox: Arc<dyn Sandbox>,
+    checkouts: Arc<dyn Checkouts>,
+    roster: Arc<Crew>,
+    wake: Arc<Wake>,
+}
+
+impl House {
+    /// Builds the adapters that the settings ask for. GitHub is not asked yet.
+    pub async fn open(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let key = read_secret("github.private_key_file", &settings.github.private_key)?;
+        let webhook = read_secret(
+            "github.webhook_secret_file",
+            &settings.github.webhook_secret,
+        )?;
+        let previous = settings
+            .github
+            .previous_webhook_secret
+            .as_ref()
+            .map(|secret| read_secret("github.previous_webhook_secret_file", secret))
+            .transpose()?;
+        let redactor = Redactor::new([key.expose_secret(), webhook.expose_secret()]);
+        let mut signing = vec![webhook];
+        signing.extend(previous);
+        let github = open_github(&settings, clock.clone())?;
+        Ok(Self {
+            redactor,
+            secrets: Arc::new(Secrets::new(&signing)),
+            ..Self::furnish(settings, clock, github, git::Protocols::Network).await?
+        })
+    }
+
+    /// Builds the adapters for work on a repository of this machine, which stands for GitHub.
+    pub async fn open_local(
+        settings: ServerSettings,
+        clock: Arc<dyn Clock>,
+        forge: Arc<LocalForge>,
+    ) -> Result<Self, StartError> {
+        let remotes = Remotes::Only(forge.remote().to_owned());
+        let protocols = git::Protocols::NetworkAndLocal;
+        Ok(Self {
+            remotes,
+            ..Self::furnish(settings, clock, forge, protocols).await?
+        })
+    }
+
+    async fn furnish(
+        settings: ServerSettings,
+        clock: Arc<dyn Clock>,
+        github: Arc<dyn GitHub>,
+        protocols: git::Protocols,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            redactor: Redactor::default(),
+            secrets: Arc::new(Secrets::new(&[])),
+            remotes: Remotes::Below(settings.github.web_url.clone()),
+            store: open_store(&settings).await?,
+            github,
+            sandbox: open_sandbox(&settings, clock.clone())?,
+            checkouts: Arc::new(open_git(&settings, protocols)?),
+            roster: Arc::new(Crew::new(&settings)?),
+            wake: Arc::default(),
+            settings: Arc::new(settings),
+            clock,
+        })
+    }
+
+    /// Builds what the use cases share, once the App's slug is known.
+    #[must_use]
+    pub fn context(&self, slug: &str) -> Context {
+        let settings = &self.settings;
+        let links = Links {
+            web_url: match &self.remotes {
+                Remotes::Below(web_url) => web_url.clone(),
+                Remotes::Only(_) => String::new(),
+            },
+            slug: slug.to_owned(),
+        };
+        Context {
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            github: self.github.clone(),
+            translate: Arc::new(Webhooks) as Arc<dyn Translate>,
+            checkouts: self.checkouts.clone(),
+            sandbox: self.sandbox.clone(),
+            roster: self.roster.clone(),
+            settings: Arc::new(Settings {
+                identity: Identity::new(slug),
+                links,
+                remotes: self.remotes.clone(),
+                agents: Agents {
+                    default: default_agent(settings),
+                    known: settings.agents.keys().cloned().collect::<BTreeSet<_>>(),
+                },
+                jobs_dir: jobs_dir(settings),
+                worker: format!("worker-{}", std::process::id()),
+                limits: Limits {
+                    wall: settings.limits.timeout,
+                    output_bytes: settings.limits.output_bytes,
+                    file_bytes: settings.limits.file_bytes,
+                    processes: settings.limits.processes,
+                },
+                harvest: HarvestLimits {
+                    file_bytes: settings.limits.changed_file_bytes,
+                    changes: settings.limits.changed_files,
+                    ..HarvestLimits::default()
+                },
+                redactor: self.redactor.clone(),
+            }),
+            wake: self.wake.clone(),
+        }
+    }
+
+    /// Builds the HTTP face, and the task that writes what comes in.
+    pub fn face(&self) -> (Face, impl Future<Output = ()> + Send + 'static) {
+        let (ingest, writer) = Ingest::new(self.store.clone(), self.wake.clone());
+        let face = Face {
+            clock: self.clock.clone(),
+            store: self.store.clone() as Arc<dyn Store>,
+            ingest,
+            secrets: self.secrets.clone(),
+            desk: Arc::new(Desk::default()),
+            refusals: Arc::new(Refusals::default()),
+            dashboard: self.settings.server.dashboard,
+        };
+        (face, writer)
+    }
+}
+
+/// Sandboxes bind directories by their whole path.
+fn jobs_dir(settings: &ServerSettings) -> PathBuf {
+    let dir = settings.work.dir.join("jobs");
+    std::path::absolute(&dir).unwrap_or(dir)
+}
+
+/// The permissions and the events that the App needs, as in `app.yml`.
+#[must_use]
+pub const fn needs() -> (
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+) {
+    (github::PERMISSIONS, github::EVENTS)
+}
+
+/// Returns the system's clock.
+#[must_use]
+pub fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// Opens the repository that `dir` is in, to stand for GitHub. `settings` say where what is under
+/// way goes, and `environment` whose repository it is.
+pub async fn open_repository(
+    dir: &Path,
+    settings: &ServerSettings,
+    environment: &(dyn Fn(&str) -> Option<String> + Sync),
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<LocalForge>, BadRepository> {
+    let asker = Asker {
+        home: environment("HOME").map(PathBuf::from),
+        name: environment("GIT_AUTHOR_NAME"),
+        email: environment("GIT_AUTHOR_EMAIL"),
+    };
+    let bench = settings.work.dir.join("bench");
+    Ok(Arc::new(LocalForge::open(dir, bench, &asker, clock).await?))
+}
+
+/// Opens the store that the settings name, and brings its schema up to date.
+pub async fn open_store(settings: &ServerSettings) -> Result<Arc<SqlStore>, StartError> {
+    let store = SqlStore::open(&settings.store.url)
+        .await
+        .map_err(StartError::Store)?;
+    store
+        .limit_lanes(settings.work.jobs_per_repository)
+        .await
+        .map_err(StartError::Store)?;
+    Ok(Arc::new(store))
+}
+
+/// Makes the sandbox backend that the settings name.
+pub fn open_sandbox(
+    settings: &ServerSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Sandbox>, StartError> {
+    let backend = match settings.sandbox.backend {
+        Backend::Auto => sandbox::settings::Backend::Auto,
+        Backend::Bubblewrap => sandbox::settings::Backend::Bubblewrap,
+        Backend::None => sandbox::settings::Backend::None,
+    };
+    let settings = sandbox::settings::Settings {
+        backend,
+        mounts: settings.sandbox.mounts.clone(),
+        ..sandbox::settings::Settings::default()
+    };
+    Ok(sandbox::select(settings, clock)?)
+}
+
+/// Builds the client of the App, for commands that need nothing else.
+pub fn open_github(
+    settings: &ServerSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn GitHub>, StartError> {
+    github::install_crypto();
+    let key = read_secret("github.private_key_file", &settings.github.private_key)?;
+    let github = &settings.github;
+    let settings = github::Settings::new(&github.api_url, github.app_id, key);
+    Ok(Arc::new(Client::new(&settings, clock)?))
+}
+
+fn open_git(
+    settings: &ServerSettings,
+    protocols: git::Protocols,
+) -> Result<GitCheckouts, StartError> {
+    let dir = &settings.work.dir;
+    let failed = |error| StartError::WorkDir {
+        path: dir.clone(),
+        error,
+    };
+    std::fs::create_dir_all(dir.join("jobs")).map_err(failed)?;
+    let settings = git::Settings {
+        work_dir: dir.clone(),
+        protocols,
+        fetch_limit: settings.limits.fetch.to_std(),
+    };
+    GitCheckouts::new(settings).map_err(failed)
+}
+
+fn read_secret(key: &'static str, secret: &Secret) -> Result<SecretString, StartError> {
+    let text = match secret {
+        Secret::Value(text) => text.clone(),
+        Secret::File(path) => read_file(key, path)?,
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(StartError::EmptySecret { key });
+    }
+    Ok(SecretString::from(text))
+}
+
+fn read_file(key: &'static str, path: &Path) -> Result<String, StartError> {
+    std::fs::read_to_string(path).map_err(|error| StartError::Secret {
+        key,
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// The one that the settings name, or the only one there is.
+fn default_agent(settings: &ServerSettings) -> Option<Name> {
+    let mut names = settings.agents.keys();
+    match (&settings.work.agent, names.next(), names.next()) {
+        (Some(named), _, _) => Some(named.clone()),
+        (None, Some(only), None) => Some(only.clone()),
+        (None, _, _) => None,
+    }
+}
+
+/// The agents of the settings.
+struct Crew {
+    agents: BTreeMap<Name, Arc<dyn AgentPort>>,
+}
+
+impl Crew {
+    fn new(settings: &ServerSettings) -> Result<Self, StartError> {
+        let mut agents = BTreeMap::new();
+        for (name, agent) in &settings.agents {
+            let agent: Arc<dyn AgentPort> = match agent {
+                Agent::Exec { command, env } => Arc::new(
+                    Exec::new(command.clone(), env.clone())
+                        .map_err(|bad| StartError::Agent(name.clone(), bad))?,
+                ),
+                Agent::Recipe { run } => Arc::new(Recipe::new(run)),
+            };
+            agents.insert(name.clone(), agent);
+        }
+        Ok(Self { agents })
+    }
+}
+
+impl Roster for Crew {
+    fn agent(&self, name: &Name) -> Option<Arc<dyn AgentPort>> {
+        self.agents.get(name).cloned()
+    }
+
+    fn recipe(&self, recipe: &policy::Recipe) -> Arc<dyn AgentPort> {
+        Arc::new(Recipe::new(&recipe.run))
+    }
+}

@@ -1,0 +1,371 @@
+//! `prova deliveries`, `prova tasks` and `prova audit`: what is in the store.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::bootstrap::open_store;
+use crate::cli::exit::{DONE, FAILED, USAGE};
+use crate::cli::output::Output;
+use crate::cli::settings::ConfigArgs;
+use crate::config::server::load::Need;
+use crate::domain::ids::{DeliveryId, TaskId, ThreadKey};
+use crate::domain::time::Timestamp;
+use crate::ports::fault::Fault;
+use crate::ports::store::{
+    AuditLine, DeliveryLine, DeliveryState, JobLine, Store, StoredDelivery, Versioned,
+};
+
+/// `prova deliveries`.
+#[derive(Debug, Subcommand)]
+pub enum DeliveriesCommand {
+    /// List deliveries, newest first.
+    Ls {
+        /// What every list takes.
+        #[command(flatten)]
+        list: ListArgs,
+        /// Only those that could not be dispatched.
+        #[arg(long)]
+        parked: bool,
+    },
+    /// Show one delivery with its body.
+    Show {
+        /// Which settings.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Its id, as `prova deliveries ls` prints it.
+        id: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Dispatch a delivery again; the running server does it within a second.
+    Replay {
+        /// Which settings.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Its id, as `prova deliveries ls` prints it.
+        id: String,
+    },
+}
+
+/// `prova tasks`.
+#[derive(Debug, Subcommand)]
+pub enum TasksCommand {
+    /// List tasks, last changed first.
+    Ls {
+        /// What every list takes.
+        #[command(flatten)]
+        list: ListArgs,
+        /// Only those that are not over.
+        #[arg(long)]
+        open: bool,
+    },
+    /// Show one task: its jobs, their steps, its audit trail.
+    Show {
+        /// Which settings.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Its id, as `prova tasks ls` prints it.
+        id: TaskId,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `prova audit`.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    #[command(flatten)]
+    list: ListArgs,
+    /// Only the thread of this task.
+    #[arg(long)]
+    task: Option<TaskId>,
+}
+
+/// What every list takes.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// Most entries.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: u32,
+}
+
+/// Runs `prova deliveries`.
+pub async fn deliveries(command: &DeliveriesCommand, output: &Output) -> u8 {
+    let config = match command {
+        DeliveriesCommand::Ls { list, .. } => &list.config,
+        DeliveriesCommand::Show { config, .. } | DeliveriesCommand::Replay { config, .. } => config,
+    };
+    with_store(config, output, async |store| match command {
+        DeliveriesCommand::Ls { list, parked } => {
+            let lines = store.deliveries(*parked, list.limit).await?;
+            if list.json {
+                output.json(&lines.iter().map(delivery_json).collect());
+            } else {
+                let rows: Vec<_> = lines.iter().map(delivery_row).collect();
+                output.table(
+                    &["ID", "RECEIVED", "EVENT", "BYTES", "STATE", "NOTE"],
+                    &rows,
+                );
+            }
+            Ok(DONE)
+        }
+        DeliveriesCommand::Show { id, json, .. } => {
+            match store.delivery(&DeliveryId::new(id)).await? {
+                Some(stored) => {
+                    show_delivery(&stored, *json, output);
+                    Ok(DONE)
+                }
+                None => Ok(no_delivery(id, output)),
+            }
+        }
+        DeliveriesCommand::Replay { id, .. } => {
+            if store.replay(&DeliveryId::new(id)).await? {
+                output.line(&format!("{id} will be dispatched again"));
+                Ok(DONE)
+            } else {
+                Ok(no_delivery(id, output))
+            }
+        }
+    })
+    .await
+}
+
+/// Runs `prova tasks`.
+pub async fn tasks(command: &TasksCommand, output: &Output) -> u8 {
+    let config = match command {
+        TasksCommand::Ls { list, .. } => &list.config,
+        TasksCommand::Show { config, .. } => config,
+    };
+    with_store(config, output, async |store| match command {
+        TasksCommand::Ls { list, open } => {
+            let tasks = store.tasks(*open, list.limit).await?;
+            if list.json {
+                output.json(&tasks.iter().map(task_json).collect());
+            } else {
+                let rows: Vec<_> = tasks.iter().map(task_row).collect();
+                output.table(
+                    &[
+                        "ID", "THREAD", "STATE", "CHANGED", "PULL", "BRANCH", "TITLE",
+                    ],
+                    &rows,
+                );
+            }
+            Ok(DONE)
+        }
+        TasksCommand::Show { id, json, .. } => {
+            let Some(task) = store.task(*id).await? else {
+                output.error(&format!(
+                    "there is no task {id}; `prova tasks ls` lists them"
+                ));
+                return Ok(FAILED);
+            };
+            let jobs = store.jobs(*id).await?;
+            let audit = store.audit(Some(id.thread), 1_000).await?;
+            show_task(&task, &jobs, &audit, (*json, output));
+            Ok(DONE)
+        }
+    })
+    .await
+}
+
+/// Runs `prova audit`.
+pub async fn audit(args: &AuditArgs, output: &Output) -> u8 {
+    with_store(&args.list.config, output, async |store| {
+        let thread: Option<ThreadKey> = args.task.map(|task| task.thread);
+        let lines = store.audit(thread, args.list.limit).await?;
+        if args.list.json {
+            output.json(&lines.iter().map(audit_json).collect());
+        } else {
+            let rows: Vec<_> = lines.iter().map(audit_row).collect();
+            output.table(&["AT", "WHO", "THREAD", "WHAT", "DETAIL"], &rows);
+        }
+        Ok(DONE)
+    })
+    .await
+}
+
+async fn with_store(
+    config: &ConfigArgs,
+    output: &Output,
+    work: impl AsyncFnOnce(&dyn Store) -> Result<u8, Fault>,
+) -> u8 {
+    let settings = match config.settings(Need::Local, output) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let store = match open_store(&settings).await {
+        Ok(store) => store,
+        Err(error) => {
+            output.error(&error.to_string());
+            return USAGE;
+        }
+    };
+    match work(store.as_ref()).await {
+        Ok(code) => code,
+        Err(fault) => {
+            output.error(&fault.to_string());
+            FAILED
+        }
+    }
+}
+
+fn no_delivery(id: &str, output: &Output) -> u8 {
+    output.error(&format!(
+        "there is no delivery {id:?}; `prova deliveries ls` lists them"
+    ));
+    FAILED
+}
+
+/// Returns a time as people and programs read it, in UTC.
+fn when(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(
+        |_| at.as_millis().to_string(),
+        |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
+}
+
+fn state(state: &DeliveryState) -> (&'static str, &str) {
+    match state {
+        DeliveryState::Pending => ("pending", ""),
+        DeliveryState::Done(note) => ("done", note),
+        DeliveryState::Parked(note) => ("parked", note),
+    }
+}
+
+fn delivery_row(line: &DeliveryLine) -> Vec<String> {
+    let (word, note) = state(&line.state);
+    vec![
+        line.id.to_string(),
+        when(line.received_at),
+        line.event.clone(),
+        line.bytes.to_string(),
+        word.to_owned(),
+        note.to_owned(),
+    ]
+}
+
+fn delivery_json(line: &DeliveryLine) -> Value {
+    let (word, note) = state(&line.state);
+    json!({
+        "id": line.id, "received_at": when(line.received_at), "event": line.event,
+        "bytes": line.bytes, "state": word, "note": note, "attempts": line.attempts,
+    })
+}
+
+fn show_delivery(stored: &StoredDelivery, as_json: bool, output: &Output) {
+    let delivery = &stored.delivery;
+    let (word, note) = state(&stored.state);
+    let body: Value = serde_json::from_slice(&delivery.body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&delivery.body).into_owned()));
+    if as_json {
+        output.json(&json!({
+            "id": delivery.id, "received_at": when(delivery.received_at),
+            "event": delivery.event, "state": word, "note": note,
+            "attempts": stored.attempts, "body": body,
+        }));
+        return;
+    }
+    output.line(&format!("delivery  {}", delivery.id));
+    output.line(&format!("received  {}", when(delivery.received_at)));
+    output.line(&format!("event     {}", delivery.event.escape_debug()));
+    output.line(&format!("state     {word} {note}"));
+    output.line(&format!("attempts  {}", stored.attempts));
+    output.line(&format!("\n{body:#}"));
+}
+
+fn task_row(read: &Versioned) -> Vec<String> {
+    let task = &read.task;
+    vec![
+        task.id.to_string(),
+        format!("{}#{}", task.repo.name, task.id.thread.number),
+        task.state.word().to_owned(),
+        when(read.updated_at),
+        task.pull
+            .map_or_else(|| "-".to_owned(), |number| format!("#{number}")),
+        task.branch.to_string(),
+        task.work.request.thread.title.chars().take(60).collect(),
+    ]
+}
+
+fn task_json(read: &Versioned) -> Value {
+    let task = &read.task;
+    json!({
+        "id": task.id, "repo": task.repo.name.to_string(), "thread": task.id.thread.number,
+        "state": task.state.word(), "changed_at": when(read.updated_at),
+        "pull": task.pull, "branch": task.branch, "head": task.head, "jobs": task.jobs,
+        "asked_by": task.work.request.by.login, "title": task.work.request.thread.title,
+        "outcome": task.last.as_ref().map(|last| last.outcome.word()),
+    })
+}
+
+fn job_json(job: &JobLine) -> Value {
+    let journal: Vec<_> = job
+        .journal
+        .iter()
+        .map(|(attempt, at, entry)| json!({ "attempt": attempt, "at": when(*at), "entry": entry }))
+        .collect();
+    json!({
+        "id": job.id, "state": job.state, "attempts": job.attempts, "note": job.note,
+        "journal": journal,
+    })
+}
+
+fn audit_row(line: &AuditLine) -> Vec<String> {
+    vec![
+        when(line.at),
+        line.actor.clone(),
+        line.thread
+            .map_or_else(|| "-".to_owned(), |thread| thread.to_string()),
+        line.what.clone(),
+        line.detail.clone(),
+    ]
+}
+
+fn audit_json(line: &AuditLine) -> Value {
+    json!({
+        "at": when(line.at), "actor": line.actor, "what": line.what, "detail": line.detail,
+        "thread": line.thread.map(|thread| thread.to_string()),
+    })
+}
+
+fn show_task(read: &Versioned, jobs: &[JobLine], audit: &[AuditLine], how: (bool, &Output)) {
+    let (as_json, output) = how;
+    if as_json {
+        let mut task = task_json(read);
+        if let Value::Object(fields) = &mut task {
+            fields.insert("report".to_owned(), json!(read.task.last));
+            fields.insert("job_list".to_owned(), jobs.iter().map(job_json).collect());
+            fields.insert("audit".to_owned(), audit.iter().map(audit_json).collect());
+        }
+        output.json(&task);
+        return;
+    }
+    output.table(
+        &[
+            "ID", "THREAD", "STATE", "CHANGED", "PULL", "BRANCH", "TITLE",
+        ],
+        &[task_row(read)],
+    );
+    for job in jobs {
+        output.line(&format!(
+            "\njob {}  {}  attempts {}  {}",
+            job.id, job.state, job.attempts, job.note
+        ));
+        let rows: Vec<_> = job
+            .journal
+            .iter()
+            .map(|(attempt, at, entry)| vec![attempt.to_string(), when(*at), entry.told()])
+            .collect();
+        output.table(&["ATTEMPT", "AT", "STEP"], &rows);
+    }
+    output.line("");
+    let rows: Vec<_> = audit.iter().map(audit_row).collect();
+    output.table(&["AT", "WHO", "THREAD", "WHAT", "DETAIL"], &rows);
+}

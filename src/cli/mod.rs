@@ -1,0 +1,94 @@
+//! The command line.
+
+pub mod exit;
+pub mod output;
+pub mod progress;
+pub mod settings;
+pub mod telemetry;
+
+pub mod check_config;
+pub mod demo;
+pub mod doctor;
+pub mod health;
+pub mod inspect;
+pub mod run;
+pub mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::exit::{DONE, FAILED, USAGE};
+use crate::cli::output::Output;
+use crate::cli::settings::ConfigArgs;
+
+/// A self-hosted GitHub App that runs coding agents in sandboxes and hands back pull requests that
+/// carry proof.
+#[derive(Debug, Parser)]
+#[command(name = "prova", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive webhooks and do the work.
+    Serve(ConfigArgs),
+    /// Show the whole way from an issue to a follow-up commit, without account or key.
+    Demo(demo::DemoArgs),
+    /// Try an agent or a policy on a local repository.
+    Run(run::RunArgs),
+    /// Look at webhook deliveries, and replay them.
+    #[command(subcommand)]
+    Deliveries(inspect::DeliveriesCommand),
+    /// Look at tasks.
+    #[command(subcommand)]
+    Tasks(inspect::TasksCommand),
+    /// Show who made what happen.
+    Audit(inspect::AuditArgs),
+    /// Check the settings, the App, the sandbox, the store and the disk.
+    Doctor(doctor::DoctorArgs),
+    /// Show the settings as they are in force, secrets left out.
+    CheckConfig(check_config::CheckConfigArgs),
+    /// Ask the running server whether it is alive; for container health checks.
+    Health(ConfigArgs),
+}
+
+/// Parses the command line and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap knows which stream: help goes to standard output.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { DONE });
+        }
+    };
+    let output = Output::new();
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => ExitCode::from(runtime.block_on(run(cli.command, &output))),
+        Err(error) => {
+            output.error(&format!("cannot start the runtime: {error}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+async fn run(command: Command, output: &Output) -> u8 {
+    match command {
+        Command::Serve(args) => serve::run(&args, output).await,
+        Command::Demo(args) => demo::run(&args, output).await,
+        Command::Run(args) => run::run(args, output).await,
+        Command::Deliveries(command) => inspect::deliveries(&command, output).await,
+        Command::Tasks(command) => inspect::tasks(&command, output).await,
+        Command::Audit(args) => inspect::audit(&args, output).await,
+        Command::Doctor(args) => doctor::run(&args, output).await,
+        Command::CheckConfig(args) => check_config::run(&args, output),
+        Command::Health(args) => health::run(&args, output).await,
+    }
+}

@@ -1,0 +1,5 @@
+//! Entry point: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    prova::cli::main()
+}
