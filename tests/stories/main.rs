@@ -1,0 +1,26 @@
+//! Stories: a whole Prova on a simulated GitHub, told from what people do and see.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod changes;
+mod commands;
+mod crashes;
+mod deliveries;
+mod disk_full;
+mod endings;
+mod faults;
+mod follow_ups;
+mod frozen;
+mod harness;
+mod intake;
+mod lifecycle;
+mod names;
+mod outages;
+mod refusals;
+mod spine;
+mod text;
+mod triggers;
+mod world;
