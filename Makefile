@@ -1,0 +1,39 @@
+# Every target sets this machine up for itself first: see scripts/setup.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench image setup setup-build setup-run setup-test setup-lint
+
+# More for the program or the runner: make demo ARGS=--once, make test ARGS='-E "test(/markdown/)"'.
+ARGS ?=
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup-run ## Watch an issue become a pull request, with no account and no key
+	cargo run --locked -- demo $(ARGS)
+
+test: setup-test ## Run all tests
+	cargo nextest run --locked $(ARGS)
+
+# The cheap first: what fails in a second should not wait for the compiler.
+lint: setup-lint ## Check format, lints, architecture, docs and dependencies
+	cargo fmt --check
+	scripts/lint-tree
+	@# At this level duplicate versions are silent and what breaks a rule is shown with its path.
+	cargo deny --locked --log-level error check bans licenses sources
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked --quiet --test architecture
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+
+bench: setup-run ## Run the benchmarks
+	cargo bench --locked $(ARGS)
+
+image: ## Build the container image
+	docker build --tag prova .
+
+setup: ## Install what all of these need
+	scripts/setup build run test lint
+
+setup-build setup-run setup-test setup-lint: setup-%:
+	@scripts/setup $*
