@@ -1,0 +1,133 @@
+//! `prova doctor` against a GitHub that is as it should be, and against ones that are not.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prova::simulator::world::installations::Access;
+use prova::simulator::{Options, Simulator};
+
+use crate::home::{Home, Said};
+use crate::simulated::{options, settle_in};
+
+const AGENT: &str = "[agents.one]\ndriver = \"exec\"\ncommand = [\"sh\"]\n";
+
+/// Sets a server up against a GitHub with those options and asks the doctor.
+async fn examine(options: Options, more: &str, change: impl FnOnce(&Home)) -> Said {
+    let home = Home::new();
+    let sim = Simulator::start(options).await.unwrap();
+    sim.install_app("octo", None).unwrap();
+    settle_in(&home, &sim, more);
+    change(&home);
+    let mut said = home.run(&["doctor"]);
+    // Rooms left on the disk differ, and so does who runs the tests.
+    let steady = |line: &str| match line.split_whitespace().nth(1) {
+        Some("disk" | "sandbox" | "store") => line.chars().take(25).collect(),
+        _ => line.to_owned(),
+    };
+    said.out = said
+        .out
+        .lines()
+        .map(steady)
+        .collect::<Vec<String>>()
+        .join("\n");
+    said
+}
+
+fn line<'a>(said: &'a Said, what: &str) -> &'a str {
+    let found = said
+        .out
+        .lines()
+        .find(|line| line.get(9..).is_some_and(|rest| rest.starts_with(what)));
+    found.unwrap_or_else(|| panic!("nothing is said of {what}:\n{}", said.out))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_well() {
+    let said = examine(options(0), AGENT, |_| {}).await;
+    assert_eq!(said.code, 0, "{}", said.out);
+    insta::assert_snapshot!(said.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_permission_and_event_are_named_with_the_remedy() {
+    let mut lacking = options(0);
+    lacking.permissions.remove("checks");
+    lacking
+        .permissions
+        .insert("issues".to_owned(), Access::Read);
+    lacking
+        .permissions
+        .insert("workflows".to_owned(), Access::Write);
+    lacking.events.retain(|event| event != "issue_comment");
+    let said = examine(lacking, AGENT, |_| {}).await;
+    assert_eq!(said.code, 1);
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        line(&said, "permissions"),
+        line(&said, "events")
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_off_is_measured() {
+    let said = examine(options(10 * 60 * 1000), AGENT, |_| {}).await;
+    assert_eq!(said.code, 1);
+    let told = line(&said, "clock");
+    assert!(
+        told.starts_with("FAILED") && told.contains("behind GitHub's"),
+        "{told}"
+    );
+    assert!(told.contains("set it by NTP"), "{told}");
+    // The rest was still looked at, by GitHub's clock.
+    assert!(
+        line(&said, "installations").starts_with("ok"),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_another_app_is_not_recognised() {
+    let said = examine(options(0), AGENT, |home| {
+        let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
+        let pem = STANDARD.encode(der.as_ref());
+        home.secret(
+            "app.pem",
+            &format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----\n"),
+        );
+    });
+    let said = said.await;
+    assert_eq!(said.code, 1);
+    let told = line(&said, "app");
+    assert!(told.starts_with("FAILED") && told.contains("key"), "{told}");
+
+    let said = examine(options(0), AGENT, |home| {
+        home.secret("app.pem", "not a key");
+    })
+    .await;
+    let told = line(&said, "app");
+    assert!(
+        told.starts_with("FAILED") && told.contains("not an RSA key in PEM"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_this_machine_lacks_is_named() {
+    let agents = "[agents.absent]\ndriver = \"exec\"\ncommand = [\"no-such-agent\"]\n";
+    let said = examine(options(0), agents, |home| {
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(home.path().join("app.pem"), open).unwrap();
+    });
+    let said = said.await;
+    assert_eq!(said.code, 1);
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        line(&said, "private key"),
+        line(&said, "agent")
+    ));
+}
