@@ -103,6 +103,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         head: None,
         pull: None,
         last: None,
+        stopped_by: None,
     }
 }
 

@@ -34,7 +34,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
     } = ended.progress;
     let evidence = evidence.clone().unwrap_or_default();
     let outcome = match (ran, harvested) {
-        (Some(ran), _) if ran.ending == Ending::Cancelled => Outcome::Stopped(None),
+        (Some(ran), _) if ran.ending == Ending::Cancelled => Outcome::Stopped,
         (Some(ran), _) if ran.failed_setup.is_some() => ran
             .failed_setup
             .clone()
@@ -173,14 +173,14 @@ fn unpublished(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<Report
 fn stopped(report: Report) -> Report {
     match report.outcome {
         Outcome::Faulted(_) => report,
-        Outcome::Stopped(_)
+        Outcome::Stopped
         | Outcome::Proposed
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Refused
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_) => Report {
-            outcome: Outcome::Stopped(None),
+            outcome: Outcome::Stopped,
             ..report
         },
     }

@@ -317,7 +317,11 @@ impl Desk<'_> {
         let state = transition(&task.state, Step::Stop).map_err(|_| Refusal::NothingToStop)?;
         let reason = format!("task {} stopped", task.id);
         self.decision.cancel = task.state.is_busy();
-        self.decision.task = Some(Task { state, ..task });
+        self.decision.task = Some(Task {
+            state,
+            stopped_by: Some(self.event.actor.login.clone()),
+            ..task
+        });
         Ok(reason)
     }
 
@@ -418,6 +422,7 @@ impl Desk<'_> {
                 head: None,
                 pull: None,
                 last: None,
+                stopped_by: None,
             },
         };
         let job = JobId {

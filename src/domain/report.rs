@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
-use crate::domain::ids::{CommitSha, JobId, Login, TreeSha};
+use crate::domain::ids::{CommitSha, JobId, TreeSha};
 use crate::domain::time::Span;
 
 /// What became of a job. Everything here but `claim` was observed by the server.
@@ -47,7 +47,7 @@ pub enum Outcome {
     /// A setup command failed before the agent could start.
     SetupFailed(Evidence),
     /// A person stopped it.
-    Stopped(Option<Login>),
+    Stopped,
     /// Something else stood in the way: what, and what to do, as Markdown.
     Faulted(String),
 }
@@ -93,7 +93,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::AgentFailed => "agent failed",
             Self::SetupFailed(_) => "setup failed",
-            Self::Stopped(_) => "stopped",
+            Self::Stopped => "stopped",
             Self::Faulted(_) => "faulted",
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
-use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
+use crate::domain::ids::{CommitSha, Login, TaskId, ThreadNumber};
 use crate::domain::job::Work;
 use crate::domain::repo::Repo;
 use crate::domain::report::Report;
@@ -29,6 +29,8 @@ pub struct Task {
     pub pull: Option<ThreadNumber>,
     /// What became of the last job, once one has ended.
     pub last: Option<Report>,
+    /// Who stopped it last.
+    pub stopped_by: Option<Login>,
 }
 
 /// Where a task is. States are truthful: each is entered by something that was observed.

@@ -64,6 +64,7 @@ pub(crate) fn task(id: TaskId) -> Task {
         head: None,
         pull: None,
         last: None,
+        stopped_by: None,
     }
 }
 

@@ -177,7 +177,7 @@ const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
         report::Outcome::Refused => (Style::Bad, "Refused"),
         report::Outcome::AgentFailed => (Style::Bad, "The agent failed"),
         report::Outcome::SetupFailed(_) => (Style::Bad, "Setup failed"),
-        report::Outcome::Stopped(_) => (Style::Bad, "Stopped"),
+        report::Outcome::Stopped => (Style::Bad, "Stopped"),
         report::Outcome::Faulted(_) => (Style::Bad, "Failed"),
     }
 }
@@ -185,7 +185,7 @@ const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
 /// Returns why it came to an outcome, where its name does not say it all.
 fn why(outcome: &report::Outcome) -> Option<String> {
     let why = match outcome {
-        report::Outcome::Proposed | report::Outcome::Stopped(_) => return None,
+        report::Outcome::Proposed | report::Outcome::Stopped => return None,
         report::Outcome::NothingChanged => "The agent ended well and left every file as it was.",
         report::Outcome::ChecksFailed => {
             "Not every check passes, so no pull request would be opened."

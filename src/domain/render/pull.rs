@@ -88,7 +88,7 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
         | Outcome::Refused
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
-        | Outcome::Stopped(_)
+        | Outcome::Stopped
         | Outcome::Faulted(_)) => (
             Conclusion::Failure,
             format!("Partial work: {}", other.word()),

@@ -138,7 +138,7 @@ const fn headline(report: &Report) -> &'static str {
         Outcome::Refused => "Refused.",
         Outcome::AgentFailed => "The agent failed.",
         Outcome::SetupFailed(_) => "Setup failed.",
-        Outcome::Stopped(_) => "Stopped.",
+        Outcome::Stopped => "Stopped.",
         Outcome::Faulted(_) => "Blocked.",
     }
 }
@@ -175,23 +175,16 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
             neutral::inline(&evidence.command, 120),
             evidence.ending
         ),
-        Outcome::Stopped(_) => "It was stopped.".to_owned(),
+        Outcome::Stopped => "It was stopped.".to_owned(),
         Outcome::Faulted(why) => why.clone(),
     }
 }
 
 fn stopped(task: &Task, links: &Links) -> String {
-    let by = task.last.as_ref().and_then(|report| match &report.outcome {
-        Outcome::Stopped(by) => by.as_ref(),
-        Outcome::Proposed
-        | Outcome::NothingChanged
-        | Outcome::ChecksFailed
-        | Outcome::Refused
-        | Outcome::AgentFailed
-        | Outcome::SetupFailed(_)
-        | Outcome::Faulted(_) => None,
-    });
-    let by = by.map_or_else(String::new, |login| format!(" by @{login}"));
+    let by = task
+        .stopped_by
+        .as_ref()
+        .map_or_else(String::new, |login| format!(" by @{login}"));
     format!(
         "**Stopped**{by}. Nothing runs.\n\n{}{}",
         kept(task, links),
@@ -211,7 +204,7 @@ fn kept(task: &Task, links: &Links) -> String {
         | Outcome::ChecksFailed
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
-        | Outcome::Stopped(_)
+        | Outcome::Stopped
         | Outcome::Faulted(_) => "What was changed",
     };
     match &report.commit {
