@@ -36,7 +36,7 @@ pub(crate) fn all(bench: &mut Criterion) {
         group.bench_function(format!("accept {size} deliveries of 14 kB"), |b| {
             b.iter_batched(
                 || deliveries(size),
-                |group| runtime.block_on(store.accept(&group)).unwrap(),
+                |group| runtime.block_on(store.accept(group)).unwrap(),
                 BatchSize::PerIteration,
             );
         });
@@ -120,7 +120,7 @@ async fn dispatch(count: u64) -> Duration {
     let mut left = WAITING + count;
     while left > 0 {
         let group = left.min(1_000);
-        house.store.accept(&deliveries(group)).await.unwrap();
+        house.store.accept(deliveries(group)).await.unwrap();
         left -= group;
     }
     let ctx = house.context("prova");

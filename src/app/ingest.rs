@@ -77,7 +77,7 @@ async fn write_groups(
             group.push(delivery);
             answers.push(answer);
         }
-        let outcome = store.accept(&group).await;
+        let outcome = store.accept(group).await;
         answer_all(outcome, answers);
         wake.deliveries.notify_one();
     }

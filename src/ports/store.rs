@@ -302,7 +302,7 @@ pub const DUE_BYTES: usize = 64 * 1024;
 pub trait Inbox: Send + Sync {
     /// Puts deliveries on disk in one transaction, durable when it returns. One answer each, in
     /// order; one id twice in the same call is a duplicate the second time.
-    async fn accept(&self, deliveries: &[NewDelivery]) -> Result<Vec<Acceptance>, Fault>;
+    async fn accept(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<Acceptance>, Fault>;
 
     /// Returns the oldest pending delivery that is due at `now`, and behind it, in order, some that
     /// were never put off: [`DUE_AT_ONCE`] at most, and none behind the first of more than

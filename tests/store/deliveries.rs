@@ -22,7 +22,7 @@ fn done(id: &str) -> Changes {
 
 async fn accept(store: &dyn Store, ids: &[&str]) {
     let deliveries: Vec<_> = ids.iter().map(|id| delivery(id, 1)).collect();
-    store.accept(&deliveries).await.unwrap();
+    store.accept(deliveries).await.unwrap();
 }
 
 async fn next(store: &dyn Store, now: i64) -> Option<String> {
@@ -42,7 +42,7 @@ pub(crate) async fn an_accepted_delivery_reads_back(store: Arc<dyn Store>) {
         body: bytes.into(),
         ..delivery("d-1", 42)
     };
-    store.accept(std::slice::from_ref(&offered)).await.unwrap();
+    store.accept(vec![offered.clone()]).await.unwrap();
     let stored = store.delivery(&offered.id).await.unwrap().unwrap();
     assert_eq!(stored.delivery, offered);
     assert_eq!(stored.state, DeliveryState::Pending);
@@ -57,7 +57,7 @@ pub(crate) async fn a_second_delivery_with_the_same_id_is_a_duplicate(store: Arc
         ..delivery("a", 9)
     };
     let first = store
-        .accept(&[delivery("a", 1), again.clone(), delivery("b", 2)])
+        .accept(vec![delivery("a", 1), again.clone(), delivery("b", 2)])
         .await
         .unwrap();
     assert_eq!(
@@ -69,7 +69,7 @@ pub(crate) async fn a_second_delivery_with_the_same_id_is_a_duplicate(store: Arc
         ]
     );
     store.commit(&done("a"), at(3)).await.unwrap();
-    let second = store.accept(&[again, delivery("c", 4)]).await.unwrap();
+    let second = store.accept(vec![again, delivery("c", 4)]).await.unwrap();
     assert_eq!(second, [Acceptance::Duplicate, Acceptance::Stored]);
     let stored = store.delivery(&DeliveryId::new("a")).await.unwrap();
     assert_eq!(stored.unwrap().delivery, delivery("a", 1));
@@ -82,7 +82,7 @@ pub(crate) async fn batches_of_any_size_are_stored_in_order(store: Arc<dyn Store
         let batch: Vec<_> = (expected..expected + size)
             .map(|n| delivery(&format!("d-{n:04}"), n))
             .collect();
-        let accepted = store.accept(&batch).await.unwrap();
+        let accepted = store.accept(batch.clone()).await.unwrap();
         assert_eq!(accepted.len(), batch.len());
         assert!(accepted.iter().all(|a| *a == Acceptance::Stored));
         expected += size;
@@ -110,7 +110,7 @@ pub(crate) async fn a_few_due_deliveries_come_at_once(store: Arc<dyn Store>) {
     let mut batch: Vec<_> = ids.iter().map(|id| delivery(id, 1)).collect();
     batch[20].body = vec![b'x'; DUE_BYTES].into();
     batch[21].body = vec![b'x'; DUE_BYTES + 1].into();
-    store.accept(&batch).await.unwrap();
+    store.accept(batch.clone()).await.unwrap();
     let due = async |store: &dyn Store| -> Vec<_> {
         let due = store.next_deliveries(at(5)).await.unwrap();
         due.into_iter().map(|stored| stored.delivery).collect()
@@ -250,7 +250,7 @@ pub(crate) async fn a_parked_delivery_blocks_nobody_and_is_replayed(store: Arc<d
 pub(crate) async fn only_dispatched_deliveries_are_forgotten(store: Arc<dyn Store>) {
     let all = [("old", 10), ("kept", 20), ("parked", 1), ("pending", 2)];
     let all = all.map(|(id, received)| delivery(id, received));
-    store.accept(&all).await.unwrap();
+    store.accept(all.to_vec()).await.unwrap();
     store.commit(&done("old"), at(30)).await.unwrap();
     store.commit(&done("kept"), at(30)).await.unwrap();
     let parked = decided("parked", DeliveryState::Parked("why".to_owned()));
@@ -259,7 +259,7 @@ pub(crate) async fn only_dispatched_deliveries_are_forgotten(store: Arc<dyn Stor
     let left = store.deliveries(false, 10).await.unwrap();
     let left: Vec<_> = left.iter().map(|line| line.id.as_str()).collect();
     assert_eq!(left, ["pending", "parked", "kept"]);
-    let again = store.accept(&[delivery("old", 40)]).await.unwrap();
+    let again = store.accept(vec![delivery("old", 40)]).await.unwrap();
     assert_eq!(again, [Acceptance::Stored]);
 }
 

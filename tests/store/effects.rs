@@ -335,7 +335,7 @@ pub(crate) async fn a_dropped_effect_is_recorded_anew(store: Arc<dyn Store>) {
 pub(crate) async fn what_is_due_next(store: Arc<dyn Store>) {
     let next = async |now| store.next_due(at(now)).await.unwrap();
     assert_eq!(next(0).await, None);
-    store.accept(&[delivery("d", 1)]).await.unwrap();
+    store.accept(vec![delivery("d", 1)]).await.unwrap();
     record(&*store, "e", "x", 1).await;
     store
         .commit(&queued(thread(2, 1), at(0)), at(1))

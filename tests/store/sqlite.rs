@@ -52,7 +52,7 @@ async fn a_new_store_is_for_its_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("prova.db");
     let store = SqlStore::open(&url(&path)).await.unwrap();
-    store.accept(&[delivery("d", 1)]).await.unwrap();
+    store.accept(vec![delivery("d", 1)]).await.unwrap();
     for entry in std::fs::read_dir(directory.path()).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
@@ -61,7 +61,7 @@ async fn a_new_store_is_for_its_owner_only() {
     store.close().await;
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "closing leaves one file, ready to be copied");
-    let after = store.accept(&[delivery("e", 1)]).await.unwrap_err();
+    let after = store.accept(vec![delivery("e", 1)]).await.unwrap_err();
     assert_eq!(after.cause, "the store is closed");
 }
 
@@ -182,7 +182,7 @@ async fn a_check_finds_damage() {
     let path = directory.path().join("prova.db");
     let store = SqlStore::open(&url(&path)).await.unwrap();
     let many: Vec<_> = (0..200).map(|n| delivery(&format!("d{n}"), 1)).collect();
-    store.accept(&many).await.unwrap();
+    store.accept(many).await.unwrap();
     store.close().await;
     let mut bytes = std::fs::read(&path).unwrap();
     let last_page = bytes.len() - 4_096;
@@ -217,7 +217,7 @@ async fn a_dropped_call_leaves_the_store_usable() {
         tasks.len() as u64,
         "whole or not at all"
     );
-    store.accept(&[delivery("d", 1)]).await.unwrap();
+    store.accept(vec![delivery("d", 1)]).await.unwrap();
 }
 
 /// Where the process that is to be killed finds its database.
@@ -232,7 +232,7 @@ async fn works_until_it_is_killed() {
     let first = store.tasks(false, u32::MAX).await.unwrap().len() as u64 + 1;
     for n in first.. {
         let id = format!("d{n}");
-        store.accept(&[delivery(&id, 1)]).await.unwrap();
+        store.accept(vec![delivery(&id, 1)]).await.unwrap();
         println!("accepted {id}");
         let here = thread(n % 7, n);
         let mut change = queued(here, at(0));

@@ -30,7 +30,7 @@ pub(crate) fn line(n: i64, thread: Option<ThreadKey>) -> AuditLine {
 
 pub(crate) async fn a_change_is_whole_or_not_at_all(store: Arc<dyn Store>) {
     let here = thread(1, 1);
-    store.accept(&[delivery("d", 1)]).await.unwrap();
+    store.accept(vec![delivery("d", 1)]).await.unwrap();
     let whole = Changes {
         delivery: Some((
             delivery("d", 1).id,

@@ -52,8 +52,8 @@ pub(super) const REPLAY: &str = "UPDATE delivery \
 pub(super) const FORGET: &str = "DELETE FROM delivery WHERE state = 'done' AND received_at < $1";
 
 /// Rows of one statement, largest first: few texts, so that each is prepared once and kept.
-pub(super) static INSERTS: LazyLock<[(usize, String); 3]> =
-    LazyLock::new(|| [32, 8, 1].map(|rows| (rows, insert(rows))));
+pub(super) static INSERTS: LazyLock<[(usize, String); 6]> =
+    LazyLock::new(|| [32, 16, 8, 4, 2, 1].map(|rows| (rows, insert(rows))));
 
 /// Bytes of bodies that are copied at a time, beyond the first: a batch of large deliveries goes row
 /// by row.
@@ -68,8 +68,8 @@ fn insert(rows: usize) -> String {
 }
 
 /// Decisions of one statement, largest first.
-pub(super) static DECISIONS: LazyLock<[(usize, String); 3]> =
-    LazyLock::new(|| [DUE_AT_ONCE, 4, 1].map(|rows| (rows, decision(rows))));
+pub(super) static DECISIONS: LazyLock<[(usize, String); 5]> =
+    LazyLock::new(|| [DUE_AT_ONCE, 8, 4, 2, 1].map(|rows| (rows, decision(rows))));
 
 fn decision(rows: usize) -> String {
     format!(
@@ -88,35 +88,35 @@ fn placeholders(rows: usize, columns: usize) -> String {
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
-/// Splits off as many deliveries as one statement takes.
-fn chunk(deliveries: &[NewDelivery]) -> Option<(&[NewDelivery], &'static str, &[NewDelivery])> {
+/// Returns how many of the next deliveries one statement takes, and the statement.
+fn chunk(deliveries: &[NewDelivery]) -> Option<(usize, &'static str)> {
     INSERTS.iter().find_map(|(rows, sql)| {
-        let (now, later) = deliveries.split_at_checked(*rows)?;
+        let now = deliveries.get(..*rows)?;
         let bytes: usize = now.iter().map(|delivery| delivery.body.len()).sum();
-        (*rows == 1 || bytes <= COPIED).then_some((now, sql.as_str(), later))
+        (*rows == 1 || bytes <= COPIED).then_some((*rows, sql.as_str()))
     })
 }
 
 /// Inserts what is not there yet and returns the ids of that.
 async fn insert_new(
     session: &mut Session,
-    mut deliveries: &[NewDelivery],
+    deliveries: Vec<NewDelivery>,
 ) -> Result<HashSet<String>, Error> {
     let mut new = HashSet::with_capacity(deliveries.len());
-    while let Some((now, sql, later)) = chunk(deliveries) {
-        let mut values = Vec::with_capacity(now.len() * 4);
-        for delivery in now {
+    let mut waiting = deliveries.into_iter();
+    while let Some((rows, sql)) = chunk(waiting.as_slice()) {
+        let mut values = Vec::with_capacity(rows * 4);
+        for delivery in waiting.by_ref().take(rows) {
             values.extend(args![
                 &delivery.id,
-                delivery.event.as_str(),
+                delivery.event,
                 delivery.received_at,
-                delivery.body.to_vec(),
+                Vec::from(delivery.body), // no copy: nobody else holds it
             ]);
         }
         for row in session.rows(sql, values).await? {
             new.insert(row.text(0)?);
         }
-        deliveries = later;
     }
     Ok(new)
 }
@@ -197,16 +197,17 @@ pub(super) async fn decide(
 
 #[async_trait::async_trait]
 impl Inbox for SqlStore {
-    async fn accept(&self, deliveries: &[NewDelivery]) -> Result<Vec<Acceptance>, Fault> {
+    async fn accept(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<Acceptance>, Fault> {
         let work = async {
+            let ids: Vec<_> = deliveries.iter().map(|d| d.id.clone()).collect();
             let mut session = self.write().await?;
             let outcome = insert_new(&mut session, deliveries).await;
             let mut new = session.end(outcome).await?;
-            Ok(deliveries
+            Ok(ids
                 .iter()
-                .map(|delivery| {
+                .map(|id| {
                     // Removed, so that a second one with the same id is a duplicate.
-                    if new.remove(delivery.id.as_str()) {
+                    if new.remove(id.as_str()) {
                         Acceptance::Stored
                     } else {
                         Acceptance::Duplicate

@@ -151,14 +151,17 @@ async fn a_full_disk_passes() {
     let store = open(directory.path()).await;
     limit_pages(&store, "PRAGMA max_page_count = 400").await;
     for _ in 0..3 {
-        let fault = store.accept(&[large("a"), large("b")]).await.unwrap_err();
+        let fault = store
+            .accept(vec![large("a"), large("b")])
+            .await
+            .unwrap_err();
         assert_eq!(fault.class, Class::Transient, "{fault}");
         assert!(fault.cause.contains("free some space"), "{fault}");
     }
     let counts = store.counts().await.unwrap();
     assert_eq!(counts.deliveries_pending, 0, "nothing is half stored");
     limit_pages(&store, "PRAGMA max_page_count = 4294967294").await;
-    store.accept(&[large("a"), large("b")]).await.unwrap();
+    store.accept(vec![large("a"), large("b")]).await.unwrap();
     assert_eq!(store.counts().await.unwrap().deliveries_pending, 2);
 }
 
@@ -171,7 +174,7 @@ async fn a_transaction_that_the_engine_ended_itself_costs_one_connection() {
     session.run("ROLLBACK", args![]).await.unwrap();
     let outcome = session.end(Ok(())).await;
     assert!(outcome.is_err(), "there was nothing to commit");
-    store.accept(&[large("a")]).await.unwrap();
+    store.accept(vec![large("a")]).await.unwrap();
 }
 
 #[tokio::test]
@@ -189,7 +192,7 @@ async fn another_process_that_writes_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let (one, other) = (open(directory.path()).await, open(directory.path()).await);
     let held = one.write().await.unwrap();
-    let waiting = tokio::spawn(async move { other.accept(&[large("a")]).await });
+    let waiting = tokio::spawn(async move { other.accept(vec![large("a")]).await });
     // Long enough for the other to try and fail, were it not to wait.
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(!waiting.is_finished());

@@ -92,7 +92,7 @@ impl Model {
                     .map(|id| delivery(&format!("d{id}"), now.as_millis()))
                     .collect();
                 let expected: Vec<_> = batch.iter().map(|offered| self.accept(offered)).collect();
-                assert_eq!(store.accept(&batch).await.unwrap(), expected);
+                assert_eq!(store.accept(batch.clone()).await.unwrap(), expected);
             }
             Op::Decide(park) => {
                 let Some(stored) = self.next(store, now).await else {
