@@ -13,7 +13,7 @@ use prova::config::server::load::{Need, load};
 use prova::domain::ids::{DeliveryId, JobId};
 use prova::domain::time::Span;
 use prova::ports::store::{
-    Changes, Inbox as _, JobEnd, NewDelivery, NewJob, Queue as _, Tasks as _,
+    Changes, DUE_AT_ONCE, Inbox as _, JobEnd, NewDelivery, NewJob, Queue as _, Tasks as _,
 };
 use prova::simulator::{Options, Simulator};
 use tokio::runtime::Runtime;
@@ -51,9 +51,13 @@ pub(crate) fn all(bench: &mut Criterion) {
             b.iter(|| runtime.block_on(lease_and_give_back(&store)));
         });
     }
-    group.bench_function(format!("dispatch a delivery of {WAITING} queued"), |b| {
-        b.iter_custom(|count| runtime.block_on(dispatch(count)));
-    });
+    group.throughput(Throughput::Elements(DUE_AT_ONCE as u64));
+    group.bench_function(
+        format!("dispatch the next few of {WAITING} deliveries"),
+        |b| {
+            b.iter_custom(|steps| runtime.block_on(dispatch(steps)));
+        },
+    );
     group.finish();
 }
 
@@ -67,12 +71,10 @@ fn deliveries(count: u64) -> Vec<NewDelivery> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     (0..count)
         .map(|_| {
-            // Scattered, as GitHub's are.
-            let n = NEXT
-                .fetch_add(1, Ordering::Relaxed)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            // UUIDs of version 1, as GitHub's are: the low bits of the time come first.
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
             NewDelivery {
-                id: DeliveryId::new(format!("{n:016x}-0000-8000-000000000000")),
+                id: DeliveryId::new(format!("{n:08x}-cc78-11f0-81ab-4c9367dc0958")),
                 event: "push".to_owned(),
                 body: format!("{{\"ref\":\"{}\"}}", "x".repeat(14_000))
                     .into_bytes()
@@ -113,11 +115,11 @@ async fn lease_and_give_back(store: &SqlStore) {
     store.commit(&changes, AT).await.unwrap();
 }
 
-/// Dispatches so many deliveries that mean nothing to us, with as many more behind them.
-async fn dispatch(count: u64) -> Duration {
+/// Does so many steps of dispatch over deliveries that mean nothing to us, with others behind them.
+async fn dispatch(steps: u64) -> Duration {
     let dir = tempfile::tempdir().unwrap();
     let house = house(dir.path()).await;
-    let mut left = WAITING + count;
+    let mut left = WAITING + steps * DUE_AT_ONCE as u64;
     while left > 0 {
         let group = left.min(1_000);
         house.store.accept(deliveries(group)).await.unwrap();
@@ -125,10 +127,12 @@ async fn dispatch(count: u64) -> Duration {
     }
     let ctx = house.context("prova");
     let began = Instant::now();
-    for _ in 0..count {
+    for _ in 0..steps {
         assert!(dispatch_next(&ctx).await.unwrap(), "the queue is empty");
     }
     let took = began.elapsed();
+    let counts = house.store.counts().await.unwrap();
+    assert_eq!(counts.deliveries_pending, WAITING);
     house.store.close().await;
     took
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
@@ -148,9 +149,13 @@ fn globs(pattern: &str) -> Result<Vec<globset::Glob>, BadPattern> {
 
 impl Default for Protected {
     fn default() -> Self {
-        let patterns = DEFAULT.map(str::to_owned).to_vec();
-        // A constant that a test builds; should it ever fail, an empty set would protect nothing.
-        Self::new(patterns).unwrap_or_else(|_| Self::everything())
+        // Every policy begins with it, and building it takes longer than all the rest of one.
+        static BUILT: LazyLock<Protected> = LazyLock::new(|| {
+            let patterns = DEFAULT.map(str::to_owned).to_vec();
+            // A constant that a test builds; should it ever fail, an empty set would protect nothing.
+            Protected::new(patterns).unwrap_or_else(|_| Protected::everything())
+        });
+        BUILT.clone()
     }
 }
 
