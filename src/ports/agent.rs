@@ -9,6 +9,7 @@ use crate::domain::evidence::Claim;
 use crate::domain::name::Name;
 use crate::domain::policy::Recipe;
 use crate::ports::checkouts::Checkout;
+use crate::ports::door::Door;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{Limits, Outcome, Sandbox};
 
@@ -25,6 +26,8 @@ pub struct Request<'a> {
     pub job: &'a Path,
     /// What it may use.
     pub limits: Limits,
+    /// Its way out of the sandbox, if it has one.
+    pub door: Option<&'a dyn Door>,
     /// Recipes only: what a person gave the recipe to work on.
     pub input: Option<&'a str>,
 }

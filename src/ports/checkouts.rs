@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use crate::domain::change::{Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
 use crate::ports::fault::Fault;
+use crate::ports::tree::Tree;
 
 /// Where a repository is fetched from.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub struct Remote {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkout {
     /// The working tree with a throw-away `.git`.
-    pub dir: PathBuf,
+    pub tree: Tree,
     /// The mirror's objects, which the throw-away `.git` borrows; read-only for the agent.
     pub objects: PathBuf,
     /// The commit it was made from.
@@ -94,7 +95,7 @@ pub trait Checkouts: Send + Sync {
         repo: RepoId,
         tree: &TreeSha,
         place: &Place<'_>,
-    ) -> Result<PathBuf, Fault>;
+    ) -> Result<Tree, Fault>;
 
     /// Reads one harvested blob.
     async fn blob(&self, repo: RepoId, job: &Path, blob: &str) -> Result<Vec<u8>, Fault>;

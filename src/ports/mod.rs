@@ -8,6 +8,8 @@ pub mod fault;
 pub mod agent;
 pub mod checkouts;
 pub mod clock;
+pub mod door;
 pub mod github;
 pub mod sandbox;
 pub mod store;
+pub mod tree;

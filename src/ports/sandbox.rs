@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::evidence::Ending;
 use crate::domain::time::Span;
+use crate::ports::door::Door;
 use crate::ports::fault::Fault;
+use crate::ports::tree::Tree;
 
 /// Where the checkout stands inside every sandbox; the working directory of what runs there.
 pub const INSIDE_CHECKOUT: &str = "/workspace";
@@ -26,8 +28,8 @@ pub struct Spec {
     /// The whole environment inside, beside what the backend itself sets (`PATH HOME LANG TMPDIR`).
     /// Nothing of the server's environment gets in.
     pub env: BTreeMap<String, String>,
-    /// The checkout, writable inside at [`INSIDE_CHECKOUT`].
-    pub checkout: PathBuf,
+    /// The working tree, writable inside at [`INSIDE_CHECKOUT`].
+    pub tree: Tree,
     /// Directory bound read-only at [`INSIDE_INPUT`].
     pub input: Option<PathBuf>,
     /// Directory bound writable at [`INSIDE_OUTPUT`].
@@ -100,6 +102,11 @@ pub trait Sandbox: Send + Sync {
     fn owner(&self) -> Option<(u32, u32)>;
 
     /// Runs `spec` to its end, to the end of its wall clock, or until `cancel`, whichever is first;
-    /// every process inside is dead when it returns.
-    async fn run(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Fault>;
+    /// every process inside is dead when it returns. Without a `door` there is no way out.
+    async fn run(
+        &self,
+        spec: &Spec,
+        door: Option<&dyn Door>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Fault>;
 }

@@ -43,7 +43,7 @@ impl Scene {
     }
 
     fn dir(&self) -> &Path {
-        &self.checkout.dir
+        self.checkout.tree.written()
     }
 
     /// A script that makes the canary, as one word of shell.
@@ -326,8 +326,8 @@ async fn a_link_through_a_link_that_was_there_before_is_refused() {
     link(&world.upstream(), "etc", "/etc");
     world.commit();
     let checkout = world.checkout().await;
-    link(&checkout.dir, "passwd", "etc/passwd");
-    link(&checkout.dir, "same", "etc");
+    link(checkout.tree.written(), "passwd", "etc/passwd");
+    link(checkout.tree.written(), "same", "etc");
     let harvest = world.harvest(&checkout).await;
     assert_eq!(
         refused(&harvest),

@@ -87,7 +87,7 @@ async fn gitignore_is_read_as_git_reads_it() {
     let world = World::with(&[("README", "x\n")]);
     let checkout = world.checkout().await;
     for text in files {
-        for entry in std::fs::read_dir(&checkout.dir).unwrap() {
+        for entry in std::fs::read_dir(checkout.tree.written()).unwrap() {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_dir() && entry.file_name() != ".git" {
                 std::fs::remove_dir_all(entry.path()).unwrap();
@@ -96,12 +96,12 @@ async fn gitignore_is_read_as_git_reads_it() {
         for path in paths {
             // Two of the paths cannot stand beside each other.
             if path != "a/b" {
-                write(&checkout.dir, path, "x\n");
+                write(checkout.tree.written(), path, "x\n");
             }
         }
-        write(&checkout.dir, ".gitignore", &text);
+        write(checkout.tree.written(), ".gitignore", &text);
         let listed = git(
-            &checkout.dir,
+            checkout.tree.written(),
             [
                 "-c",
                 "core.quotePath=false",

@@ -130,7 +130,7 @@ proptest! {
             world.commit();
             let checkout = world.checkout().await;
             prop_assert_eq!(world.harvest(&checkout).await.changes, vec![]);
-            apply(&checkout.dir, &after);
+            apply(checkout.tree.written(), &after);
             let harvest = world.harvest(&checkout).await;
             prop_assert_eq!(&harvest.refused, &vec![]);
             let by_git = world.tree_by_git(|copy| apply(copy, &after));

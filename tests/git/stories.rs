@@ -32,7 +32,7 @@ async fn an_untouched_checkout_is_no_change() {
     let world = world();
     let checkout = world.checkout().await;
     for (path, content) in EVERYTHING {
-        let written = std::fs::read(checkout.dir.join(path)).unwrap();
+        let written = std::fs::read(checkout.tree.written().join(path)).unwrap();
         assert_eq!(written, content.as_bytes(), "{path}");
     }
     let harvest = world.harvest(&checkout).await;
@@ -65,7 +65,7 @@ async fn every_kind_of_edit_is_taken_as_git_would_take_it() {
         write(dir, "src/lib", "a file now\n");
         link(dir, "new/up", "../README.md");
     };
-    edit(&checkout.dir);
+    edit(checkout.tree.written());
     let harvest = world.harvest(&checkout).await;
     assert_eq!(harvest.refused, []);
     assert_eq!(
@@ -110,20 +110,20 @@ async fn commits_of_the_agent_count_as_the_files_they_left() {
     let checkout = world.checkout().await;
     // As the sandbox does: the objects stand where the checkout expects them.
     let inside = |args: &[&str]| {
-        let alternates = checkout.dir.join(".git/objects/info/alternates");
+        let alternates = checkout.tree.written().join(".git/objects/info/alternates");
         assert_eq!(
             std::fs::read_to_string(&alternates).unwrap().trim_end(),
             INSIDE_OBJECTS
         );
         std::fs::write(&alternates, checkout.objects.to_str().unwrap()).unwrap();
-        let printed = git(&checkout.dir, args);
+        let printed = git(checkout.tree.written(), args);
         std::fs::write(&alternates, format!("{INSIDE_OBJECTS}\n")).unwrap();
         printed
     };
     assert_eq!(inside(&["status", "--porcelain"]), "");
     assert_eq!(inside(&["symbolic-ref", "HEAD"]), "refs/heads/prova/7-work");
     assert_eq!(inside(&["rev-parse", "HEAD"]), checkout.base.as_str());
-    write(&checkout.dir, "README.md", "# by the agent\n");
+    write(checkout.tree.written(), "README.md", "# by the agent\n");
     inside(&["commit", "-q", "-a", "-m", "agent's own"]);
     inside(&["rm", "-q", "run.sh"]);
     inside(&["commit", "-q", "-m", "another"]);
@@ -136,16 +136,16 @@ async fn commits_of_the_agent_count_as_the_files_they_left() {
 async fn git_inside_trusts_its_index_and_the_harvest_trusts_nothing() {
     let world = world();
     let checkout = world.checkout().await;
-    let file = checkout.dir.join("README.md");
+    let file = checkout.tree.written().join("README.md");
     let written = std::fs::metadata(&file).unwrap().modified().unwrap();
     // Another content of the same length and age: only reading it would tell.
-    write(&checkout.dir, "README.md", "# HELLO\n");
+    write(checkout.tree.written(), "README.md", "# HELLO\n");
     let touched = std::fs::File::options().write(true).open(&file).unwrap();
     touched.set_modified(written).unwrap();
-    let modified = || git(&checkout.dir, ["ls-files", "--modified"]);
+    let modified = || git(checkout.tree.written(), ["ls-files", "--modified"]);
     assert_eq!(modified(), "", "git read files that it need not have read");
     assert_eq!(changes(&world.harvest(&checkout).await), ["~README.md"]);
-    write(&checkout.dir, "README.md", "# HeLLO\n");
+    write(checkout.tree.written(), "README.md", "# HeLLO\n");
     assert_eq!(modified(), "README.md");
 }
 
@@ -176,7 +176,7 @@ async fn what_gitignore_names_is_left_alone_unless_it_is_tracked() {
         write(dir, ".git/info/exclude", "hidden.txt\n");
         write(dir, "hidden.txt", "not hidden\n");
     };
-    edit(&checkout.dir);
+    edit(checkout.tree.written());
     let harvest = world.harvest(&checkout).await;
     assert_eq!(harvest.refused, []);
     assert_eq!(
@@ -212,7 +212,7 @@ async fn line_ends_and_encodings_are_those_of_the_base_commit() {
     write(&world.upstream(), "u16", &utf16);
     world.commit();
     let checkout = world.checkout().await;
-    let written = |path: &str| std::fs::read(checkout.dir.join(path)).unwrap();
+    let written = |path: &str| std::fs::read(checkout.tree.written().join(path)).unwrap();
     assert_eq!(written("same.bat"), b"same\r\n");
     assert_eq!(written("u16"), utf16);
     assert!(written("id.c").starts_with(b"/* $Id: "));
@@ -224,10 +224,10 @@ async fn line_ends_and_encodings_are_those_of_the_base_commit() {
         write(dir, "notes.txt", "a\r\nb\r\n");
         write(dir, "new.bat", "new\r\n");
     };
-    edit(&checkout.dir);
+    edit(checkout.tree.written());
     // The agent's own attributes do not decide how other files are read.
-    write(&checkout.dir, "sub/.gitattributes", "* -text\n");
-    write(&checkout.dir, "sub/x.bat", "x\r\n");
+    write(checkout.tree.written(), "sub/.gitattributes", "* -text\n");
+    write(checkout.tree.written(), "sub/x.bat", "x\r\n");
     let harvest = world.harvest(&checkout).await;
     assert_eq!(harvest.refused, []);
     assert_eq!(
@@ -255,7 +255,7 @@ async fn line_ends_and_encodings_are_those_of_the_base_commit() {
     assert_eq!(entry.bytes, 8, "the size is that of the blob");
 
     // One file that is not in its encoding is refused, the others are taken.
-    write(&checkout.dir, "u16", [0x00, 0xd8, 0x00]);
+    write(checkout.tree.written(), "u16", [0x00, 0xd8, 0x00]);
     let harvest = world.harvest(&checkout).await;
     assert_eq!(
         refused(&harvest),
@@ -284,18 +284,18 @@ async fn a_submodule_stays_whatever_happens_to_its_empty_directory() {
     );
     git(&world.upstream(), ["commit", "-q", "-m", "submodule"]);
     let checkout = world.checkout().await;
-    assert!(checkout.dir.join("lib/sub").is_dir());
-    write(&checkout.dir, "b", "y\n");
+    assert!(checkout.tree.written().join("lib/sub").is_dir());
+    write(checkout.tree.written(), "b", "y\n");
     let harvest = world.harvest(&checkout).await;
     assert_eq!(changes(&harvest), ["+b"]);
-    std::fs::remove_dir_all(checkout.dir.join("lib")).unwrap();
+    std::fs::remove_dir_all(checkout.tree.written().join("lib")).unwrap();
     let harvest = world.harvest(&checkout).await;
     assert_eq!(changes(&harvest), ["+b"]);
     assert_eq!(
         world.listing(&harvest),
         ["100644 a", "100644 b", "160000 lib/sub"]
     );
-    write(&checkout.dir, "lib/sub/file", "inside\n");
+    write(checkout.tree.written(), "lib/sub/file", "inside\n");
     let harvest = world.harvest(&checkout).await;
     assert_eq!(
         refused(&harvest),
@@ -307,9 +307,9 @@ async fn a_submodule_stays_whatever_happens_to_its_empty_directory() {
 async fn a_harvest_can_be_narrowed_materialised_read_and_removed() {
     let world = world();
     let checkout = world.checkout().await;
-    write(&checkout.dir, "README.md", "# changed\n");
-    write(&checkout.dir, "secret/token", "no\n");
-    std::fs::remove_file(checkout.dir.join("run.sh")).unwrap();
+    write(checkout.tree.written(), "README.md", "# changed\n");
+    write(checkout.tree.written(), "secret/token", "no\n");
+    std::fs::remove_file(checkout.tree.written().join("run.sh")).unwrap();
     let harvest = world.harvest(&checkout).await;
     assert_eq!(
         changes(&harvest),
@@ -326,7 +326,8 @@ async fn a_harvest_can_be_narrowed_materialised_read_and_removed() {
 
     assert!(git.holds(REPO, job, &some).await);
     assert!(git.holds(REPO, job, &harvest.tree).await);
-    let dir = git.materialise(REPO, &some, &world.place()).await.unwrap();
+    let tree = git.materialise(REPO, &some, &world.place()).await.unwrap();
+    let dir = tree.written();
     assert_eq!(
         std::fs::read_to_string(dir.join("README.md")).unwrap(),
         "# changed\n"
@@ -357,7 +358,7 @@ async fn a_harvest_can_be_narrowed_materialised_read_and_removed() {
 async fn a_store_that_lost_something_does_not_hold_the_tree() {
     let world = world();
     let checkout = world.checkout().await;
-    write(&checkout.dir, "new.txt", "new\n".repeat(100));
+    write(checkout.tree.written(), "new.txt", "new\n".repeat(100));
     let harvest = world.harvest(&checkout).await;
     let ChangeKind::Added(entry) = &harvest.changes.first().unwrap().kind else {
         panic!("{:?}", harvest.changes);
@@ -383,10 +384,10 @@ async fn a_store_that_lost_something_does_not_hold_the_tree() {
 async fn limits_refuse_the_rest_and_keep_what_fits() {
     let world = world();
     let checkout = world.checkout().await;
-    write(&checkout.dir, "big", vec![b'x'; 2_000]);
-    write(&checkout.dir, "c1", vec![b'x'; 600]);
-    write(&checkout.dir, "c2", vec![b'x'; 600]);
-    std::fs::remove_file(checkout.dir.join("README.md")).unwrap();
+    write(checkout.tree.written(), "big", vec![b'x'; 2_000]);
+    write(checkout.tree.written(), "c1", vec![b'x'; 600]);
+    write(checkout.tree.written(), "c2", vec![b'x'; 600]);
+    std::fs::remove_file(checkout.tree.written().join("README.md")).unwrap();
     let limits = HarvestLimits {
         file_bytes: 1_000,
         total_bytes: 1_000,
@@ -460,7 +461,7 @@ async fn the_checkout_belongs_to_the_one_who_runs_the_agent() {
         ".git/index",
         ".git/refs/heads",
     ] {
-        let meta = std::fs::symlink_metadata(checkout.dir.join(path)).unwrap();
+        let meta = std::fs::symlink_metadata(checkout.tree.written().join(path)).unwrap();
         assert_eq!(Some((meta.uid(), meta.gid())), owner, "{path}");
     }
     let mirror = world.outside("work/mirrors/7.git/HEAD");
@@ -472,7 +473,7 @@ async fn no_file_of_a_checkout_is_a_file_of_the_mirror() {
     use std::os::unix::fs::MetadataExt;
     let world = world();
     let checkout = world.checkout().await;
-    let mut waiting = vec![checkout.dir];
+    let mut waiting = vec![checkout.tree.written().to_owned()];
     while let Some(dir) = waiting.pop() {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();

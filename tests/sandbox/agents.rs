@@ -11,6 +11,7 @@ use prova::domain::evidence::{Claim, Ending};
 use prova::domain::ids::{CommitSha, TreeSha};
 use prova::ports::agent::{Agent, Request, Run};
 use prova::ports::checkouts::Checkout;
+use prova::ports::tree::Tree;
 use tokio_util::sync::CancellationToken;
 
 use crate::bed::{Bed, text};
@@ -25,7 +26,7 @@ async fn run(bed: &Bed, agent: &dyn Agent, input: Option<&str>) -> Run {
     }
     let sha = "0123456789abcdef0123456789abcdef01234567";
     let checkout = Checkout {
-        dir: bed.checkout(),
+        tree: Tree::Plain(bed.checkout()),
         objects,
         base: CommitSha::new(sha),
         base_tree: TreeSha::new(sha),
@@ -36,6 +37,7 @@ async fn run(bed: &Bed, agent: &dyn Agent, input: Option<&str>) -> Run {
         checkout: &checkout,
         job: bed.path(),
         limits: bed.limits,
+        door: None,
         input,
     };
     let never = CancellationToken::new();

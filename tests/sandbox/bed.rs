@@ -11,6 +11,7 @@ use prova::adapters::system::SystemClock;
 use prova::domain::time::Span;
 use prova::ports::fault::Fault;
 use prova::ports::sandbox::{Limits, Outcome, Sandbox, Spec, Unusable};
+use prova::ports::tree::Tree;
 use tokio_util::sync::CancellationToken;
 
 /// More than any test needs.
@@ -82,7 +83,7 @@ impl Bed {
         Spec {
             command: command.iter().map(ToString::to_string).collect(),
             env: BTreeMap::new(),
-            checkout: self.checkout(),
+            tree: Tree::Plain(self.checkout()),
             input: None,
             output: None,
             objects: None,
@@ -92,7 +93,9 @@ impl Bed {
     }
 
     pub(crate) async fn run(&self, spec: &Spec) -> Result<Outcome, Fault> {
-        self.sandbox.run(spec, &CancellationToken::new()).await
+        self.sandbox
+            .run(spec, None, &CancellationToken::new())
+            .await
     }
 
     /// Runs a shell script to its end.

@@ -3,6 +3,7 @@
 use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::domain::evidence::Ending;
 use prova::ports::fault::Class;
+use prova::ports::tree::Tree;
 
 use crate::bed::{Bed, text};
 
@@ -70,7 +71,7 @@ async fn an_option_cannot_be_smuggled_in() {
 async fn a_missing_checkout_is_a_fault() {
     let bed = Bed::new();
     let mut spec = bed.spec(&["true"]);
-    spec.checkout = bed.path().join("gone");
+    spec.tree = Tree::Plain(bed.path().join("gone"));
     let fault = bed.run(&spec).await.unwrap_err();
     assert!(fault.to_string().contains("gone"), "{fault}");
     assert_eq!(fault.class, Class::Permanent);
@@ -121,10 +122,9 @@ async fn relative_paths_are_those_of_the_server() {
             ..Settings::default()
         });
         let mut spec = bed.spec(&["sh", "-c", "echo x > /workspace/made"]);
-        spec.checkout = format!("./{up}{}", bed.checkout().display())
-            .replace("//", "/")
-            .into();
-        assert!(spec.checkout.is_relative());
+        let relative = format!("./{up}{}", bed.checkout().display()).replace("//", "/");
+        spec.tree = Tree::Plain(relative.into());
+        assert!(spec.tree.written().is_relative());
         let outcome = bed.run(&spec).await.unwrap();
         assert_eq!(outcome.ending, Ending::Exited(0), "{}", text(&outcome));
         assert!(bed.checkout().join("made").exists());

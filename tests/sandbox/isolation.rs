@@ -10,6 +10,7 @@ use std::process::Command;
 
 use prova::adapters::sandbox::settings::Settings;
 use prova::domain::evidence::Ending;
+use prova::ports::tree::Tree;
 
 use crate::bed::{Bed, text};
 
@@ -275,8 +276,9 @@ async fn a_mount_that_would_show_all_jobs_is_refused() {
         ..Settings::default()
     });
     let mut spec = bed.spec(&["true"]);
-    spec.checkout = work.path().join("jobs/7/checkout");
-    std::fs::create_dir_all(&spec.checkout).unwrap();
+    let checkout = work.path().join("jobs/7/checkout");
+    std::fs::create_dir_all(&checkout).unwrap();
+    spec.tree = Tree::Plain(checkout);
     let fault = bed.run(&spec).await.unwrap_err();
     let mount: PathBuf = work.path().into();
     assert!(

@@ -61,7 +61,7 @@ async fn a_stopped_job_is_dead_within_two_seconds() {
         cancel.cancel();
     };
     let run = async {
-        let (outcome, ()) = tokio::join!(bed.sandbox.run(&spec, &cancel), stop);
+        let (outcome, ()) = tokio::join!(bed.sandbox.run(&spec, None, &cancel), stop);
         outcome.unwrap()
     };
     let outcome = tokio::time::timeout(Duration::from_secs(5), run)
@@ -81,7 +81,7 @@ async fn a_job_that_was_stopped_before_it_began_does_nothing() {
     let script = format!("sleep 0.05; : > made; sleep {nap}");
     for _ in 0..20 {
         let spec = bed.spec(&["sh", "-c", &script]);
-        let outcome = bed.sandbox.run(&spec, &cancel).await.unwrap();
+        let outcome = bed.sandbox.run(&spec, None, &cancel).await.unwrap();
         assert_eq!(outcome.ending, Ending::Cancelled);
     }
     tokio::time::sleep(Duration::from_millis(200)).await;

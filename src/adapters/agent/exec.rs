@@ -67,7 +67,7 @@ impl Agent for Exec {
         let mut env = self.env.clone();
         env.insert("PROVA_RESULT".to_owned(), inside.result);
         let spec = handover.spec(request, command, env);
-        let outcome = sandbox.run(&spec, cancel).await?;
+        let outcome = sandbox.run(&spec, request.door, cancel).await?;
         Ok(Run {
             outcome,
             claim: claim::read(&handover.output, RESULT),

@@ -77,7 +77,7 @@ impl Handover {
         Spec {
             command,
             env,
-            checkout: request.checkout.dir.clone(),
+            tree: request.checkout.tree.clone(),
             input: Some(self.input.clone()),
             output: Some(self.output.clone()),
             objects: Some(request.checkout.objects.clone()),

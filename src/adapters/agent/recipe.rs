@@ -40,7 +40,7 @@ impl Agent for Recipe {
         let env = BTreeMap::from([("PROVA_INPUT".to_owned(), input)]);
         let spec = handover.spec(request, command, env);
         Ok(Run {
-            outcome: sandbox.run(&spec, cancel).await?,
+            outcome: sandbox.run(&spec, request.door, cancel).await?,
             claim: None,
         })
     }

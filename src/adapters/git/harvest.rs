@@ -39,7 +39,7 @@ pub(crate) async fn harvest(
     let base = Arc::new(Base::list(&store.dir, tree).await.map_err(broken)?);
 
     let (dir, limits, from, to) = (
-        checkout.dir.clone(),
+        checkout.tree.written().to_owned(),
         *limits,
         Arc::clone(&base),
         spool.clone(),

@@ -65,6 +65,7 @@ use crate::domain::change::{Change, Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
 use crate::ports::checkouts::{Checkout, Checkouts, Place, Remote};
 use crate::ports::fault::Fault;
+use crate::ports::tree::Tree;
 
 /// What git work needs to know of the server.
 #[derive(Clone, Debug)]
@@ -180,7 +181,7 @@ impl Checkouts for GitCheckouts {
             }
         };
         Ok(Checkout {
-            dir: target.dir,
+            tree: Tree::Plain(target.dir),
             objects: self.mirrors.objects(repo),
             base: base.clone(),
             base_tree: TreeSha::new(tree.to_string()),
@@ -232,7 +233,7 @@ impl Checkouts for GitCheckouts {
         _repo: RepoId,
         tree: &TreeSha,
         place: &Place<'_>,
-    ) -> Result<PathBuf, Fault> {
+    ) -> Result<Tree, Fault> {
         let doing = format!("write the harvested tree {tree}");
         let tree = ObjectId::expect(tree.as_str(), &doing)?;
         let job = absolute(place.job, &doing)?;
@@ -244,7 +245,7 @@ impl Checkouts for GitCheckouts {
         working::write(&store.dir, tree, &target, None)
             .await
             .map_err(|failure| failure.fault(&doing))?;
-        Ok(target.dir)
+        Ok(Tree::Plain(target.dir))
     }
 
     async fn blob(&self, _repo: RepoId, job: &Path, blob: &str) -> Result<Vec<u8>, Fault> {

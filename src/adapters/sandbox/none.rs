@@ -22,6 +22,7 @@ use crate::adapters::sandbox::programs::{find_program, search_path};
 use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
 use crate::ports::clock::Clock;
+use crate::ports::door::Door;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{
     INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec, Unusable,
@@ -60,7 +61,7 @@ impl Unisolated {
         let words = limits::limited(&spec.command, &spec.limits, Counted::OfUser);
         command
             .args(words.iter().skip(1).map(|word| on_host(word, &places)))
-            .current_dir(&spec.checkout)
+            .current_dir(spec.tree.written())
             .env_clear()
             .env("HOME", home)
             .env("LANG", "C.UTF-8")
@@ -95,7 +96,12 @@ impl Sandbox for Unisolated {
         None
     }
 
-    async fn run(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Fault> {
+    async fn run(
+        &self,
+        spec: &Spec,
+        _door: Option<&dyn Door>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Fault> {
         spec::check(spec)?;
         let home = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o700))
@@ -124,10 +130,10 @@ fn ending(status: ExitStatus) -> Ending {
 /// Returns the paths inside that stand for something, and what they stand for.
 fn places(spec: &Spec) -> io::Result<Vec<(&'static str, PathBuf)>> {
     let all = [
-        (INSIDE_CHECKOUT, Some(&spec.checkout)),
-        (INSIDE_INPUT, spec.input.as_ref()),
-        (INSIDE_OUTPUT, spec.output.as_ref()),
-        (INSIDE_OBJECTS, spec.objects.as_ref()),
+        (INSIDE_CHECKOUT, Some(spec.tree.written())),
+        (INSIDE_INPUT, spec.input.as_deref()),
+        (INSIDE_OUTPUT, spec.output.as_deref()),
+        (INSIDE_OBJECTS, spec.objects.as_deref()),
     ];
     let mut places = Vec::new();
     for (inside, host) in all {

@@ -48,6 +48,7 @@ mod tests {
     use super::*;
     use crate::domain::time::Span;
     use crate::ports::sandbox::Limits;
+    use crate::ports::tree::Tree;
 
     fn refused(command: &[&str], env: &[(&str, &str)]) -> String {
         let spec = Spec {
@@ -56,7 +57,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            checkout: "/checkout".into(),
+            tree: Tree::Plain("/checkout".into()),
             input: None,
             output: None,
             objects: None,

@@ -1,7 +1,6 @@
 //! The second step: a fresh checkout, the setup commands, and the agent in its sandbox.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use crate::app::run_job::brief::Chosen;
 use crate::app::run_job::{Attempt, Stuck};
@@ -13,6 +12,7 @@ use crate::domain::time::Span;
 use crate::ports::agent;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{Limits, Outcome, Spec};
+use crate::ports::tree::Tree;
 
 impl Attempt<'_> {
     /// Runs the agent on a fresh checkout.
@@ -33,7 +33,7 @@ impl Attempt<'_> {
         }
         let limits = self.limits(&briefing.policy);
         for command in &briefing.policy.setup {
-            let tree = (checkout.dir.clone(), limits);
+            let tree = (checkout.tree.clone(), limits);
             let evidence = self.command(command, tree, "setup.log").await?;
             if !evidence.ending.succeeded() {
                 return Ok(Entry::Ran(self.ran(None, Some(evidence))));
@@ -52,6 +52,7 @@ impl Attempt<'_> {
             checkout: &checkout,
             job: &self.dir,
             limits,
+            door: None,
             input,
         };
         let run = agent
@@ -100,20 +101,20 @@ impl Attempt<'_> {
     pub async fn command(
         &self,
         command: &str,
-        (tree, limits): (PathBuf, Limits),
+        (tree, limits): (Tree, Limits),
         log: &str,
     ) -> Result<Evidence, Fault> {
         let spec = Spec {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
-            checkout: tree,
+            tree,
             input: None,
             output: None,
             objects: None,
             log: self.dir.join(log),
             limits,
         };
-        let outcome = self.ctx.sandbox.run(&spec, self.cancel).await?;
+        let outcome = self.ctx.sandbox.run(&spec, None, self.cancel).await?;
         Ok(Evidence {
             command: command.to_owned(),
             ending: outcome.ending,

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use command_fds::CommandFdExt as _;
@@ -18,6 +19,7 @@ use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec};
+use crate::ports::tree::Tree;
 
 impl Bubblewrap {
     /// Builds the command that starts `spec`, and the pipe on which bubblewrap reports.
@@ -78,10 +80,10 @@ impl Bubblewrap {
     /// Returns what of the host belongs to this run, mounts first.
     fn binds(&self, spec: &Spec) -> Result<Vec<Bind>, Fault> {
         let own = [
-            (Some(&spec.checkout), INSIDE_CHECKOUT, Access::Writable),
-            (spec.input.as_ref(), INSIDE_INPUT, Access::ReadOnly),
-            (spec.output.as_ref(), INSIDE_OUTPUT, Access::Writable),
-            (spec.objects.as_ref(), INSIDE_OBJECTS, Access::ReadOnly),
+            (Some(plain(&spec.tree)?), INSIDE_CHECKOUT, Access::Writable),
+            (spec.input.as_deref(), INSIDE_INPUT, Access::ReadOnly),
+            (spec.output.as_deref(), INSIDE_OUTPUT, Access::Writable),
+            (spec.objects.as_deref(), INSIDE_OBJECTS, Access::ReadOnly),
         ];
         let mut binds = self.mounts.clone();
         for (from, at, access) in own {
@@ -142,6 +144,13 @@ impl Bubblewrap {
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         );
         env
+    }
+}
+
+fn plain(tree: &Tree) -> Result<&Path, Fault> {
+    match tree {
+        Tree::Plain(dir) => Ok(dir),
+        Tree::Layered(_) => Err(Fault::permanent(START, "it cannot mount layers")),
     }
 }
 

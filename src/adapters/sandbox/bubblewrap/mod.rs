@@ -31,8 +31,10 @@ use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
+use crate::ports::door::Door;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{Limits, Outcome, Sandbox, Spec, Unusable};
+use crate::ports::tree::Tree;
 
 const NAME: &str = "bubblewrap";
 const START: &str = "start the sandbox";
@@ -143,7 +145,7 @@ impl Bubblewrap {
                 .map(str::to_owned)
                 .to_vec(),
             env: BTreeMap::new(),
-            checkout,
+            tree: Tree::Plain(checkout),
             input: None,
             output: None,
             objects: None,
@@ -209,7 +211,12 @@ impl Sandbox for Bubblewrap {
         self.user.map(|id| (id, id))
     }
 
-    async fn run(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Fault> {
+    async fn run(
+        &self,
+        spec: &Spec,
+        _door: Option<&dyn Door>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Fault> {
         self.attempt(spec, cancel)
             .await
             .map_err(|failed| match failed {
