@@ -8,6 +8,10 @@ pub mod name;
 pub mod suggest;
 pub mod time;
 
+pub mod budget;
+pub mod egress;
+pub mod traffic;
+
 pub mod branch;
 pub mod change;
 pub mod evidence;

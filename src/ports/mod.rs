@@ -9,6 +9,7 @@ pub mod agent;
 pub mod checkouts;
 pub mod clock;
 pub mod door;
+pub mod gateway;
 pub mod github;
 pub mod sandbox;
 pub mod store;

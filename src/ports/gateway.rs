@@ -1,0 +1,46 @@
+//! The only door out of a sandbox: model calls, with keys added outside and usage metered, and
+//! allow-listed hosts.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::budget::Cap;
+use crate::domain::egress::HostRule;
+use crate::domain::ids::JobId;
+use crate::domain::name::Name;
+use crate::domain::traffic::Traffic;
+use crate::ports::door::Door;
+use crate::ports::fault::Fault;
+
+/// What the programs of one sandbox may reach, and at whose expense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// The job, for logs.
+    pub job: JobId,
+    /// Model endpoints that may be called; none for setup and checks.
+    pub models: Vec<Name>,
+    /// Hosts that may be reached beside them.
+    pub egress: Vec<HostRule>,
+    /// Most bytes to and from those hosts together.
+    pub egress_bytes: u64,
+    /// What model calls may cost. A cap that several passes share is enforced over all of them.
+    pub caps: Vec<Cap>,
+}
+
+/// Makes doors.
+#[async_trait::async_trait]
+pub trait Gateway: Send + Sync {
+    /// Opens a door. It must be closed when the sandbox has ended.
+    async fn open(&self, pass: Pass) -> Result<Arc<dyn Passage>, Fault>;
+}
+
+/// An open door, from outside.
+#[async_trait::async_trait]
+pub trait Passage: Door {
+    /// Fires when a budget is used up: the run is to end, since no further call would be answered.
+    fn exhausted(&self) -> CancellationToken;
+
+    /// Ends every connection and returns what passed. A second call returns the same.
+    async fn close(&self) -> Traffic;
+}
