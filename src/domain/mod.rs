@@ -12,6 +12,8 @@ pub mod budget;
 pub mod egress;
 pub mod traffic;
 
+pub mod model;
+
 pub mod branch;
 pub mod change;
 pub mod evidence;
