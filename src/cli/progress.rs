@@ -179,6 +179,7 @@ mod tests {
 
     use super::*;
     use crate::cli::output::Looks;
+    use crate::domain::money::Usd;
 
     #[derive(Debug, Default)]
     struct Ticking(AtomicI64);
@@ -247,6 +248,7 @@ mod tests {
             state: state.to_owned(),
             attempts,
             note: "fetch x: refused".to_owned(),
+            cost: Usd::ZERO,
             journal,
         }
     }

@@ -10,6 +10,8 @@ pub mod time;
 
 pub mod budget;
 pub mod egress;
+pub mod reach;
+pub mod spend;
 pub mod traffic;
 
 pub mod model;
