@@ -357,7 +357,7 @@ impl Crew {
         let mut agents = BTreeMap::new();
         for (name, agent) in &settings.agents {
             let agent: Arc<dyn AgentPort> = match agent {
-                Agent::Exec { command, env } => Arc::new(
+                Agent::Exec { command, env, .. } => Arc::new(
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),
