@@ -16,6 +16,8 @@ pub mod traffic;
 
 pub mod model;
 
+pub mod metering;
+
 pub mod branch;
 pub mod change;
 pub mod evidence;
