@@ -101,10 +101,12 @@ pub fn caps(budgets: &Budgets, spent: impl IntoIterator<Item = (Scope, Usd)>) ->
         .collect()
 }
 
-/// Returns the first limit with nothing left below it: a job that needs a model cannot begin.
+/// Returns the first limit with nothing left below it: a job that needs a model cannot begin. A limit
+/// of nothing leaves models that are free.
 #[must_use]
 pub fn used_up(caps: &[Cap]) -> Option<Exceeded> {
-    let cap = caps.iter().find(|cap| cap.spent >= cap.most)?;
+    let is_used_up = |cap: &&Cap| cap.most > Usd::ZERO && cap.spent >= cap.most;
+    let cap = caps.iter().find(is_used_up)?;
     Some(Exceeded {
         cap: cap.clone(),
         asked: Usd::ZERO,
@@ -179,5 +181,11 @@ mod tests {
         assert_eq!(exceeded.cap.scope, scopes[2]);
         assert_eq!(exceeded.cap.most, BUDGETS.repository_day);
         assert_eq!(exceeded.cap.spent, Usd::from_micros(60));
+        let nothing = Budgets {
+            job: Usd::ZERO,
+            ..BUDGETS
+        };
+        let free = scopes.into_iter().map(|scope| (scope, Usd::ZERO));
+        assert_eq!(used_up(&caps(&nothing, free)), None);
     }
 }

@@ -102,8 +102,10 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
 
 fn observed(report: &Report, links: &Links, task: &Task) -> String {
     let mut out = String::new();
-    if report.evidence.is_empty() {
+    if report.evidence.is_empty() && report.outcome == Outcome::Proposed {
         out.push_str("No checks ran: `checks` in `.github/prova.toml` names none.\n");
+    } else if report.evidence.is_empty() {
+        out.push_str("No checks ran: the work is not whole.\n");
     } else {
         out.push_str(&checks(&report.evidence));
         if let Some((commit, tree)) = &report.commit {

@@ -106,7 +106,9 @@ fn models(traffic: &Traffic) -> String {
     if more > 0 {
         let _ = writeln!(out, "| and {more} more | | | | |");
     }
-    let _ = writeln!(out, "\nModel calls cost ${}.", traffic.cost());
+    if traffic.models.len() > 1 {
+        let _ = writeln!(out, "\nModel calls cost ${} in all.", traffic.cost());
+    }
     out
 }
 
@@ -242,7 +244,17 @@ mod tests {
             ],
             exceeded: None,
         };
-        insta::assert_snapshot!(super::traffic(&traffic), @"");
+        assert_eq!(
+            super::traffic(&traffic),
+            "\n| model | calls | tokens read | tokens written | cost |\n\
+             | --- | --- | --- | --- | --- |\n\
+             | <code>large&#124;&#64;octo</code> of `main` | 3 | 1,201,001 (1,200,000 cached) \
+             | 99 | $0.12345 |\n\
+             \nReached: `pypi.org` (1.2 MiB), `crates.io` (900 bytes).\n\
+             \nNot let through:\n\n\
+             - `` `@octo` closes #1:443 ``, 3 times: not in `egress` of `.github/prova.toml`\n\
+             - `169.254.169.254:80`: an address instead of a name\n"
+        );
         assert_eq!(super::traffic(&Traffic::default()), "");
     }
 
