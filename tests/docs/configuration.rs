@@ -6,8 +6,8 @@ use std::path::Path;
 
 use prova::config::policy;
 use prova::config::report::{Fault, Problems};
-use prova::config::server::{Limits, ServerSettings};
 use prova::config::server::load::{Need, load};
+use prova::config::server::{Limits, ServerSettings};
 use prova::domain::policy::Policy;
 
 use crate::page::{Page, text_of};

@@ -117,12 +117,7 @@ impl Attempt<'_> {
     }
 
     /// Runs one command of policy in a sandbox of its own.
-    pub async fn command(
-        &self,
-        command: &str,
-        room: &Room,
-        log: &str,
-    ) -> Result<Evidence, Fault> {
+    pub async fn command(&self, command: &str, room: &Room, log: &str) -> Result<Evidence, Fault> {
         let spec = Spec {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
