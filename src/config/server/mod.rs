@@ -153,7 +153,7 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Thousandths of a processor for everything in one sandbox; none: all that there are.
     pub milli_cpus: Option<u32>,
-    /// What one run may write to its checkout, in bytes.
+    /// What a checkout with all that was written to it may take on disk, in bytes.
     pub disk_bytes: u64,
     /// Largest changed file that is published, in bytes.
     pub changed_file_bytes: u64,
