@@ -29,6 +29,8 @@ pub struct Settings {
     pub bwrap: PathBuf,
     /// Bytes that each of the private `/tmp`, home directory and `/dev/shm` may hold, in memory.
     pub scratch_bytes: u64,
+    /// Bytes of the disk that are left to everybody else: with less, a run is ended.
+    pub floor_bytes: u64,
 }
 
 impl Default for Settings {
@@ -39,6 +41,7 @@ impl Default for Settings {
             uid: 65_534, // nobody on every distribution
             bwrap: PathBuf::from("bwrap"),
             scratch_bytes: 1 << 30,
+            floor_bytes: 512 << 20,
         }
     }
 }

@@ -174,6 +174,12 @@ pub struct Limits {
     pub processes: u64,
     /// Most bytes to and from the hosts that policy asks for, by one job.
     pub egress_bytes: u64,
+    /// Memory of everything in one sandbox, in bytes.
+    pub memory_bytes: u64,
+    /// Thousandths of a processor for everything in one sandbox; none: all that there are.
+    pub milli_cpus: Option<u32>,
+    /// What a checkout with all that was written to it may take on disk, in bytes.
+    pub disk_bytes: u64,
     /// Largest changed file that is published, in bytes.
     pub changed_file_bytes: u64,
     /// Most changed files that are published.

@@ -123,6 +123,9 @@ impl ServerSettings {
                 ("file_mib", mib(limits.file_bytes)),
                 ("processes", whole(limits.processes)),
                 ("egress_mib", mib(limits.egress_bytes)),
+                ("memory_mib", mib(limits.memory_bytes)),
+                ("cpus", limits.milli_cpus.map(cpus)),
+                ("disk_mib", mib(limits.disk_bytes)),
                 ("changed_file_mib", mib(limits.changed_file_bytes)),
                 ("changed_files", whole(limits.changed_files)),
             ],
@@ -231,6 +234,10 @@ fn egress(reach: &Reach) -> toml::Value {
         Reach::Hosts(hosts) => hosts.iter().map(ToString::to_string).collect(),
     };
     hosts.into()
+}
+
+fn cpus(milli: u32) -> toml::Value {
+    toml::Value::Float(f64::from(milli) / 1000.0)
 }
 
 fn shown(secret: &Secret) -> String {
