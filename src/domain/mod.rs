@@ -9,8 +9,9 @@ pub mod suggest;
 pub mod time;
 
 pub mod budget;
-pub mod egress;
 pub mod traffic;
+
+pub mod egress;
 
 pub mod model;
 

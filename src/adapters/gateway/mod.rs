@@ -3,7 +3,9 @@
 //!
 //! Whoever connects is hostile. Nothing it sends is passed on that was not understood first.
 
+mod meter;
 mod settings;
+mod wire;
 
 use std::sync::Arc;
 
