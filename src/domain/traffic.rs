@@ -79,3 +79,180 @@ pub struct Traffic {
     /// The limit that ended it, if one did.
     pub exceeded: Option<Exceeded>,
 }
+
+/// Places and models that are told apart; what comes after is counted together. What is inside
+/// chooses them, so there is an end to it.
+const TOLD_APART: usize = 100;
+/// How much of a place or a model's name is kept, in bytes.
+const LONGEST: usize = 100;
+/// What the rest is counted under.
+const OTHERS: &str = "others";
+
+impl Traffic {
+    /// Counts a model call that was answered.
+    pub fn call(&mut self, endpoint: &str, model: &str, tokens: &Tokens, cost: Usd) {
+        let mut model = printable(model);
+        let is_of = |used: &ModelUse, model: &str| used.endpoint == endpoint && used.model == model;
+        if self.models.len() >= TOLD_APART && !self.models.iter().any(|used| is_of(used, &model)) {
+            OTHERS.clone_into(&mut model);
+        }
+        let at = self.models.iter().position(|used| is_of(used, &model));
+        let used = at.unwrap_or_else(|| {
+            self.models.push(ModelUse {
+                endpoint: endpoint.to_owned(),
+                model,
+                calls: 0,
+                tokens: Tokens::default(),
+                cost: Usd::ZERO,
+            });
+            self.models.len() - 1
+        });
+        if let Some(used) = self.models.get_mut(used) {
+            used.calls = used.calls.saturating_add(1);
+            used.tokens = used.tokens.plus(tokens);
+            used.cost = used.cost.plus(cost);
+        }
+    }
+
+    /// Counts bytes to or from a host.
+    pub fn reach(&mut self, host: &str, bytes: u64) {
+        let known = |reached: &[(String, u64)], host: &str| {
+            reached.iter().position(|(name, _)| name == host)
+        };
+        let mut at = known(&self.reached, host);
+        if at.is_none() {
+            let full = self.reached.len() >= TOLD_APART;
+            let name = if full { OTHERS } else { host };
+            at = known(&self.reached, name);
+            if at.is_none() {
+                self.reached.push((name.to_owned(), 0));
+                at = Some(self.reached.len() - 1);
+            }
+        }
+        if let Some((_, sum)) = at.and_then(|at| self.reached.get_mut(at)) {
+            *sum = sum.saturating_add(bytes);
+        }
+    }
+
+    /// Counts something that was not let through.
+    pub fn block(&mut self, place: &str, reason: BlockReason) {
+        let mut place = printable(place);
+        let is_it =
+            |blocked: &Blocked, place: &str| blocked.place == place && blocked.reason == reason;
+        if self.blocked.len() >= TOLD_APART && !self.blocked.iter().any(|b| is_it(b, &place)) {
+            OTHERS.clone_into(&mut place);
+        }
+        match self
+            .blocked
+            .iter_mut()
+            .find(|blocked| is_it(blocked, &place))
+        {
+            Some(blocked) => blocked.count = blocked.count.saturating_add(1),
+            None => self.blocked.push(Blocked {
+                place,
+                reason,
+                count: 1,
+            }),
+        }
+    }
+
+    /// Returns it in the order in which it is told.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.models
+            .sort_by(|a, b| (&a.endpoint, &a.model).cmp(&(&b.endpoint, &b.model)));
+        self.reached.sort();
+        self.blocked.sort_by(|a, b| {
+            b.count
+                .cmp(&a.count)
+                .then_with(|| (&a.place, a.reason).cmp(&(&b.place, b.reason)))
+        });
+        self
+    }
+}
+
+impl Tokens {
+    /// Returns both together, saturating.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write: self.cache_write.saturating_add(other.cache_write),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+        }
+    }
+}
+
+/// Returns a text of the sandbox as it may be shown: ASCII that is seen, and not too much of it.
+fn printable(text: &str) -> String {
+    let seen = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    text.chars().take(LONGEST).map(seen).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_printable_bounded_and_in_order() {
+        let mut traffic = Traffic::default();
+        traffic.block("evil.test:443\r\n\u{202e}", BlockReason::NotAllowed);
+        for _ in 0..2 {
+            traffic.block("10.0.0.1:80", BlockReason::Literal);
+        }
+        traffic.block("10.0.0.1:80", BlockReason::Port);
+        let told: Vec<_> = traffic
+            .sorted()
+            .blocked
+            .into_iter()
+            .map(|blocked| (blocked.place, blocked.count))
+            .collect();
+        let expected = [
+            ("10.0.0.1:80", 2),
+            ("10.0.0.1:80", 1),
+            ("evil.test:443???", 1),
+        ];
+        assert_eq!(
+            told,
+            expected.map(|(place, count)| (place.to_owned(), count))
+        );
+    }
+
+    #[test]
+    fn nothing_makes_it_grow_without_end() {
+        let mut traffic = Traffic::default();
+        for number in 0..1_000 {
+            let name = format!("{number}{}", "x".repeat(1_000));
+            traffic.block(&name, BlockReason::NotAllowed);
+            traffic.reach(&name, 7);
+            traffic.call("main", &name, &Tokens::default(), Usd::from_micros(1));
+        }
+        assert!(traffic.blocked.len() <= TOLD_APART + 1);
+        assert!(traffic.reached.len() <= TOLD_APART + 1);
+        assert!(traffic.models.len() <= TOLD_APART + 1);
+        assert_eq!(
+            traffic
+                .blocked
+                .iter()
+                .map(|blocked| blocked.count)
+                .sum::<u64>(),
+            1_000
+        );
+        assert_eq!(
+            traffic.reached.iter().map(|(_, bytes)| bytes).sum::<u64>(),
+            7_000
+        );
+        assert_eq!(
+            traffic.models.iter().map(|used| used.calls).sum::<u64>(),
+            1_000
+        );
+        assert!(
+            traffic
+                .blocked
+                .iter()
+                .all(|blocked| blocked.place.len() <= LONGEST)
+        );
+    }
+}
