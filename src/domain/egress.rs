@@ -86,6 +86,9 @@ impl Target {
     /// # Errors
     /// Says what is wrong with it.
     pub fn parse(authority: &str) -> Result<Self, BlockReason> {
+        if authority.contains('@') {
+            return Err(BlockReason::Malformed);
+        }
         if authority.starts_with('[') {
             return Err(BlockReason::Literal);
         }
@@ -207,6 +210,7 @@ mod tests {
             "allowed.test:443 ",
             "user@allowed.test:443",
             "user:secret@allowed.test:443",
+            "[::1]@allowed.test:443",
             "allowed.test..:443",
             "..:443",
             "allowed.test\0.evil.test:443",

@@ -167,7 +167,9 @@ impl Inside {
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer));
-        let _ = read.await.unwrap();
+        let in_time = read.await.is_ok();
+        let sent = String::from_utf8_lossy(bytes);
+        assert!(in_time, "{sent:?} is still open after {answer:?}");
         String::from_utf8_lossy(&answer).into_owned()
     }
 }

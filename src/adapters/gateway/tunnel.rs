@@ -47,10 +47,12 @@ async fn begin(
     request: &Request<Incoming>,
     pass: &Arc<Pass>,
 ) -> Result<(Target, TcpStream), Unreached> {
-    let authority = request
-        .uri()
-        .authority()
-        .map_or("", |authority| authority.as_str());
+    // A whole URL is not what CONNECT takes, so another parser may read another host.
+    let uri = request.uri();
+    let authority = match (uri.scheme(), uri.authority()) {
+        (None, Some(authority)) => authority.as_str(),
+        (Some(_), _) | (None, None) => uri.path(),
+    };
     let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
     let host = host.map(String::from_utf8_lossy);
     let target = reach::allowed(authority, host.as_deref(), pass)?;
@@ -82,7 +84,7 @@ where
         pass.moved(name, bytes)
     };
     let both = async {
-        tokio::join!(
+        tokio::try_join!(
             relay(&mut from_inside, &mut to_outside, moved),
             relay(&mut from_outside, &mut to_inside, moved),
         )
