@@ -127,6 +127,16 @@ impl Bed {
     }
 }
 
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // What the kernel makes for an overlay has no permissions; only root removes it as it is.
+        for dir in ["work", "work/incompat", "work/incompat/volatile"] {
+            let dir = self.dir.path().join("work").join(dir);
+            let _missing = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));
+        }
+    }
+}
+
 pub(crate) fn text(outcome: &Outcome) -> String {
     String::from_utf8_lossy(&outcome.tail).into_owned()
 }
