@@ -13,7 +13,7 @@ use prova::adapters::system::SystemClock;
 use prova::domain::evidence::Ending;
 use prova::domain::time::Span;
 use prova::ports::door::Door;
-use prova::ports::sandbox::{Limits, Sandbox as Port, Spec};
+use prova::ports::sandbox::{Limits, Profile, Sandbox as Port, Spec};
 use prova::ports::tree::{Layers, Tree};
 use tokio_util::sync::CancellationToken;
 
@@ -138,6 +138,10 @@ fn spec(kind: &Kind, sandbox: &dyn Port, dir: &Path) -> Spec {
             output_bytes: 1024,
             file_bytes: 1024 * 1024,
             processes: 64,
+            memory_bytes: 256 * 1024 * 1024,
+            milli_cpus: None,
+            disk_bytes: 16 * 1024 * 1024,
         },
+        profile: Profile::default(),
     }
 }

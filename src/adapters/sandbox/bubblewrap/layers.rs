@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, Failed};
 use crate::domain::evidence::Ending;
 use crate::domain::time::Span;
-use crate::ports::sandbox::{Limits, Spec};
+use crate::ports::sandbox::{Limits, Profile, Spec};
 use crate::ports::tree::{Layers, Tree};
 
 /// Reads a file of the lower layer, writes one and removes one.
@@ -42,7 +42,11 @@ impl Bubblewrap {
                 output_bytes: 16 * 1024,
                 file_bytes: 1024 * 1024,
                 processes: 64,
+                memory_bytes: 256 * 1024 * 1024,
+                milli_cpus: None,
+                disk_bytes: 16 * 1024 * 1024,
             },
+            profile: Profile::default(),
         };
         let tried = self.attempt(&spec, None, &CancellationToken::new()).await;
         open_up(&work);
