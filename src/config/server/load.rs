@@ -184,6 +184,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
         sandbox: Sandbox {
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
+            stage: PathBuf::from("/proc/self/exe"),
             egress: over.egress.or(under.egress).unwrap_or_else(registries),
         },
         agents,
