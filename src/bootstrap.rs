@@ -21,7 +21,6 @@ use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
 use crate::domain::policy;
-use crate::domain::redact::Redactor;
 use crate::domain::render::parts::Links;
 use crate::domain::trigger::Identity;
 use crate::http::body::Desk;
@@ -33,6 +32,7 @@ use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
 use crate::ports::fault::Fault;
 use crate::ports::github::{GitHub, Translate};
+use crate::ports::live::LiveSecrets;
 use crate::ports::sandbox::{Limits, Sandbox, Unusable};
 use crate::ports::store::{Queue, Store};
 
@@ -81,7 +81,7 @@ pub enum StartError {
 #[derive(Clone)]
 pub struct House {
     settings: Arc<ServerSettings>,
-    redactor: Redactor,
+    live: Arc<LiveSecrets>,
     secrets: Arc<Secrets>,
     remotes: Remotes,
     /// The time.
@@ -100,6 +100,15 @@ pub struct House {
 impl House {
     /// Builds the adapters that the settings ask for. GitHub is not asked yet.
     pub async fn open(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::open_with(settings, clock, Arc::default()).await
+    }
+
+    /// Builds them as [`House::open`] does; every secret that they come to hold is told to `live`.
+    pub async fn open_with(
+        settings: ServerSettings,
+        clock: Arc<dyn Clock>,
+        live: Arc<LiveSecrets>,
+    ) -> Result<Self, StartError> {
         let key = read_secret("github.private_key_file", &settings.github.private_key)?;
         let webhook = read_secret(
             "github.webhook_secret_file",
@@ -111,12 +120,14 @@ impl House {
             .as_ref()
             .map(|secret| read_secret("github.previous_webhook_secret_file", secret))
             .transpose()?;
-        let redactor = Redactor::new([key.expose_secret(), webhook.expose_secret()]);
         let mut signing = vec![webhook];
         signing.extend(previous);
-        let github = open_github(&settings, clock.clone())?;
+        for secret in std::iter::once(&key).chain(&signing) {
+            live.learn(secret.expose_secret());
+        }
+        let github = open_client(&settings, clock.clone(), &live)?;
         Ok(Self {
-            redactor,
+            live,
             secrets: Arc::new(Secrets::new(&signing)),
             ..Self::furnish(settings, clock, github, git::Protocols::Network).await?
         })
@@ -143,7 +154,7 @@ impl House {
         protocols: git::Protocols,
     ) -> Result<Self, StartError> {
         Ok(Self {
-            redactor: Redactor::default(),
+            live: Arc::default(),
             secrets: Arc::new(Secrets::new(&[])),
             remotes: Remotes::Below(settings.github.web_url.clone()),
             store: open_store(&settings).await?,
@@ -197,7 +208,7 @@ impl House {
                     changes: settings.limits.changed_files,
                     ..HarvestLimits::default()
                 },
-                redactor: self.redactor.clone(),
+                redactor: self.live.clone(),
             }),
             wake: self.wake.clone(),
         }
@@ -214,6 +225,7 @@ impl House {
             desk: Arc::new(Desk::default()),
             refusals: Arc::new(Refusals::default()),
             dashboard: self.settings.server.dashboard,
+            live: self.live.clone(),
         };
         (face, writer)
     }
@@ -292,11 +304,20 @@ pub fn open_github(
     settings: &ServerSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn GitHub>, StartError> {
+    open_client(settings, clock, &Arc::default())
+}
+
+fn open_client(
+    settings: &ServerSettings,
+    clock: Arc<dyn Clock>,
+    live: &Arc<LiveSecrets>,
+) -> Result<Arc<dyn GitHub>, StartError> {
     github::install_crypto();
     let key = read_secret("github.private_key_file", &settings.github.private_key)?;
     let github = &settings.github;
     let settings = github::Settings::new(&github.api_url, github.app_id, key);
-    Ok(Arc::new(Client::new(&settings, clock)?))
+    let client = Client::new(&settings, clock)?;
+    Ok(Arc::new(client.redacting_with(Arc::clone(live))))
 }
 
 fn open_git(

@@ -8,7 +8,6 @@ use tokio::sync::Notify;
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::ids::{JobId, RepoName};
-use crate::domain::redact::Redactor;
 use crate::domain::render::parts::Links;
 use crate::domain::time::Timestamp;
 use crate::domain::trigger::Identity;
@@ -16,6 +15,7 @@ use crate::ports::agent::Roster;
 use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
 use crate::ports::github::{GitHub, Translate};
+use crate::ports::live::LiveSecrets;
 use crate::ports::sandbox::{Limits, Sandbox};
 use crate::ports::store::Store;
 
@@ -61,7 +61,7 @@ pub struct Settings {
     /// How much a harvest takes.
     pub harvest: HarvestLimits,
     /// Takes secrets out of what is shown.
-    pub redactor: Redactor,
+    pub redactor: Arc<LiveSecrets>,
 }
 
 /// Where git fetches repositories from.

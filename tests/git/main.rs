@@ -9,5 +9,6 @@ mod attacks;
 mod mirrors;
 mod names;
 mod property;
+mod restore;
 mod stories;
 mod support;
