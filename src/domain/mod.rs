@@ -12,12 +12,13 @@ pub mod budget;
 pub mod egress;
 pub mod traffic;
 
+pub mod redact;
+
 pub mod branch;
 pub mod change;
 pub mod evidence;
 pub mod excerpt;
 pub mod markdown;
-pub mod redact;
 pub mod repo;
 pub mod retry;
 pub mod sanitize;
