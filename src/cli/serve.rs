@@ -63,9 +63,6 @@ pub async fn serve(
     live: Arc<LiveSecrets>,
 ) -> Result<(), Failure> {
     let (listen, jobs) = (settings.server.listen, settings.work.jobs as usize);
-    if settings.models {
-        tracing::warn!("[models] is in the settings and has no effect in this version");
-    }
     let house = House::open_with(settings, system_clock(), live)
         .await
         .map_err(|error| Failure::Settings(error.to_string()))?;

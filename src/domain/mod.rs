@@ -9,9 +9,15 @@ pub mod suggest;
 pub mod time;
 
 pub mod budget;
-pub mod egress;
+pub mod spend;
 pub mod traffic;
 
+pub mod egress;
+pub mod reach;
+
+pub mod model;
+
+pub mod metering;
 pub mod redact;
 
 pub mod branch;
