@@ -236,7 +236,7 @@ mod tests {
         let leak = leak_in_name(&path, &live).unwrap();
         assert_eq!(
             (leak.path.to_string().as_str(), leak.line),
-            ("dump/[redacted].txt", None)
+            ("dump/[redacted]", None)
         );
         assert_eq!(leak_in_name(&RepoPath::new("src/token.rs"), &live), None);
     }
