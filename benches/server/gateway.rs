@@ -274,5 +274,5 @@ pub(crate) async fn alone(port: u16) {
     println!("{}", listener.local_addr().unwrap().port());
     door.serve(listener).unwrap();
     println!("{}", door.env()["PROVA_MODELS_KEY"]);
-    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
 }

@@ -11,7 +11,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
-use crate::adapters::gateway::body::{AnyBody, Watch, Watched, whole};
+use crate::adapters::gateway::body::{AnyBody, Watch, watched, whole};
 use crate::adapters::gateway::endpoint::Upstream;
 use crate::adapters::gateway::headers;
 use crate::adapters::gateway::meter::Meter;
@@ -88,10 +88,7 @@ async fn passed(
 }
 
 /// Reads the body of a call, within bounds: its own, and that of all bodies of the pass.
-async fn collect<'a>(
-    body: Incoming,
-    pass: &'a Pass,
-) -> Result<(Bytes, SemaphorePermit<'a>), Refusal> {
+async fn collect(body: Incoming, pass: &Pass) -> Result<(Bytes, SemaphorePermit<'_>), Refusal> {
     let bounds = &pass.house.settings.bounds;
     let long = || Refusal::Long(bounds.body_bytes);
     let broken = |what: &str| Refusal::Malformed(what.to_owned());
@@ -184,9 +181,9 @@ async fn send(
     let mut response = Response::new(match ticket {
         Some(ticket) => {
             let meter = Meter::new(upstream.api, is_stream(&head.headers));
-            Watched::new(body, Metered { meter, ticket }, silence)
+            watched(body, Metered { meter, ticket }, silence)
         }
-        None => Watched::new(body, Unpriced, silence),
+        None => watched(body, Unpriced, silence),
     });
     *response.status_mut() = head.status;
     *response.headers_mut() = headers::answered(&head.headers);

@@ -25,7 +25,7 @@ use crate::ports::gateway::Ledger;
 /// What one connection to an endpoint reads ahead, at most.
 const READ_AHEAD: usize = 64 * 1024;
 /// How long an unused connection to an endpoint is kept.
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT: Duration = Duration::from_mins(1);
 
 /// What all passes share.
 pub(crate) struct House {

@@ -68,7 +68,7 @@ impl Default for Bounds {
             head: Duration::from_secs(30),
             connect: Duration::from_secs(15),
             // Models think for minutes before the first byte.
-            silence: Duration::from_secs(600),
+            silence: Duration::from_mins(10),
         }
     }
 }
