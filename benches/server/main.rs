@@ -18,6 +18,7 @@ mod github;
 mod intake;
 mod job;
 mod load;
+mod sandbox;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +48,8 @@ enum What {
         /// The port of the endpoint.
         endpoint: u16,
     },
+    /// Start of a sandbox.
+    Sandbox(Sandbox),
 }
 
 #[derive(clap::Args)]
@@ -98,9 +101,16 @@ struct Gateway {
     streams: usize,
 }
 
+#[derive(clap::Args)]
+struct Sandbox {
+    #[arg(long, default_value_t = 100)]
+    rounds: usize,
+}
+
 /// A short run of each.
 async fn everything() {
     job::run(&Job { jobs: 10 }).await;
+    sandbox::run(&Sandbox { rounds: 30 }).await;
     footprint::run(&Footprint {
         seconds: 10,
         starts: 5,
@@ -125,6 +135,7 @@ async fn main() {
         Some(What::Job(args)) => job::run(&args).await,
         Some(What::Gateway(args)) => gateway::run(&args).await,
         Some(What::GatewayAlone { endpoint }) => gateway::alone(endpoint).await,
+        Some(What::Sandbox(args)) => sandbox::run(&args).await,
         None => everything().await,
     }
 }

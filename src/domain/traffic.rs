@@ -91,26 +91,29 @@ const OTHERS: &str = "others";
 impl Traffic {
     /// Counts a model call that was answered.
     pub fn call(&mut self, endpoint: &str, model: &str, tokens: &Tokens, cost: Usd) {
-        let mut model = printable(model);
-        let is_of = |used: &ModelUse, model: &str| used.endpoint == endpoint && used.model == model;
-        if self.models.len() >= TOLD_APART && !self.models.iter().any(|used| is_of(used, &model)) {
-            OTHERS.clone_into(&mut model);
-        }
-        let at = self.models.iter().position(|used| is_of(used, &model));
-        let used = at.unwrap_or_else(|| {
-            self.models.push(ModelUse {
-                endpoint: endpoint.to_owned(),
-                model,
-                calls: 0,
-                tokens: Tokens::default(),
-                cost: Usd::ZERO,
-            });
-            self.models.len() - 1
+        self.add_use(ModelUse {
+            endpoint: endpoint.to_owned(),
+            model: printable(model),
+            calls: 1,
+            tokens: *tokens,
+            cost,
         });
-        if let Some(used) = self.models.get_mut(used) {
-            used.calls = used.calls.saturating_add(1);
-            used.tokens = used.tokens.plus(tokens);
-            used.cost = used.cost.plus(cost);
+    }
+
+    fn add_use(&mut self, mut more: ModelUse) {
+        let is_it = |used: &ModelUse, more: &ModelUse| {
+            (&used.endpoint, &used.model) == (&more.endpoint, &more.model)
+        };
+        if self.models.len() >= TOLD_APART && !self.models.iter().any(|used| is_it(used, &more)) {
+            OTHERS.clone_into(&mut more.model);
+        }
+        match self.models.iter_mut().find(|used| is_it(used, &more)) {
+            Some(used) => {
+                used.calls = used.calls.saturating_add(more.calls);
+                used.tokens = used.tokens.plus(&more.tokens);
+                used.cost = used.cost.plus(more.cost);
+            }
+            None => self.models.push(more),
         }
     }
 
@@ -136,24 +139,54 @@ impl Traffic {
 
     /// Counts something that was not let through.
     pub fn block(&mut self, place: &str, reason: BlockReason) {
-        let mut place = printable(place);
-        let is_it =
-            |blocked: &Blocked, place: &str| blocked.place == place && blocked.reason == reason;
-        if self.blocked.len() >= TOLD_APART && !self.blocked.iter().any(|b| is_it(b, &place)) {
-            OTHERS.clone_into(&mut place);
+        self.add_blocked(Blocked {
+            place: printable(place),
+            reason,
+            count: 1,
+        });
+    }
+
+    fn add_blocked(&mut self, mut more: Blocked) {
+        let is_it = |known: &Blocked, more: &Blocked| {
+            (&known.place, known.reason) == (&more.place, more.reason)
+        };
+        if self.blocked.len() >= TOLD_APART && !self.blocked.iter().any(|one| is_it(one, &more)) {
+            OTHERS.clone_into(&mut more.place);
         }
-        match self
-            .blocked
-            .iter_mut()
-            .find(|blocked| is_it(blocked, &place))
-        {
-            Some(blocked) => blocked.count = blocked.count.saturating_add(1),
-            None => self.blocked.push(Blocked {
-                place,
-                reason,
-                count: 1,
-            }),
+        match self.blocked.iter_mut().find(|one| is_it(one, &more)) {
+            Some(one) => one.count = one.count.saturating_add(more.count),
+            None => self.blocked.push(more),
         }
+    }
+
+    /// Returns both together, in the order in which it is told.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        for used in other.models {
+            self.add_use(used);
+        }
+        for (host, bytes) in other.reached {
+            self.reach(&host, bytes);
+        }
+        for blocked in other.blocked {
+            self.add_blocked(blocked);
+        }
+        self.exceeded = self.exceeded.or(other.exceeded);
+        self.sorted()
+    }
+
+    /// Returns what all model calls together cost.
+    #[must_use]
+    pub fn cost(&self) -> Usd {
+        let costs = self.models.iter().map(|used| used.cost);
+        costs.fold(Usd::ZERO, Usd::plus)
+    }
+
+    /// Returns the bytes that passed to and from other hosts.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let bytes = self.reached.iter().map(|(_, bytes)| *bytes);
+        bytes.fold(0, u64::saturating_add)
     }
 
     /// Returns it in the order in which it is told.
@@ -260,5 +293,56 @@ mod tests {
                 .iter()
                 .all(|blocked| blocked.place.len() <= LONGEST)
         );
+    }
+
+    fn used(model: &str, calls: u64) -> ModelUse {
+        ModelUse {
+            endpoint: "main".to_owned(),
+            model: model.to_owned(),
+            calls,
+            tokens: Tokens {
+                input: 10 * calls,
+                ..Tokens::default()
+            },
+            cost: Usd::from_micros(calls),
+        }
+    }
+
+    fn blocked(place: &str, count: u64) -> Blocked {
+        Blocked {
+            place: place.to_owned(),
+            reason: BlockReason::NotAllowed,
+            count,
+        }
+    }
+
+    #[test]
+    fn traffic_of_two_runs_is_that_of_both() {
+        let one = Traffic {
+            models: vec![used("large", 2)],
+            reached: vec![("pypi.org".to_owned(), 5)],
+            blocked: vec![blocked("a.test:443", 2), blocked("b.test:443", 1)],
+            exceeded: None,
+        };
+        let other = Traffic {
+            models: vec![used("large", 1), used("fast", 4)],
+            reached: vec![("crates.io".to_owned(), 1), ("pypi.org".to_owned(), 7)],
+            blocked: vec![blocked("b.test:443", 3)],
+            exceeded: None,
+        };
+        let both = one.clone().with(other.clone());
+        assert_eq!(both.models, [used("fast", 4), used("large", 3)]);
+        assert_eq!(
+            both.reached,
+            [("crates.io".to_owned(), 1), ("pypi.org".to_owned(), 12)]
+        );
+        assert_eq!(
+            both.blocked,
+            [blocked("b.test:443", 4), blocked("a.test:443", 2)]
+        );
+        assert_eq!(both.cost(), Usd::from_micros(7));
+        assert_eq!(both.bytes(), 13);
+        assert_eq!(other.with(one), both);
+        assert_eq!(both.clone().with(Traffic::default()), both);
     }
 }

@@ -6,12 +6,16 @@
 
 mod bubblewrap;
 mod capture;
+mod cgroup;
+mod disk;
+mod fence;
 mod limits;
 mod none;
 mod process;
 mod programs;
 pub mod settings;
 mod spec;
+mod stage;
 
 use std::sync::Arc;
 
@@ -20,6 +24,8 @@ use crate::adapters::sandbox::none::Unisolated;
 use crate::adapters::sandbox::settings::{Backend, Settings};
 use crate::ports::clock::Clock;
 use crate::ports::sandbox::{Sandbox, Unusable};
+
+pub use stage::run as run_stage;
 
 /// Makes the backend that `settings` ask for. Checks what needs no process; whether the kernel lets
 /// it work is what [`Sandbox::probe`] finds out.
@@ -31,6 +37,6 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
         Backend::Auto | Backend::Bubblewrap => {
             Ok(Arc::new(Bubblewrap::new(settings, clock)?) as Arc<dyn Sandbox>)
         }
-        Backend::None => Ok(Arc::new(Unisolated::new(&settings.mounts, clock)?)),
+        Backend::None => Ok(Arc::new(Unisolated::new(&settings, clock)?)),
     }
 }

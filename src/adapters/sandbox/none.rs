@@ -2,11 +2,13 @@
 //!
 //! Only by name, and it warns. Wall clock, output and file size are limited as elsewhere and the
 //! environment is empty as elsewhere; files, network and processes of the host are all there, and a
-//! process that leaves its group outlives the run.
+//! process that leaves its group outlives the run where there are no control groups. A door is a port
+//! of the host's loopback, to which everybody on the host can connect while the run lasts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::io;
+use std::net::TcpListener;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -16,28 +18,33 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::sandbox::fence::{Fence, Fences, without_memory};
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::process::{self, Stop};
 use crate::adapters::sandbox::programs::{find_program, search_path};
+use crate::adapters::sandbox::settings::Settings;
 use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
 use crate::ports::clock::Clock;
-use crate::ports::door::Door;
+use crate::ports::door::{Door, INSIDE_DOOR};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec, Unusable,
+    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec,
+    Unenforced, Unusable,
 };
+use crate::ports::tree::Tree;
 
 const NAME: &str = "none";
 
 /// The backend.
 pub(super) struct Unisolated {
     path: String,
+    fences: Fences,
     clock: Arc<dyn Clock>,
 }
 
 impl Unisolated {
-    pub(super) fn new(mounts: &[PathBuf], clock: Arc<dyn Clock>) -> Result<Self, Unusable> {
+    pub(super) fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Unusable> {
         if find_program(Path::new(limits::PRLIMIT)).is_none() {
             return Err(Unusable {
                 backend: NAME,
@@ -50,17 +57,20 @@ impl Unisolated {
              its files and secrets and reach its network"
         );
         Ok(Self {
-            path: search_path(mounts),
+            path: search_path(&settings.mounts),
+            fences: Fences::new(settings.floor_bytes),
             clock,
         })
     }
 
-    fn command(&self, spec: &Spec, home: &Path) -> io::Result<Command> {
+    fn command(&self, spec: &Spec, fence: &Fence, home: &Path) -> io::Result<Command> {
         let places = places(spec)?;
-        let mut command = Command::new(limits::PRLIMIT);
         let words = limits::limited(&spec.command, &spec.limits, Counted::OfUser);
+        let words = words.iter().map(|word| on_host(word, &places)).collect();
+        let mut words = fence.gated(words).into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
-            .args(words.iter().skip(1).map(|word| on_host(word, &places)))
+            .args(words)
             .current_dir(spec.tree.written())
             .env_clear()
             .env("HOME", home)
@@ -92,6 +102,10 @@ impl Sandbox for Unisolated {
         Ok("none: no isolation, agents have all rights of the server's user".to_owned())
     }
 
+    fn unenforced(&self) -> Vec<Unenforced> {
+        self.fences.unenforced()
+    }
+
     fn owner(&self) -> Option<(u32, u32)> {
         None
     }
@@ -99,25 +113,69 @@ impl Sandbox for Unisolated {
     async fn run(
         &self,
         spec: &Spec,
-        _door: Option<&dyn Door>,
+        door: Option<&dyn Door>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
-        spec::check(spec)?;
+        let mut spec = spec::checked(spec, door)?;
+        match &spec.tree {
+            Tree::Plain(_) => {}
+            Tree::Layered(_) => {
+                return Err(Fault::permanent(
+                    "start the command",
+                    "the backend none cannot show a tree in layers",
+                ));
+            }
+        }
+        if let Some(door) = door {
+            let address = open(door).map_err(|error| Fault::io("open the door", &error))?;
+            for value in spec.env.values_mut() {
+                *value = with_door_at(value, &address);
+            }
+        }
+        let spec = &spec;
         let home = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|error| Fault::io("make a home directory", &error))?;
+        let fence = self.fences.around(spec)?;
         let command = self
-            .command(spec, home.path())
+            .command(spec, &fence, home.path())
             .map_err(|error| Fault::io("find the job's directories", &error))?;
-        let watched = process::watch(command, None, (spec, cancel), self.clock.as_ref()).await?;
+        let bounds = (spec, cancel, &fence);
+        let watched = process::watch(command, None, bounds, self.clock.as_ref()).await?;
         let ending = match watched.stop {
             Stop::Itself(status) => ending(status),
             Stop::TimedOut => Ending::TimedOut,
             Stop::Cancelled => Ending::Cancelled,
+            Stop::DiskFull => Ending::DiskFull,
         };
-        Ok(watched.outcome(ending))
+        let lacked_memory = fence.close().await;
+        Ok(watched.outcome(if lacked_memory {
+            without_memory(ending)
+        } else {
+            ending
+        }))
     }
+}
+
+/// Has the door served at a free port of the host, and returns its address.
+fn open(door: &dyn Door) -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    door.serve(listener)?;
+    Ok(address)
+}
+
+/// Puts `address` in the place of the door's address inside.
+fn with_door_at(text: &str, address: &str) -> String {
+    let mut parts = text.split(INSIDE_DOOR);
+    let mut moved = parts.next().unwrap_or_default().to_owned();
+    for after in parts {
+        let other_port = after.starts_with(|digit: char| digit.is_ascii_digit());
+        moved.push_str(if other_port { INSIDE_DOOR } else { address });
+        moved.push_str(after);
+    }
+    moved
 }
 
 fn ending(status: ExitStatus) -> Ending {
@@ -178,6 +236,21 @@ fn in_name(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_door_is_where_it_listens() {
+        for (inside, outside) in [
+            (
+                "http://127.0.0.1:8790/anthropic",
+                "http://127.0.0.1:4/anthropic",
+            ),
+            ("127.0.0.1:8790,127.0.0.1:8790", "127.0.0.1:4,127.0.0.1:4"),
+            ("127.0.0.1:87901", "127.0.0.1:87901"),
+            ("", ""),
+        ] {
+            assert_eq!(with_door_at(inside, "127.0.0.1:4"), outside);
+        }
+    }
 
     #[test]
     fn paths_inside_become_paths_of_the_host() {
