@@ -13,6 +13,7 @@
 mod child;
 mod figures;
 mod footprint;
+mod gateway;
 mod github;
 mod intake;
 mod job;
@@ -39,6 +40,14 @@ enum What {
     Footprint(Footprint),
     /// From a delivery to a pull request.
     Job(Job),
+    /// First byte, throughput and memory of model calls.
+    Gateway(Gateway),
+    /// The process that the one above looks at.
+    #[command(hide = true)]
+    GatewayAlone {
+        /// The port of the endpoint.
+        endpoint: u16,
+    },
     /// Start of a sandbox.
     Sandbox(Sandbox),
 }
@@ -78,6 +87,21 @@ struct Job {
 }
 
 #[derive(clap::Args)]
+struct Gateway {
+    /// Calls whose first byte is waited for.
+    #[arg(long, default_value_t = 2_000)]
+    calls: usize,
+    /// Megabytes that one answer has.
+    #[arg(long, default_value_t = 1_000)]
+    megabytes: usize,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Streams that are open at once.
+    #[arg(long, default_value_t = 200)]
+    streams: usize,
+}
+
+#[derive(clap::Args)]
 struct Sandbox {
     #[arg(long, default_value_t = 100)]
     rounds: usize,
@@ -109,6 +133,8 @@ async fn main() {
         Some(What::Intake(args)) => intake::run(&args).await,
         Some(What::Footprint(args)) => footprint::run(&args).await,
         Some(What::Job(args)) => job::run(&args).await,
+        Some(What::Gateway(args)) => gateway::run(&args).await,
+        Some(What::GatewayAlone { endpoint }) => gateway::alone(endpoint).await,
         Some(What::Sandbox(args)) => sandbox::run(&args).await,
         None => everything().await,
     }

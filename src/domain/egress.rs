@@ -86,7 +86,7 @@ impl Target {
     /// # Errors
     /// Says what is wrong with it.
     pub fn parse(authority: &str) -> Result<Self, BlockReason> {
-        if authority.contains('@') {
+        if authority.contains(['@', '/']) {
             return Err(BlockReason::Malformed);
         }
         if authority.starts_with('[') {
@@ -211,6 +211,7 @@ mod tests {
             "user@allowed.test:443",
             "user:secret@allowed.test:443",
             "[::1]@allowed.test:443",
+            "http://allowed.test:443/",
             "allowed.test..:443",
             "..:443",
             "allowed.test\0.evil.test:443",

@@ -218,9 +218,15 @@ impl Tokens {
     }
 }
 
-/// Returns a text of the sandbox as it may be shown: ASCII that is seen, and not too much of it.
+/// Returns a text of the sandbox as it may be shown: ASCII in one line, and not too much of it.
 fn printable(text: &str) -> String {
-    let seen = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    let seen = |c: char| {
+        if c.is_ascii_graphic() || c == ' ' {
+            c
+        } else {
+            '?'
+        }
+    };
     text.chars().take(LONGEST).map(seen).collect()
 }
 

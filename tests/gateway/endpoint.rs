@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -52,13 +53,22 @@ impl Answer {
 }
 
 /// The body of an answer, piece by piece.
-pub(crate) struct Script(mpsc::UnboundedReceiver<Result<Bytes, std::io::Error>>);
+pub(crate) struct Script {
+    pieces: mpsc::UnboundedReceiver<Result<Bytes, std::io::Error>>,
+    /// Bytes that went out so far.
+    pub(crate) taken: Arc<AtomicUsize>,
+}
 
 impl Script {
     /// Returns a body that a test goes on to write.
     pub(crate) fn live() -> (Pieces, Self) {
         let (send, receive) = mpsc::unbounded_channel();
-        (send, Self(receive))
+        let taken = Arc::default();
+        let script = Self {
+            pieces: receive,
+            taken,
+        };
+        (send, script)
     }
 
     fn of(pieces: &[&str]) -> Self {
@@ -79,9 +89,13 @@ impl Body for Script {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        self.0
-            .poll_recv(context)
-            .map(|piece| Some(piece?.map(Frame::data)))
+        let Poll::Ready(piece) = self.pieces.poll_recv(context) else {
+            return Poll::Pending;
+        };
+        if let Some(Ok(bytes)) = &piece {
+            self.taken.fetch_add(bytes.len(), Ordering::Relaxed);
+        }
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 }
 
@@ -111,7 +125,7 @@ impl Server {
                     let (seen, script) = (seen.clone(), script.clone());
                     async move {
                         let (head, body) = request.into_parts();
-                        let body = body.collect().await.map(|body| body.to_bytes());
+                        let body = body.collect().await.map(Collected::to_bytes);
                         let request = Request::from_parts(head, body.unwrap_or_default());
                         let answer = script(&request);
                         seen.lock().unwrap().push(request);

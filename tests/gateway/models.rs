@@ -251,7 +251,11 @@ async fn a_call_without_the_jobs_key_or_to_anything_else_is_refused() {
         .iter()
         .map(|b| (b.place.as_str(), b.reason, b.count))
         .collect();
-    assert_eq!(blocked, [("anthropic/dear", BlockReason::Model, 2)]);
+    let expected = [
+        ("anthropic/dear", BlockReason::Model, 2),
+        ("anthropic/mcp_servers", BlockReason::NotAllowed, 1),
+    ];
+    assert_eq!(blocked, expected);
 }
 
 #[tokio::test]

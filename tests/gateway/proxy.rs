@@ -1,6 +1,6 @@
 //! Tunnels: only to hosts that may be reached, only for TLS that names them, only so much.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,7 +164,7 @@ async fn nothing_but_tls_for_the_same_host_passes() {
         ),
         (b"SSH-2.0-x\r\n".to_vec(), "another protocol"),
         (
-            [&[22, 3, 1, 0xff, 0xff][..], &[1; 100_000]].concat(),
+            [&[22, 3, 1, 0xff, 0xff][..], &vec![1; 100_000]].concat(),
             "no end",
         ),
         (vec![22, 3, 1, 0, 0], "an empty record"),
@@ -219,35 +219,20 @@ async fn hosts_off_the_list_and_addresses_in_any_notation_are_refused() {
         ("mapped.test:443", Private),
         ("local.test:443", Private),
     ];
-    let mut expected: BTreeMap<(&str, &str), ()> = BTreeMap::new();
-    for (target, reason) in &table {
+    for (target, _) in &table {
         let (_, status) = connect(&inside, target).await;
         assert_eq!(status, "403", "{target}");
-        expected.insert((target, name(*reason)), ());
     }
     let (_, status) = connect(&inside, "gone.test:443").await;
     assert_eq!(status, "502", "it has no address");
     let log = bed.network.log.lock().unwrap().join("\n");
     assert!(!log.contains("connect"), "nothing was connected to: {log}");
     let traffic = inside.door.close().await;
-    let told: BTreeMap<_, _> = traffic
-        .blocked
-        .iter()
-        .map(|b| ((b.place.as_str(), name(b.reason)), ()))
+    let told: BTreeSet<_> = blocked(&traffic)
+        .into_iter()
+        .map(|(place, reason, _)| (place, reason))
         .collect();
-    assert_eq!(told, expected);
-}
-
-fn name(reason: BlockReason) -> &'static str {
-    match reason {
-        BlockReason::NotAllowed => "not allowed",
-        BlockReason::Literal => "literal",
-        BlockReason::Private => "private",
-        BlockReason::Port => "port",
-        BlockReason::Malformed => "malformed",
-        BlockReason::Bytes => "bytes",
-        BlockReason::Model => "model",
-    }
+    assert_eq!(told, BTreeSet::from(table));
 }
 
 #[tokio::test]

@@ -42,24 +42,31 @@ async fn every_piece_arrives_before_the_next_is_written() {
 
 #[tokio::test]
 async fn whoever_does_not_read_is_not_written_to() {
-    let (server, writers) = live().await;
+    let (writer, script) = Script::live();
+    let taken = script.taken.clone();
+    let script = Mutex::new(Some(script));
+    let server = Server::start(move |_| Answer::live(script.lock().unwrap().take().unwrap())).await;
     let bed = Bed::before(&server);
     let inside = bed.open(pass(&[])).await;
     let answer = inside.post(MESSAGES, CALL).await;
-    let writer = writers.lock().unwrap().pop().unwrap();
-    let piece = bytes::Bytes::from(vec![b'\n'; 1 << 20]);
-    for _ in 0..200 {
+    let piece = bytes::Bytes::from(vec![b'\n'; 256 << 10]);
+    for _ in 0..256 {
         writer.send(Ok(piece.clone())).unwrap();
     }
     drop(writer);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    // Were it held in the gateway, this process would have grown by it; it comes when it is read.
+    // Long enough to take all of it, were nobody to wait for the reader.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let taken = taken.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(
+        taken < 32 << 20,
+        "{taken} of 64 MiB were taken; the kernel holds a few"
+    );
     let mut body = answer.into_body();
     let mut read = 0;
     while let Some(frame) = body.frame().await {
         read += frame.unwrap().into_data().unwrap().len();
     }
-    assert_eq!(read, 200 << 20);
+    assert_eq!(read, 64 << 20);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(crate) trait Watch: Send + Unpin {
 }
 
 /// A body that is watched.
-pub(crate) struct Watched<W> {
+struct Watched<W> {
     inner: Incoming,
     watch: W,
     silence: Duration,
@@ -43,21 +43,19 @@ pub(crate) struct Watched<W> {
     waiting: bool,
 }
 
-impl<W: Watch + 'static> Watched<W> {
-    /// Watches `inner`, which may be silent for so long.
-    pub(crate) fn new(inner: Incoming, watch: W, silence: Duration) -> AnyBody {
-        let mut watched = Self {
-            inner,
-            watch,
-            silence,
-            patience: Box::pin(tokio::time::sleep(silence)),
-            waiting: false,
-        };
-        if watched.inner.is_end_stream() {
-            watched.watch.end(End::Whole);
-        }
-        watched.boxed_unsync()
+/// Watches `inner`, which may be silent for so long.
+pub(crate) fn watched<W: Watch + 'static>(inner: Incoming, watch: W, silence: Duration) -> AnyBody {
+    let mut watched = Watched {
+        inner,
+        watch,
+        silence,
+        patience: Box::pin(tokio::time::sleep(silence)),
+        waiting: false,
+    };
+    if watched.inner.is_end_stream() {
+        watched.watch.end(End::Whole);
     }
+    watched.boxed_unsync()
 }
 
 impl<W: Watch> Body for Watched<W> {

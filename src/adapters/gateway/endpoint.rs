@@ -49,6 +49,11 @@ impl Upstream {
         })
     }
 
+    /// Returns whether it is called by HTTPS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
     /// Returns the model that a request may use under this name.
     pub(crate) fn model(&self, name: &str) -> Option<&Model> {
         let named = self.models.get(name).filter(|_| name != REST);

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
-use crate::adapters::gateway::body::{AnyBody, Watch, Watched, whole};
+use crate::adapters::gateway::body::{AnyBody, Watch, watched, whole};
 use crate::adapters::gateway::endpoint::Upstream;
 use crate::adapters::gateway::headers;
 use crate::adapters::gateway::meter::Meter;
@@ -61,8 +62,16 @@ async fn passed(
     }
     let path = || Refusal::Path(shown(below));
     let call = route::call(upstream.api, &head.method, below).ok_or_else(path)?;
-    let json = collect(body, pass).await?;
-    let asked = wire::read(&call, &json)?;
+    // Until its answer begins.
+    let (json, _room) = collect(body, pass).await?;
+    let asked = wire::read(&call, &json).inspect_err(|refusal| {
+        if let Refusal::Outside(what) = refusal {
+            pass.block(
+                &format!("{}/{what}", upstream.name),
+                BlockReason::NotAllowed,
+            );
+        }
+    })?;
     let (json, ticket) = match asked {
         Some(asked) => {
             let ticket = admit(&asked, call.is_priced(), pass, upstream).await?;
@@ -78,15 +87,30 @@ async fn passed(
     send(sent, ticket, pass, upstream).await
 }
 
-/// Reads the body of a call, within bounds.
-async fn collect(body: Incoming, pass: &Pass) -> Result<Bytes, Refusal> {
+/// Reads the body of a call, within bounds: its own, and that of all bodies of the pass.
+async fn collect(body: Incoming, pass: &Pass) -> Result<(Bytes, SemaphorePermit<'_>), Refusal> {
     let bounds = &pass.house.settings.bounds;
-    let read = Limited::new(body, bounds.body_bytes).collect();
-    match timeout(bounds.silence, read).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::Long(bounds.body_bytes)),
-        Ok(Err(_)) | Err(_) => Err(Refusal::Malformed("its body broke off".to_owned())),
+    let long = || Refusal::Long(bounds.body_bytes);
+    let broken = |what: &str| Refusal::Malformed(what.to_owned());
+    let most = match body.size_hint().upper() {
+        Some(length) => u32::try_from(length).map_err(|_| long())?,
+        None => bounds.body_bytes,
+    };
+    if most > bounds.body_bytes {
+        return Err(long());
     }
+    let read = async {
+        let room = pass.room.acquire_many(most).await;
+        let room = room.map_err(|_| broken("the door is closed"))?;
+        match Limited::new(body, most as usize).collect().await {
+            Ok(body) => Ok((body.to_bytes(), room)),
+            Err(error) if error.is::<LengthLimitError>() => Err(long()),
+            Err(_) => Err(broken("its body broke off")),
+        }
+    };
+    timeout(bounds.silence, read)
+        .await
+        .unwrap_or_else(|_| Err(broken("its body did not come in time")))
 }
 
 /// Admits a call, and sets aside what it can cost when it costs something.
@@ -157,9 +181,9 @@ async fn send(
     let mut response = Response::new(match ticket {
         Some(ticket) => {
             let meter = Meter::new(upstream.api, is_stream(&head.headers));
-            Watched::new(body, Metered { meter, ticket }, silence)
+            watched(body, Metered { meter, ticket }, silence)
         }
-        None => Watched::new(body, Unpriced, silence),
+        None => watched(body, Unpriced, silence),
     });
     *response.status_mut() = head.status;
     *response.headers_mut() = headers::answered(&head.headers);

@@ -1,15 +1,17 @@
 //! What all passes share: endpoints, the way to them, and the book of what is spent.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Notify;
 
 use crate::adapters::gateway::endpoint::Upstream;
@@ -23,7 +25,7 @@ use crate::ports::gateway::Ledger;
 /// What one connection to an endpoint reads ahead, at most.
 const READ_AHEAD: usize = 64 * 1024;
 /// How long an unused connection to an endpoint is kept.
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT: Duration = Duration::from_mins(1);
 
 /// What all passes share.
 pub(crate) struct House {
@@ -47,8 +49,11 @@ impl House {
             .endpoints
             .iter()
             .map(|(name, endpoint)| Ok((name.clone(), Arc::new(Upstream::new(name, endpoint)?))))
-            .collect::<Result<_, InvalidSettings>>()?;
-        let client = client(settings.bounds.connect)?;
+            .collect::<Result<BTreeMap<_, _>, InvalidSettings>>()?;
+        let secure = upstreams
+            .values()
+            .any(|upstream: &Arc<Upstream>| upstream.is_secure());
+        let client = client(settings.bounds.connect, secure)?;
         Ok(Self {
             settings,
             upstreams,
@@ -117,18 +122,27 @@ impl Drop for Seat {
     }
 }
 
-/// Returns the way to the endpoints: HTTPS with the system's certificates, or plain HTTP where the
-/// operator's own URL says so.
+/// Returns the way to the endpoints: HTTPS with the system's certificates, which are only read when
+/// an endpoint needs them, or plain HTTP where the operator's own URL says so.
 fn client(
     connect: Duration,
+    secure: bool,
 ) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, InvalidSettings> {
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(connect));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| InvalidSettings::Roots(io::Error::other(error)))?;
+    let tls = if secure {
+        tls.with_native_roots().map_err(InvalidSettings::Roots)?
+    } else {
+        tls.with_root_certificates(RootCertStore::empty())
+    };
     let https = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
-        .map_err(InvalidSettings::Roots)?
+        .with_tls_config(tls.with_no_client_auth())
         .https_or_http()
         .enable_http1()
         .wrap_connector(http);

@@ -46,25 +46,27 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 /// By IANA's registry of special-purpose addresses.
 fn public_v4(address: Ipv4Addr) -> bool {
-    let octets = address.octets();
-    !matches!(
-        octets,
-        [0 | 10 | 127, ..]            // this network, private, loopback
-            | [100, 64..=127, ..]     // carrier-grade NAT
-            | [169, 254, ..]          // link-local, metadata services
-            | [172, 16..=31, ..]      // private
-            | [192, 0, 0 | 2, _]      // protocols, documentation
-            | [192, 31, 196, _]       // AS112
-            | [192, 52, 193, _]       // AMT
-            | [192, 88, 99, _]        // 6to4 relays
-            | [192, 168, ..]          // private
-            | [192, 175, 48, _]       // AS112
-            | [198, 18 | 19, ..]      // benchmarks
-            | [198, 51, 100, _]       // documentation
-            | [203, 0, 113, _]        // documentation
-            | [168, 63, 129, 16]      // Azure's host, from every machine there
-            | [224..=255, ..] // multicast, reserved, broadcast
-    )
+    match address.octets() {
+        // This network, private, loopback.
+        [0 | 10 | 127, ..] => false,
+        // Carrier-grade NAT.
+        [100, 64..=127, ..] => false,
+        // Azure's host, from every machine there.
+        [168, 63, 129, 16] => false,
+        // Link-local, and the metadata services of clouds.
+        [169, 254, ..] => false,
+        // Private.
+        [172, 16..=31, ..] | [192, 168, ..] => false,
+        // Protocols, documentation.
+        [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => false,
+        // AS112, AMT, relays of 6to4.
+        [192, 31, 196, _] | [192, 175, 48, _] | [192, 52, 193, _] | [192, 88, 99, _] => false,
+        // Benchmarks.
+        [198, 18 | 19, ..] => false,
+        // Multicast, reserved, broadcast.
+        [224..=255, ..] => false,
+        _ => true,
+    }
 }
 
 fn public_v6(address: Ipv6Addr) -> bool {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +36,8 @@ pub(crate) struct Pass {
     exhausted: CancellationToken,
     traffic: Mutex<Traffic>,
     left: Mutex<u64>,
+    /// Bytes of bodies that may still be held.
+    pub(crate) room: Semaphore,
     _seat: Seat,
 }
 
@@ -54,6 +56,7 @@ impl Pass {
             exhausted: CancellationToken::new(),
             traffic: Mutex::default(),
             left: Mutex::new(pass.egress_bytes),
+            room: Semaphore::new(2 * house.settings.bounds.body_bytes as usize),
             _seat: Seat::take(house, &pass.caps),
             caps: pass.caps,
         }

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use crate::adapters::gateway::body::{AnyBody, Watch, Watched};
+use crate::adapters::gateway::body::{AnyBody, Watch, watched};
 use crate::adapters::gateway::headers;
 use crate::adapters::gateway::passage::Pass;
 use crate::adapters::gateway::reach::{self, Unreached};
@@ -73,7 +73,7 @@ async fn passed(
         host: name.to_owned(),
         pass: pass.clone(),
     };
-    let mut response = Response::new(Watched::new(body, counted, silence));
+    let mut response = Response::new(watched(body, counted, silence));
     *response.status_mut() = head.status;
     *response.headers_mut() = headers::end_to_end(&head.headers);
     Ok(response)

@@ -49,8 +49,9 @@ pub struct Endpoint {
 pub struct Bounds {
     /// Connections from inside at once; further ones wait to be accepted.
     pub connections: usize,
-    /// Longest body of a model call, in bytes.
-    pub body_bytes: usize,
+    /// Longest body of a model call, in bytes. Bodies of twice that are held at once; further ones
+    /// wait.
+    pub body_bytes: u32,
     /// How long the head of a request may take, and a connection idle between requests.
     pub head: Duration,
     /// How long a connection to another host may take, its name's resolution included.
@@ -67,7 +68,7 @@ impl Default for Bounds {
             head: Duration::from_secs(30),
             connect: Duration::from_secs(15),
             // Models think for minutes before the first byte.
-            silence: Duration::from_secs(600),
+            silence: Duration::from_mins(10),
         }
     }
 }
@@ -88,7 +89,4 @@ pub enum InvalidSettings {
     /// The system's certificates cannot be read.
     #[error("cannot read the system's root certificates: {0}; install ca-certificates")]
     Roots(std::io::Error),
-    /// The system gives no randomness.
-    #[error("the system gives no random numbers")]
-    Random,
 }

@@ -91,7 +91,7 @@ impl Counts {
             Value::Number(number) => self.number(api, keys, number),
             Value::Text(text) => self.last |= api == Api::Gemini && ends(keys, text),
             Value::Word(word) => {
-                self.last |= api == Api::OpenAi && place.is_empty() && word == b"DONE"
+                self.last |= api == Api::OpenAi && place.is_empty() && word == b"DONE";
             }
         }
     }
@@ -127,10 +127,9 @@ impl Counts {
     }
 
     fn open_ai(&mut self, keys: [&[u8]; 4]) -> Option<&mut u64> {
-        let (name, detail) = match keys {
-            // Responses, as the last event of a stream.
-            [b"response", b"usage", name, detail] | [b"usage", name, detail, b""] => (name, detail),
-            _ => return None,
+        // The first as the last event of a stream of Responses has it.
+        let ([b"response", b"usage", name, detail] | [b"usage", name, detail, b""]) = keys else {
+            return None;
         };
         match (name, detail) {
             (b"prompt_tokens" | b"input_tokens", b"") => Some(&mut self.read),

@@ -1,11 +1,10 @@
 //! Gemini's `generateContent`: what a request says of its size and its reach. Its model is in the
 //! path.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::adapters::gateway::wire::members::members;
 use crate::adapters::gateway::wire::parts::Many;
 use crate::adapters::gateway::wire::refusal::Refusal;
 use crate::adapters::gateway::wire::request::{Asked, Body, Reach};
@@ -124,13 +123,12 @@ fn look(content: &Content, reach: &mut Reach) {
 
 /// Names a tool that is more than functions which the agent runs itself.
 fn outside(tool: &[u8]) -> Option<String> {
-    let Ok(members) = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(tool) else {
+    let functions = ["functionDeclarations", "function_declarations"];
+    let Some(members) = members(tool) else {
         return Some("a tool that cannot be read".to_owned());
     };
-    let functions = ["functionDeclarations", "function_declarations"];
-    members
-        .into_keys()
-        .find(|key| !functions.contains(&key.as_str()))
+    let mut keys = members.into_iter().map(|member| member.key);
+    keys.find(|key| !functions.contains(&key.as_str()))
 }
 
 #[cfg(test)]

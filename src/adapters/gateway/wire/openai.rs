@@ -12,7 +12,7 @@ use crate::adapters::gateway::wire::request::{Asked, Body, Reach, kind};
 use crate::domain::metering::Size;
 
 /// The members that are read here, and so must not come in a second spelling.
-const READ: [&str; 20] = [
+const READ: [&str; 19] = [
     "model",
     "stream",
     "stream_options",
@@ -32,7 +32,6 @@ const READ: [&str; 20] = [
     "prompt",
     "background",
     "audio",
-    "plugins",
 ];
 
 /// Chat Completions and Responses share most; the rest does no harm where it means nothing.
@@ -62,7 +61,6 @@ struct Request<'a> {
     previous_response_id: Option<IgnoredAny>,
     conversation: Option<IgnoredAny>,
     prompt: Option<IgnoredAny>,
-    plugins: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +156,6 @@ fn reach(request: &Request<'_>) -> Result<u64, Refusal> {
         ),
         (request.conversation.is_some(), "conversation"),
         (request.prompt.is_some(), "prompt"),
-        (request.plugins.is_some(), "plugins"),
         (request.background == Some(true), "background"),
     ] {
         if there {
@@ -216,16 +213,34 @@ fn price(request: &Request<'_>) -> Result<(), Refusal> {
 /// Names a tool that the agent does not run itself: the provider's own reach from its machines to
 /// wherever the model says.
 fn outside(tool: &[u8]) -> Option<String> {
-    const INSIDE: [&str; 6] = [
+    const INSIDE: [&str; 5] = [
         "function",
         "custom",
         "local_shell",
         "apply_patch",
-        "namespace",
         "tool_search",
     ];
     let kind = kind(tool)?;
-    (!INSIDE.contains(&kind.as_str())).then_some(kind)
+    let inside = INSIDE.contains(&kind.as_str()) || (kind == "namespace" && is_of_functions(tool));
+    (!inside).then_some(kind)
+}
+
+/// Whether a group of tools has none but the agent's own.
+fn is_of_functions(group: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Group<'a> {
+        #[serde(borrow)]
+        tools: Vec<Tool<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Tool<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Cow<'a, str>,
+    }
+    serde_json::from_slice::<Group<'_>>(group).is_ok_and(|group| {
+        let mut tools = group.tools.iter();
+        tools.all(|tool| matches!(tool.kind.as_ref(), "function" | "custom"))
+    })
 }
 
 #[cfg(test)]
@@ -289,6 +304,8 @@ mod tests {
             r#""conversation":"c""#,
             r#""prompt":{"id":"p"}"#,
             r#""background":true"#,
+            r#""models":["dear"]"#,
+            r#""search_parameters":{"mode":"on"}"#,
             r#""input":[{"type":"item_reference","id":"i"}]"#,
             r#""input":[{"content":[{"type":"input_image","image_url":"https://evil.test"}]}]"#,
             r#""input":[{"content":[{"type":"input_image","file_id":"f"}]}]"#,
@@ -334,6 +351,11 @@ mod tests {
         ] {
             assert_eq!(sent(alone, Kind::Responses), left);
         }
+        let groups = r#"{"tools":[{"type":"namespace","tools":[{"type":"function"}]},{"type":"namespace","tools":[{"type":"mcp"}]}],"model":"m"}"#;
+        assert_eq!(
+            sent(groups, Kind::Responses),
+            r#"{"tools":[{"type":"namespace","tools":[{"type":"function"}]}],"model":"m"}"#
+        );
         let both = r#"{"tools":[{"type":"mcp"}],"model":"m","stream":true}"#;
         assert_eq!(
             sent(both, Kind::Chat),

@@ -40,7 +40,7 @@ pub(crate) enum Refusal {
     Price(&'static str),
     /// The request is too long.
     #[error("the request is longer than the {0} bytes that the gateway passes on")]
-    Long(usize),
+    Long(u32),
     /// It could have passed a budget.
     #[error("{}", over(.0))]
     Budget(Box<Exceeded>),

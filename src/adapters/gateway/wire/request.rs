@@ -10,6 +10,20 @@ use crate::adapters::gateway::wire::members::{self, Member};
 use crate::adapters::gateway::wire::refusal::Refusal;
 use crate::domain::metering::Size;
 
+/// Members by which routers and compatible servers take another model than the one that is named,
+/// reach for the web, or call another server. The APIs themselves know none of them.
+const ELSEWHERE: [&str; 9] = [
+    "models",
+    "fallbacks",
+    "preset",
+    "plugins",
+    "api_base",
+    "base_url",
+    "search_parameters",
+    "enable_search",
+    "web_search",
+];
+
 /// What a request asks for.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -70,6 +84,10 @@ impl<'a> Body<'a> {
         if twice || respelt {
             let what = "a member is there twice, or in another spelling";
             return Err(Refusal::Malformed(what.to_owned()));
+        }
+        let elsewhere = |name: &&&str| keys.iter().any(|key| key.eq_ignore_ascii_case(name));
+        if let Some(name) = ELSEWHERE.iter().find(elsewhere) {
+            return Err(Refusal::Outside(name));
         }
         Ok(Self {
             json,
