@@ -75,7 +75,7 @@ pub enum Entry {
     /// The base was chosen and the brief written.
     Briefed(Briefed),
     /// The agent ran.
-    Ran(Ran),
+    Ran(Box<Ran>),
     /// The checkout was read.
     Harvested(Harvested),
     /// The checks ran on the harvested tree.
@@ -241,7 +241,7 @@ impl Progress {
             }
             Entry::Ran(ran) => {
                 self.traffic = ran.traffic.clone();
-                self.ran = Some(ran);
+                self.ran = Some(*ran);
             }
             Entry::Harvested(harvested) => self.harvested = Some(harvested),
             Entry::Checked { evidence, traffic } => {

@@ -216,7 +216,7 @@ fn within_reach(policy: &Policy, reach: &Reach) -> Result<(), Problem> {
     if beyond.is_empty() {
         return Ok(());
     }
-    let hosts: Vec<_> = beyond.iter().map(|host| host.to_string()).collect();
+    let hosts: Vec<_> = beyond.iter().map(ToString::to_string).collect();
     Err(Problem::Person(unreachable_hosts(&hosts)))
 }
 

@@ -46,13 +46,13 @@ impl Attempt<'_> {
             .await?;
         self.checkout = Some(checkout.clone());
         if self.is_cancelled() {
-            return Ok(Entry::Ran(self.ran(None, None)));
+            return Ok(self.ran(None, None));
         }
         let room = self.room(&briefing.policy, checkout.tree.clone())?;
         for command in &briefing.policy.setup {
             let evidence = self.command(command, &room, "setup.log").await?;
             if !evidence.ending.succeeded() {
-                return Ok(Entry::Ran(self.ran(None, Some(evidence))));
+                return Ok(self.ran(None, Some(evidence)));
             }
         }
         let (agent, input) = match &briefing.chosen {
@@ -77,10 +77,10 @@ impl Attempt<'_> {
         let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
         let run = way.during(run).await;
         self.passed(way).await;
-        Ok(Entry::Ran(self.ran(Some(run?), None)))
+        Ok(self.ran(Some(run?), None))
     }
 
-    fn ran(&mut self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
+    fn ran(&mut self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Entry {
         let stopped = Outcome {
             ending: Ending::Cancelled,
             took: Span::ZERO,
@@ -90,7 +90,7 @@ impl Attempt<'_> {
         };
         let ending = failed_setup.as_ref().map(|evidence| evidence.ending);
         let (outcome, claim) = run.map_or((stopped, None), |run| (run.outcome, run.claim));
-        Ran {
+        Entry::Ran(Box::new(Ran {
             ending: ending.unwrap_or(outcome.ending),
             took: outcome.took,
             log_digest: outcome.log_digest,
@@ -100,7 +100,7 @@ impl Attempt<'_> {
             claim,
             sandbox: self.ctx.sandbox.name().to_owned(),
             traffic: std::mem::take(&mut self.traffic),
-        }
+        }))
     }
 
     /// Returns what commands on `tree` run with.

@@ -103,7 +103,7 @@ const fn usual_url(api: Api) -> &'static str {
 }
 
 /// What one source says of budgets.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BudgetLayer {
     job: Option<Usd>,
     task: Option<Usd>,

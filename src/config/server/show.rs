@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::config::server::{Agent, Backend, Endpoint, Secret, ServerSettings};
+use crate::config::server::{Agent, Backend, Endpoint, Limits, Secret, ServerSettings};
 use crate::domain::model::Prices;
 use crate::domain::money::Usd;
 use crate::domain::reach::Reach;
+use crate::domain::spend::Budgets;
+use crate::domain::time::Span;
 
 impl ServerSettings {
     /// Returns the settings as they are in force, as TOML. No secret is in it.
@@ -24,8 +26,6 @@ impl ServerSettings {
         let text = |text: &str| Some(toml::Value::String(text.to_owned()));
         let path = |path: &std::path::Path| text(&path.display().to_string());
         let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
-        let minutes = |span: crate::domain::time::Span| whole(span.as_millis() / 60_000);
-        let mib = |bytes: u64| whole(bytes / (1024 * 1024));
         section(
             "server",
             &[
@@ -102,34 +102,8 @@ impl ServerSettings {
         for (name, agent) in &self.agents {
             section(&format!("agents.{name}"), &agent_keys(agent));
         }
-        let budget = &self.budget;
-        section(
-            "budget",
-            &[
-                ("job_usd", dollars(budget.job)),
-                ("task_usd", dollars(budget.task)),
-                ("repository_day_usd", dollars(budget.repository_day)),
-                ("person_day_usd", dollars(budget.person_day)),
-                ("day_usd", dollars(budget.day)),
-            ],
-        );
-        let limits = &self.limits;
-        section(
-            "limits",
-            &[
-                ("timeout_minutes", minutes(limits.timeout)),
-                ("fetch_minutes", minutes(limits.fetch)),
-                ("output_mib", mib(limits.output_bytes)),
-                ("file_mib", mib(limits.file_bytes)),
-                ("processes", whole(limits.processes)),
-                ("egress_mib", mib(limits.egress_bytes)),
-                ("memory_mib", mib(limits.memory_bytes)),
-                ("cpus", limits.milli_cpus.map(cpus)),
-                ("disk_mib", mib(limits.disk_bytes)),
-                ("changed_file_mib", mib(limits.changed_file_bytes)),
-                ("changed_files", whole(limits.changed_files)),
-            ],
-        );
+        section("budget", &budget_keys(&self.budget));
+        section("limits", &limit_keys(&self.limits));
         out
     }
 }
@@ -220,6 +194,35 @@ fn price_keys(prices: &Prices) -> Keys {
         ("cache_write", dollars(prices.cache_write)),
         ("output", dollars(prices.output)),
         ("reasoning", prices.reasoning.and_then(dollars)),
+    ]
+}
+
+fn budget_keys(budget: &Budgets) -> Keys {
+    vec![
+        ("job_usd", dollars(budget.job)),
+        ("task_usd", dollars(budget.task)),
+        ("repository_day_usd", dollars(budget.repository_day)),
+        ("person_day_usd", dollars(budget.person_day)),
+        ("day_usd", dollars(budget.day)),
+    ]
+}
+
+fn limit_keys(limits: &Limits) -> Keys {
+    let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
+    let minutes = |span: Span| whole(span.as_millis() / 60_000);
+    let mib = |bytes: u64| whole(bytes / (1024 * 1024));
+    vec![
+        ("timeout_minutes", minutes(limits.timeout)),
+        ("fetch_minutes", minutes(limits.fetch)),
+        ("output_mib", mib(limits.output_bytes)),
+        ("file_mib", mib(limits.file_bytes)),
+        ("processes", whole(limits.processes)),
+        ("egress_mib", mib(limits.egress_bytes)),
+        ("memory_mib", mib(limits.memory_bytes)),
+        ("cpus", limits.milli_cpus.map(cpus)),
+        ("disk_mib", mib(limits.disk_bytes)),
+        ("changed_file_mib", mib(limits.changed_file_bytes)),
+        ("changed_files", whole(limits.changed_files)),
     ]
 }
 
