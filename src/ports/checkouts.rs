@@ -111,4 +111,6 @@ pub struct Place<'a> {
     pub job: &'a Path,
     /// User and group id for the files, when they differ from the server's.
     pub owner: Option<(u32, u32)>,
+    /// Whether whoever shows the tree can show layers; without, every file is written anew.
+    pub layers: bool,
 }

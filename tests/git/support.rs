@@ -94,6 +94,7 @@ impl World {
         Place {
             job: &self.job,
             owner: None,
+            layers: false,
         }
     }
 

@@ -1,14 +1,9 @@
 //! Bare mirrors, one a repository: what every checkout of it borrows its objects from.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use rustix::fs::FlockOperation;
 
 use crate::adapters::git::address::Address;
 use crate::adapters::git::blocking::blocking;
@@ -20,6 +15,7 @@ use crate::adapters::git::removal;
 use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::skeleton;
 use crate::adapters::git::trouble::{Kind, Trouble};
+use crate::adapters::git::turn::{Turn, Turns};
 use crate::domain::ids::RepoId;
 use crate::ports::checkouts::Remote;
 use crate::ports::fault::{Class, Fault};
@@ -39,22 +35,15 @@ const TRUSTING: &str = "--upload-pack=git -c safe.directory=* upload-pack";
 pub(crate) struct Mirrors {
     dir: PathBuf,
     limit: Duration,
-    turns: Mutex<HashMap<RepoId, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-/// The right to change one mirror: against other tasks of this server, and against other servers
-/// on the same directory. The system lets go of a dead process's lock.
-struct Turn {
-    _task: tokio::sync::OwnedMutexGuard<()>,
-    _process: OwnedFd,
+    turns: Turns,
 }
 
 impl Mirrors {
     pub(crate) fn new(dir: PathBuf, limit: Duration) -> Self {
         Self {
+            turns: Turns::new(dir.clone()),
             dir,
             limit,
-            turns: Mutex::default(),
         }
     }
 
@@ -78,7 +67,8 @@ impl Mirrors {
     ) -> Result<ObjectId, Fault> {
         let doing = format!("fetch {}", remote.url);
         let turn = self
-            .turn(remote.repo)
+            .turns
+            .take(remote.repo)
             .await
             .map_err(|error| Fault::io(&doing, &error))?;
         let mirror = self.path(remote.repo);
@@ -89,7 +79,8 @@ impl Mirrors {
                     .await
                     .map_err(|error| Fault::io(&doing, &error))?;
                 let _turn = self
-                    .turn(remote.repo)
+                    .turns
+            .take(remote.repo)
                     .await
                     .map_err(|error| Fault::io(&doing, &error))?;
                 self.update(&mirror, remote, address, branch).await
@@ -109,28 +100,8 @@ impl Mirrors {
 
     /// Takes a damaged mirror away, so that the next fetch builds it anew.
     pub(crate) async fn set_aside(&self, repo: RepoId) -> io::Result<()> {
-        let turn = self.turn(repo).await?;
+        let turn = self.turns.take(repo).await?;
         discard(&self.path(repo), turn).await
-    }
-
-    async fn turn(&self, repo: RepoId) -> io::Result<Turn> {
-        let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(turns.entry(repo).or_default())
-        };
-        let task = turn.lock_owned().await;
-        let dir = self.dir.clone();
-        let process = blocking(move || {
-            fs::create_dir_all(&dir)?;
-            let file = fs::File::create(dir.join(format!("{repo}.lock")))?;
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-            Ok(OwnedFd::from(file))
-        })
-        .await?;
-        Ok(Turn {
-            _task: task,
-            _process: process,
-        })
     }
 
     /// Puts many small packs into few, since every lookup goes through all of them. Nothing is ever

@@ -44,6 +44,7 @@ mod spool;
 mod store;
 mod survey;
 mod trouble;
+mod turn;
 mod vetting;
 mod walk;
 mod working;

@@ -244,6 +244,7 @@ impl Attempt<'_> {
         Place {
             job: &self.dir,
             owner: self.ctx.sandbox.owner(),
+            layers: self.ctx.sandbox.layers(),
         }
     }
 
