@@ -6,6 +6,7 @@
 )]
 
 mod attacks;
+mod layers;
 mod mirrors;
 mod names;
 mod property;

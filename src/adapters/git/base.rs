@@ -105,6 +105,41 @@ impl Base {
             .is_some_and(|(next, _)| next.starts_with(&start))
     }
 
+    /// Returns whether the directory has an entry of this name, whatever its case.
+    pub(crate) fn has_name(&self, dir: &[u8], name: &[u8]) -> bool {
+        let start = if dir.is_empty() {
+            Vec::new()
+        } else {
+            [dir, b"/"].concat()
+        };
+        self.paths
+            .range(start.clone()..)
+            .map_while(|(path, _)| path.strip_prefix(start.as_slice()))
+            .filter_map(|below| below.split(|&byte| byte == b'/').next())
+            .any(|first| first.eq_ignore_ascii_case(name))
+    }
+
+    /// Yields what stands at and below a path, sorted; everything for the empty one.
+    pub(crate) fn at_or_below<'a>(
+        &'a self,
+        path: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], &'a Tracked)> + use<'a> {
+        let start = if path.is_empty() {
+            Vec::new()
+        } else {
+            [path, b"/"].concat()
+        };
+        let exactly = self.paths.get_key_value(path);
+        let below = self
+            .paths
+            .range(start.clone()..)
+            .take_while(move |(next, _)| next.starts_with(&start));
+        exactly
+            .into_iter()
+            .chain(below)
+            .map(|(path, tracked)| (path.as_slice(), tracked))
+    }
+
     /// Returns whether a link stands at exactly this path.
     pub(crate) fn is_link(&self, path: &[u8]) -> bool {
         matches!(
@@ -183,5 +218,14 @@ mod tests {
         }
         assert!(base.has_below(b"a"));
         assert!(!base.has_below(b"a-b") && !base.has_below(b"b") && !base.has_below(b""));
+        let listed = |path: &[u8]| -> Vec<Vec<u8>> {
+            let listed = base.at_or_below(path);
+            listed.map(|(path, _)| path.to_vec()).collect()
+        };
+        assert_eq!(listed(b"a"), [b"a/x"]);
+        assert_eq!(listed(b"a/x"), [b"a/x"]);
+        assert_eq!(listed(b"").len(), 3);
+        assert!(base.has_name(b"a", b"X") && base.has_name(b"", b"A"));
+        assert!(!base.has_name(b"a", b"y") && !base.has_name(b"a-b", b"x"));
     }
 }

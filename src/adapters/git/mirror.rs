@@ -80,7 +80,7 @@ impl Mirrors {
                     .map_err(|error| Fault::io(&doing, &error))?;
                 let _turn = self
                     .turns
-            .take(remote.repo)
+                    .take(remote.repo)
                     .await
                     .map_err(|error| Fault::io(&doing, &error))?;
                 self.update(&mirror, remote, address, branch).await

@@ -9,10 +9,14 @@
 //!
 //! ```text
 //! mirrors/REPO.git    bare, only fetches write it
+//! bases/REPO/…        the trees of commits, for jobs to stand on (`bases`)
 //! JOB/checkout        the agent's working copy; its .git is never read again
 //! JOB/objects         bare, what the harvest stored, borrowing from the mirror
 //! JOB/verify          the harvested tree, for the checks
 //! ```
+//!
+//! Where the sandbox can show layers, `checkout` and `verify` hold only what differs from a base:
+//! an upper layer, which a job writes, and below it what the server wrote.
 //!
 //! What counts as a change: every tracked file that differs, and untracked files that neither the
 //! `.gitignore` files of the working tree ignore nor `.git` holds. The agent's own commits count as
@@ -20,18 +24,24 @@
 
 mod address;
 mod base;
+mod bases;
 mod beneath;
 mod blocking;
 mod call;
 mod collisions;
 mod harvest;
+mod held;
 mod ignored;
 mod index;
+mod layer;
+mod layered;
+mod lease;
 mod links;
 pub mod local;
 mod mirror;
 mod names;
 mod object;
+mod overlay;
 mod paths;
 mod pattern;
 mod process;
@@ -55,10 +65,14 @@ use std::time::Duration;
 use crate::adapters::git::address::Address;
 pub use crate::adapters::git::address::Protocols;
 use crate::adapters::git::base::Base;
+use crate::adapters::git::bases::{Bases, Which};
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
+use crate::adapters::git::held::Held;
 use crate::adapters::git::mirror::Mirrors;
 use crate::adapters::git::object::ObjectId;
+use crate::adapters::git::overlay::Marks;
+use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::store::Store;
 use crate::adapters::git::trouble::Kind;
 use crate::adapters::git::working::{Branch, Failure, Target};
@@ -83,6 +97,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct GitCheckouts {
     mirrors: Mirrors,
+    bases: Bases,
+    held: Held,
     protocols: Protocols,
 }
 
@@ -97,8 +113,64 @@ impl GitCheckouts {
         let work_dir = std::path::absolute(settings.work_dir)?;
         Ok(Self {
             mirrors: Mirrors::new(work_dir.join("mirrors"), settings.fetch_limit),
+            bases: Bases::new(work_dir.join("bases")),
+            held: Held::default(),
             protocols: settings.protocols,
         })
+    }
+
+    /// Writes the commit that `branch` points at, and returns the working copy and its tree.
+    async fn write_checkout(
+        &self,
+        repo: RepoId,
+        branch: Branch,
+        place: &Place<'_>,
+        job: &Path,
+    ) -> Result<(Tree, ObjectId), Failure> {
+        let mirror = self.mirrors.path(repo);
+        let tree = rev_parse(&mirror, &format!("{}^{{tree}}", branch.commit)).await?;
+        let target = Target {
+            dir: job.join("checkout"),
+            owner: place.owner,
+        };
+        if !place.layers {
+            working::write(&mirror, tree, &target, Some(branch)).await?;
+            return Ok((Tree::Plain(target.dir), tree));
+        }
+        let owner = place.owner;
+        let mut stand = self
+            .bases
+            .stand(&mirror, Which { repo, tree, owner })
+            .await?;
+        self.held.keep(job, std::mem::take(&mut stand.leases));
+        let layers = blocking(move || layered::check_out(&stand, &target, &branch)).await?;
+        Ok((Tree::Layered(layers), tree))
+    }
+
+    /// Writes a harvested tree from the job's own store.
+    async fn write_harvested(
+        &self,
+        repo: RepoId,
+        tree: ObjectId,
+        place: &Place<'_>,
+        job: &Path,
+    ) -> Result<Tree, Failure> {
+        let store = Store::of(job);
+        let target = Target {
+            dir: job.join("verify"),
+            owner: place.owner,
+        };
+        if place.layers
+            && let Some(stand) = self.bases.newest_full(repo, place.owner).await?
+            && let Some(files) = stand.lower.first()
+            && let below = (&stand.full, files.as_path())
+            && let Some(layers) = layered::write(&store.dir, below, tree, &target).await?
+        {
+            self.held.keep(job, stand.leases);
+            return Ok(Tree::Layered(layers));
+        }
+        working::write(&store.dir, tree, &target, None).await?;
+        Ok(Tree::Plain(target.dir))
     }
 
     /// Takes a damaged mirror away, so that the next fetch builds it anew.
@@ -163,17 +235,12 @@ impl Checkouts for GitCheckouts {
             ));
         }
         let job = absolute(place.job, &doing)?;
-        let mirror = self.mirrors.path(repo);
-        let target = Target {
-            dir: job.join("checkout"),
-            owner: place.owner,
-        };
         let branch = Branch {
             name: branch.to_owned(),
             commit,
         };
-        let tree = match working::check_out(&mirror, &target, branch).await {
-            Ok(tree) => tree,
+        let (tree, base_tree) = match self.write_checkout(repo, branch, place, &job).await {
+            Ok(written) => written,
             Err(failure) => {
                 self.heal(repo, &failure)
                     .await
@@ -182,10 +249,10 @@ impl Checkouts for GitCheckouts {
             }
         };
         Ok(Checkout {
-            tree: Tree::Plain(target.dir),
+            tree,
             objects: self.mirrors.objects(repo),
             base: base.clone(),
-            base_tree: TreeSha::new(tree.to_string()),
+            base_tree: TreeSha::new(base_tree.to_string()),
         })
     }
 
@@ -196,8 +263,14 @@ impl Checkouts for GitCheckouts {
         job: &Path,
         limits: &HarvestLimits,
     ) -> Result<Harvest, Fault> {
-        let job = absolute(job, "harvest the checkout")?;
-        harvest::harvest(&self.mirrors.objects(repo), checkout, &job, limits).await
+        let doing = "harvest the checkout";
+        let job = absolute(job, doing)?;
+        let marks = match checkout.tree {
+            Tree::Plain(_) => Marks::User,
+            Tree::Layered(_) => Marks::of(&job).map_err(|error| Fault::io(doing, &error))?,
+        };
+        let mirror = self.mirrors.objects(repo);
+        harvest::harvest(&mirror, (checkout, marks), &job, limits).await
     }
 
     async fn narrow(
@@ -231,22 +304,16 @@ impl Checkouts for GitCheckouts {
 
     async fn materialise(
         &self,
-        _repo: RepoId,
+        repo: RepoId,
         tree: &TreeSha,
         place: &Place<'_>,
     ) -> Result<Tree, Fault> {
         let doing = format!("write the harvested tree {tree}");
         let tree = ObjectId::expect(tree.as_str(), &doing)?;
         let job = absolute(place.job, &doing)?;
-        let target = Target {
-            dir: job.join("verify"),
-            owner: place.owner,
-        };
-        let store = Store::of(&job);
-        working::write(&store.dir, tree, &target, None)
+        self.write_harvested(repo, tree, place, &job)
             .await
-            .map_err(|failure| failure.fault(&doing))?;
-        Ok(Tree::Plain(target.dir))
+            .map_err(|failure| failure.fault(&doing))
     }
 
     async fn blob(&self, _repo: RepoId, job: &Path, blob: &str) -> Result<Vec<u8>, Fault> {
@@ -259,9 +326,12 @@ impl Checkouts for GitCheckouts {
     async fn remove(&self, job: &Path) -> Result<(), Fault> {
         let doing = "remove a job's directory";
         let job = absolute(job, doing)?;
-        blocking(move || removal::remove_tree(&job))
+        let place = job.clone();
+        blocking(move || removal::remove_tree(&place))
             .await
-            .map_err(|error| Fault::io(doing, &error))
+            .map_err(|error| Fault::io(doing, &error))?;
+        self.held.release(&job);
+        Ok(())
     }
 }
 
