@@ -56,7 +56,8 @@ impl Which {
     }
 }
 
-fn suffix(owner: Option<(u32, u32)>) -> String {
+/// Returns what tells apart what belongs to different owners.
+pub(crate) fn suffix(owner: Option<(u32, u32)>) -> String {
     owner.map_or_else(String::new, |(user, group)| format!("-{user}-{group}"))
 }
 
@@ -253,6 +254,42 @@ fn names(repository: &Path) -> io::Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// How old the files of a layer are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// It is a base.
+    OfABase {
+        /// How old its files are made, in seconds since the epoch.
+        dated: i64,
+        /// Whether it has every file of its tree.
+        has_all: bool,
+    },
+    /// It was made for one job, after all that the job stands on.
+    OfTheJob,
+    /// It has nothing but a `.git`.
+    NoFiles,
+}
+
+/// Finds out how old the files of a layer are.
+pub(crate) fn age(layer: &Path) -> io::Result<Age> {
+    let Some(dir) = layer.parent() else {
+        return Ok(Age::OfTheJob);
+    };
+    if layer.ends_with("git") {
+        return Ok(Age::NoFiles);
+    }
+    match Facts::read(dir) {
+        Ok(Facts { dated, over, .. }) => Ok(Age::OfABase {
+            dated,
+            has_all: over.is_none(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && layer.exists() => {
+            Ok(Age::OfTheJob)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 const FACTS: &str = "facts";

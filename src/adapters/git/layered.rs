@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::adapters::git::bases::{Full, Stand};
 use crate::adapters::git::blocking::blocking;
@@ -27,8 +27,23 @@ pub(crate) fn check_out(stand: &Stand, target: &Target, branch: &Branch) -> io::
     Ok(layers)
 }
 
+/// Lays a layer over those below the upper one.
+pub(crate) fn slip_in(layers: &Layers, layer: PathBuf) -> Layers {
+    let mut layers = layers.clone();
+    layers.lower.push(layer);
+    layers
+}
+
+/// Makes a fresh upper layer for a working copy whose upper layer has become `layer`, below it.
+pub(crate) fn restart(layers: &Layers, layer: &Path, target: &Target) -> io::Result<Layers> {
+    removal::remove_tree(&layers.work)?;
+    let mut lower = layers.lower.clone();
+    lower.push(layer.to_owned());
+    on_top(lower, target)
+}
+
 /// Makes an empty layer to be written to, on top of `lower`.
-fn on_top(lower: Vec<std::path::PathBuf>, target: &Target) -> io::Result<Layers> {
+fn on_top(lower: Vec<PathBuf>, target: &Target) -> io::Result<Layers> {
     let layers = Layers {
         lower,
         upper: target.dir.join("upper"),

@@ -10,6 +10,7 @@
 //! ```text
 //! mirrors/REPO.git    bare, only fetches write it
 //! bases/REPO/…        the trees of commits, for jobs to stand on (`bases`)
+//! setups/REPO/…       what setup commands left, for jobs to stand on (`setups`)
 //! JOB/checkout        the agent's working copy; its .git is never read again
 //! JOB/objects         bare, what the harvest stored, borrowing from the mirror
 //! JOB/verify          the harvested tree, for the checks
@@ -36,8 +37,10 @@ mod index;
 mod layer;
 mod layered;
 mod lease;
+mod leavings;
 mod links;
 pub mod local;
+mod lockfile;
 mod mirror;
 mod names;
 mod object;
@@ -49,6 +52,7 @@ mod refname;
 mod removal;
 mod revision;
 mod settle;
+mod setups;
 mod skeleton;
 mod spool;
 mod store;
@@ -73,12 +77,13 @@ use crate::adapters::git::mirror::Mirrors;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::overlay::Marks;
 use crate::adapters::git::revision::rev_parse;
+use crate::adapters::git::setups::Setups;
 use crate::adapters::git::store::Store;
 use crate::adapters::git::trouble::Kind;
 use crate::adapters::git::working::{Branch, Failure, Target};
 use crate::domain::change::{Change, Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
-use crate::ports::checkouts::{Checkout, Checkouts, Place, Remote};
+use crate::ports::checkouts::{Checkout, Checkouts, Place, Remote, Setup};
 use crate::ports::fault::Fault;
 use crate::ports::tree::Tree;
 
@@ -98,6 +103,7 @@ pub struct Settings {
 pub struct GitCheckouts {
     mirrors: Mirrors,
     bases: Bases,
+    setups: Setups,
     held: Held,
     protocols: Protocols,
 }
@@ -114,6 +120,7 @@ impl GitCheckouts {
         Ok(Self {
             mirrors: Mirrors::new(work_dir.join("mirrors"), settings.fetch_limit),
             bases: Bases::new(work_dir.join("bases")),
+            setups: Setups::new(work_dir.join("setups")),
             held: Held::default(),
             protocols: settings.protocols,
         })
@@ -171,6 +178,27 @@ impl GitCheckouts {
         }
         working::write(&store.dir, tree, &target, None).await?;
         Ok(Tree::Plain(target.dir))
+    }
+
+    /// Returns what the result of `setup` is kept under.
+    async fn setup_key(
+        &self,
+        repo: RepoId,
+        setup: &Setup<'_>,
+        place: &Place<'_>,
+        doing: &str,
+    ) -> Result<String, Fault> {
+        let tree = ObjectId::expect(setup.tree.as_str(), doing)?;
+        let store = Store::of(&absolute(place.job, doing)?);
+        // A harvested tree is in the job's own store; until there is one, the mirror has the tree.
+        let git_dir = if store.dir.join("HEAD").exists() {
+            store.dir
+        } else {
+            self.mirrors.path(repo)
+        };
+        let digest = lockfile::digest(&git_dir, tree, setup.recipe).await;
+        let digest = digest.map_err(|trouble| trouble.fault(doing))?;
+        Ok(format!("{digest}{}", bases::suffix(place.owner)))
     }
 
     /// Takes a damaged mirror away, so that the next fetch builds it anew.
@@ -314,6 +342,56 @@ impl Checkouts for GitCheckouts {
         self.write_harvested(repo, tree, place, &job)
             .await
             .map_err(|failure| failure.fault(&doing))
+    }
+
+    async fn find_setup(
+        &self,
+        repo: RepoId,
+        setup: &Setup<'_>,
+        tree: &Tree,
+        place: &Place<'_>,
+    ) -> Result<Option<Tree>, Fault> {
+        let doing = "find what setup left before";
+        let Tree::Layered(layers) = tree else {
+            return Ok(None);
+        };
+        let key = self.setup_key(repo, setup, place, doing).await?;
+        let (setups, under) = (self.setups.clone(), layers.clone());
+        let found = blocking(move || setups.find(repo, &key, &under)).await;
+        let Some(layer) = found.map_err(|error| Fault::io(doing, &error))? else {
+            return Ok(None);
+        };
+        let job = absolute(place.job, doing)?;
+        self.held.keep(&job, layer.lease.into_iter().collect());
+        let layers = layered::slip_in(layers, layer.files);
+        Ok(Some(Tree::Layered(layers)))
+    }
+
+    async fn keep_setup(
+        &self,
+        repo: RepoId,
+        setup: Option<&Setup<'_>>,
+        tree: &Tree,
+        place: &Place<'_>,
+    ) -> Result<Tree, Fault> {
+        let doing = "keep what setup left";
+        let Tree::Layered(layers) = tree else {
+            return Ok(tree.clone());
+        };
+        let key = match setup {
+            Some(setup) => Some(self.setup_key(repo, setup, place, doing).await?),
+            None => None,
+        };
+        let job = absolute(place.job, doing)?;
+        let (setups, layers) = (self.setups.clone(), layers.clone());
+        let target = Target {
+            dir: job.join("checkout"),
+            owner: place.owner,
+        };
+        let kept = blocking(move || setups.settle((repo, key.as_deref()), &layers, &target));
+        let (layers, lease) = kept.await.map_err(|error| Fault::io(doing, &error))?;
+        self.held.keep(&job, lease.into_iter().collect());
+        Ok(Tree::Layered(layers))
     }
 
     async fn blob(&self, _repo: RepoId, job: &Path, blob: &str) -> Result<Vec<u8>, Fault> {

@@ -54,14 +54,6 @@ impl Marks {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Lets a directory of a layer show what the layers below have at its place.
-    pub(crate) fn make_clear(self, dir: &Beneath) -> io::Result<()> {
-        match rustix::fs::fremovexattr(dir, self.opaque()) {
-            Err(Errno::NODATA | Errno::NOTSUP) => Ok(()),
-            cleared => Ok(cleared?),
-        }
-    }
 }
 
 /// Returns whether the entry says that there is nothing here, whatever the layers below have.
@@ -114,9 +106,19 @@ impl Lower {
         })
     }
 
-    /// Returns whether anything shows through at the path.
-    pub(crate) fn has(&self, path: &[u8]) -> io::Result<bool> {
-        Ok(self.find(path)?.is_some())
+    /// Returns what shows through at the path.
+    pub(crate) fn standing(&self, path: &[u8]) -> io::Result<Option<Standing>> {
+        Ok(self.find(path)?.map(|(_, standing)| standing))
+    }
+
+    /// Returns the target of a link that shows through.
+    pub(crate) fn link_target(&self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        match self.find(path)? {
+            Some((layer, Standing::Link)) => layer.link_target(path).map(Some),
+            Some((_, Standing::File { .. } | Standing::Directory | Standing::Special)) | None => {
+                Ok(None)
+            }
+        }
     }
 
     fn find(&self, path: &[u8]) -> io::Result<Option<(&Beneath, Standing)>> {
@@ -234,11 +236,8 @@ mod tests {
         ] {
             assert_eq!(read(path).as_deref(), expected, "{path}");
         }
-        assert!(lower.has(b"a").unwrap() && !lower.has(b"b").unwrap());
+        assert_eq!(lower.standing(b"a").unwrap(), Some(Standing::Directory));
+        assert_eq!(lower.standing(b"b").unwrap(), None);
         assert_eq!(lower.read(b"a/x", 3).unwrap(), None, "too large");
-        marks
-            .make_clear(&Beneath::open(&high.join("e")).unwrap())
-            .unwrap();
-        assert_eq!(read("e/x").as_deref(), Some("low"));
     }
 }

@@ -1,13 +1,14 @@
 //! The fourth step: the checks of policy, run by the server on the harvested tree. The agent's own
 //! directory is not used: what is in it beside the tree was put there by the agent.
 
+use crate::app::run_job::setup::Keep;
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::job::Entry;
 use crate::ports::fault::Fault;
 
 impl Attempt<'_> {
     /// Runs setup and checks in a clean working tree; the first setup command that fails ends it.
-    pub async fn check(&self) -> Result<Entry, Stuck> {
+    pub async fn check(&mut self) -> Result<Entry, Stuck> {
         let policy = self.policy().await?;
         if policy.checks.is_empty() {
             return Ok(Entry::Checked {
@@ -17,23 +18,24 @@ impl Attempt<'_> {
         let Some(harvested) = &self.progress.harvested else {
             return Err(Fault::permanent("run the checks", "there is no harvest").into());
         };
-        let repo = self.leased.task.task.repo.id;
+        let (repo, harvested) = (self.leased.task.task.repo.id, harvested.tree.clone());
         let tree = self
             .ctx
             .checkouts
-            .materialise(repo, &harvested.tree, &self.place())
+            .materialise(repo, &harvested, &self.place())
             .await?;
         let limits = self.limits(&policy);
         let mut evidence = Vec::new();
-        for command in &policy.setup {
-            let one = self
-                .command(command, (tree.clone(), limits), "checks.log")
-                .await?;
-            if !one.ending.succeeded() {
-                evidence.push(one);
+        let ready = self
+            .set_up(&policy, (tree, &harvested), (Keep::Not, "checks.log"))
+            .await?;
+        let tree = match ready {
+            Ok(tree) => tree,
+            Err(failed) => {
+                evidence.push(failed);
                 return Ok(Entry::Checked { evidence });
             }
-        }
+        };
         for command in &policy.checks {
             evidence.push(
                 self.command(command, (tree.clone(), limits), "checks.log")

@@ -5,6 +5,7 @@ pub mod brief;
 pub mod check;
 pub mod commit;
 pub mod run;
+pub mod setup;
 
 use std::path::PathBuf;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
+use crate::app::run_job::setup::Keep;
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
@@ -22,7 +23,7 @@ impl Attempt<'_> {
         };
         let task = &self.leased.task.task;
         let base = &briefing.briefed.base;
-        let checkout = self
+        let mut checkout = self
             .ctx
             .checkouts
             .checkout(task.repo.id, base, task.branch.as_str(), &self.place())
@@ -32,13 +33,20 @@ impl Attempt<'_> {
             return Ok(Entry::Ran(self.ran(None, None)));
         }
         let limits = self.limits(&briefing.policy);
-        for command in &briefing.policy.setup {
-            let tree = (checkout.tree.clone(), limits);
-            let evidence = self.command(command, tree, "setup.log").await?;
-            if !evidence.ending.succeeded() {
-                return Ok(Entry::Ran(self.ran(None, Some(evidence))));
-            }
+        let keep = if briefing.briefed.on_branch {
+            Keep::ForThisJob
+        } else {
+            Keep::ForAll
+        };
+        let tree = (checkout.tree.clone(), &checkout.base_tree);
+        match self
+            .set_up(&briefing.policy, tree, (keep, "setup.log"))
+            .await?
+        {
+            Ok(ready) => checkout.tree = ready,
+            Err(evidence) => return Ok(Entry::Ran(self.ran(None, Some(evidence)))),
         }
+        self.checkout = Some(checkout.clone());
         let (agent, input) = match &briefing.chosen {
             Chosen::Agent(name) => (self.ctx.roster.agent(name), None),
             Chosen::Recipe(_, recipe, input) => {
