@@ -10,5 +10,6 @@ mod layers;
 mod mirrors;
 mod names;
 mod property;
+mod setups;
 mod stories;
 mod support;
