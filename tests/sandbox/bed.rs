@@ -29,8 +29,26 @@ pub(crate) struct Bed {
 }
 
 pub(crate) fn sandbox(settings: Settings) -> Result<Arc<dyn Sandbox>, Unusable> {
+    let settings = Settings {
+        stage: stage(),
+        ..settings
+    };
     select(settings, Arc::new(SystemClock))
 }
+
+/// The program that sets the stage: the one beside this test, when it was put there with it, since
+/// another user cannot walk to where it was built.
+fn stage() -> PathBuf {
+    let beside = std::env::current_exe().unwrap().with_file_name(STAGE);
+    if beside.exists() {
+        beside
+    } else {
+        PathBuf::from(env!("CARGO_BIN_EXE_prova"))
+    }
+}
+
+/// What that program is called beside a test.
+pub(crate) const STAGE: &str = "prova-of-this-test";
 
 impl Bed {
     /// A job below a directory that is closed to everybody else.

@@ -148,6 +148,8 @@ impl World {
         std::fs::write(dir.path().join("secret"), sim.webhook_secret()).unwrap();
         let environment = (&BTreeMap::new(), Need::Server);
         let mut settings = load("prova.toml", &text, dir.path(), environment).unwrap();
+        // This program is the test's, and cannot set the stage of a sandbox.
+        settings.sandbox.stage = env!("CARGO_BIN_EXE_prova").into();
         (self.tune)(&mut settings);
         let mut bot = Bot::new(Parts {
             sim,

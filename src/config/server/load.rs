@@ -151,6 +151,7 @@ fn settings(over: Layer, under: Layer, base: &Path) -> ServerSettings {
         sandbox: Sandbox {
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
+            stage: PathBuf::from("/proc/self/exe"),
         },
         agents,
         models: over.models || under.models,

@@ -105,6 +105,8 @@ pub struct Sandbox {
     pub backend: Backend,
     /// Directories that are read-only inside, at the same path, beside the system's own.
     pub mounts: Vec<PathBuf>,
+    /// The program that sets the stage of a sandbox: the server's own, which no setting changes.
+    pub stage: PathBuf,
 }
 
 /// A sandbox backend.
