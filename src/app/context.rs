@@ -13,7 +13,7 @@ use crate::domain::render::parts::Links;
 use crate::domain::time::Timestamp;
 use crate::domain::trigger::Identity;
 use crate::ports::agent::Roster;
-use crate::ports::checkouts::Checkouts;
+use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::sandbox::{Limits, Sandbox};
@@ -60,6 +60,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How much a harvest takes.
     pub harvest: HarvestLimits,
+    /// How much of what can be fetched or made again is kept.
+    pub cache: Cache,
     /// Takes secrets out of what is shown.
     pub redactor: Redactor,
 }

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use crate::domain::change::{Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
+use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
 use crate::ports::tree::Tree;
 
@@ -124,8 +125,21 @@ pub trait Checkouts: Send + Sync {
     /// Reads one harvested blob.
     async fn blob(&self, repo: RepoId, job: &Path, blob: &str) -> Result<Vec<u8>, Fault>;
 
+    /// Takes away mirrors, bases and kept setups that are not in use and beyond what `cache` allows.
+    /// All of it can be fetched or made again.
+    async fn tidy(&self, cache: &Cache, now: Timestamp) -> Result<(), Fault>;
+
     /// Removes a job's directory with everything an agent may have left in it, following no link.
     async fn remove(&self, job: &Path) -> Result<(), Fault>;
+}
+
+/// How much of what can be fetched or made again is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Bytes in all.
+    pub bytes: u64,
+    /// How long something is kept that nobody uses.
+    pub idle: Span,
 }
 
 /// What the result of setup commands depends on.

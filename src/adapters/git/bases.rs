@@ -5,7 +5,6 @@
 //! bases/REPO/TREE-UID-GID/files      every file; or what differs from the base it lies over
 //!                         git/.git   what is the same in every throw-away .git: index, settings
 //!                         facts      how old the files are, their size, which base it lies over
-//!                         listing    every path of the tree, as the first harvest listed it
 //!                         lease      held by every job that stands on it
 //! ```
 //!
@@ -18,6 +17,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::git::blocking::blocking;
+use crate::adapters::git::evict::{self, Shelved};
 use crate::adapters::git::layer::{self, Below, Spot};
 use crate::adapters::git::lease;
 use crate::adapters::git::object::ObjectId;
@@ -106,13 +106,6 @@ impl Bases {
         self.dir.join(repo.to_string())
     }
 
-    /// Returns where the listing of a base's tree is kept.
-    pub(crate) fn listing(&self, which: Which) -> PathBuf {
-        self.repository(which.repo)
-            .join(which.name())
-            .join("listing")
-    }
-
     /// Returns a base, which is made from `mirror` when there is none.
     pub(crate) async fn stand(&self, mirror: &Path, which: Which) -> Result<Stand, Failure> {
         if let Some(stand) = self.find(which).await? {
@@ -142,6 +135,26 @@ impl Bases {
     ) -> io::Result<Option<Stand>> {
         let repository = self.repository(repo);
         blocking(move || newest_full(&repository, &suffix(owner))).await
+    }
+
+    /// Lists what can be taken away of a repository's. Nobody makes one meanwhile.
+    pub(crate) async fn shelf(&self, repo: RepoId) -> io::Result<Vec<Shelved>> {
+        let _turn = self.turns.take(repo).await?;
+        let repository = self.repository(repo);
+        blocking(move || {
+            let dirs = evict::shelf(&repository)?;
+            dirs.into_iter().map(shelved).collect()
+        })
+        .await
+    }
+
+    /// Lists the repositories that have bases.
+    pub(crate) fn repositories(&self) -> io::Result<Vec<RepoId>> {
+        let dirs = evict::shelf(&self.dir)?;
+        let names = dirs.iter().filter_map(|dir| dir.file_name()?.to_str());
+        Ok(names
+            .filter_map(|name| name.parse().ok().map(RepoId))
+            .collect())
     }
 
     async fn make(&self, mirror: &Path, which: Which) -> Result<(), Failure> {
@@ -185,6 +198,16 @@ impl Bases {
         .await?;
         Ok(())
     }
+}
+
+fn shelved(dir: PathBuf) -> io::Result<Shelved> {
+    let facts = Facts::read(&dir)?;
+    Ok(Shelved {
+        last: lease::last(&dir)?,
+        beneath: facts.over.is_none(),
+        bytes: facts.bytes,
+        dir,
+    })
 }
 
 /// Opens a base and what it lies over; `None` when one of them is not there.

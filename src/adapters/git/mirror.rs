@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::adapters::git::address::Address;
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::{Access, Call};
+use crate::adapters::git::evict::{self, Shelved};
+use crate::adapters::git::lease;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
 use crate::adapters::git::refname;
@@ -104,6 +107,32 @@ impl Mirrors {
         discard(&self.path(repo), turn).await
     }
 
+    /// Lists what can be taken away.
+    pub(crate) async fn shelf(&self) -> io::Result<Vec<Shelved>> {
+        let dir = self.dir.clone();
+        blocking(move || shelf(&dir)).await
+    }
+
+    /// Takes a lease on a mirror; `None` when there is none.
+    pub(crate) fn lease(&self, repo: RepoId) -> io::Result<Option<OwnedFd>> {
+        lease::take(&self.path(repo))
+    }
+
+    /// Takes a mirror away unless it is in use.
+    pub(crate) async fn take_away(&self, dir: PathBuf) -> io::Result<bool> {
+        let name = dir.file_stem().and_then(|stem| stem.to_str());
+        let Some(repo) = name.and_then(|name| name.parse().ok()) else {
+            return Ok(false);
+        };
+        let turn = self.turns.take(RepoId(repo)).await?;
+        blocking(move || {
+            let gone = evict::take_away(&dir);
+            drop(turn);
+            gone
+        })
+        .await
+    }
+
     /// Puts many small packs into few, since every lookup goes through all of them. Nothing is ever
     /// pruned: a running job may work on what the remote has dropped.
     async fn gather_packs(&self, mirror: &Path) {
@@ -176,6 +205,22 @@ impl Mirrors {
     }
 }
 
+fn shelf(dir: &Path) -> io::Result<Vec<Shelved>> {
+    let mut found = Vec::new();
+    for dir in evict::shelf(dir)? {
+        // One that is being made has no lease yet, nor has one of an older server.
+        if let Ok(last) = lease::last(&dir) {
+            found.push(Shelved {
+                last,
+                beneath: true,
+                bytes: evict::measure(&dir)?,
+                dir,
+            });
+        }
+    }
+    Ok(found)
+}
+
 fn count_packs(mirror: &Path) -> io::Result<usize> {
     let packs = fs::read_dir(mirror.join("objects/pack"))?;
     Ok(packs
@@ -203,6 +248,9 @@ fn prepare(mirror: &Path) -> io::Result<()> {
         fs::create_dir_all(&making)?;
         skeleton::bare(&making, None)?;
         fs::rename(&making, mirror)?;
+    }
+    if lease::take(mirror)?.is_none() {
+        lease::prepare(mirror)?;
     }
     let mark = mirror.join(UNDER_WAY);
     if mark.exists() {

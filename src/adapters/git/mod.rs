@@ -30,6 +30,7 @@ mod beneath;
 mod blocking;
 mod call;
 mod collisions;
+mod evict;
 mod harvest;
 mod held;
 mod ignored;
@@ -83,7 +84,8 @@ use crate::adapters::git::trouble::Kind;
 use crate::adapters::git::working::{Branch, Failure, Target};
 use crate::domain::change::{Change, Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
-use crate::ports::checkouts::{Checkout, Checkouts, Place, Remote, Setup};
+use crate::domain::time::Timestamp;
+use crate::ports::checkouts::{Cache, Checkout, Checkouts, Place, Remote, Setup};
 use crate::ports::fault::Fault;
 use crate::ports::tree::Tree;
 
@@ -180,6 +182,34 @@ impl GitCheckouts {
         Ok(Tree::Plain(target.dir))
     }
 
+    /// Holds the mirror for a job, whose objects are borrowed from it.
+    fn hold_mirror(&self, repo: RepoId, job: &Path) -> std::io::Result<()> {
+        let lease = self.mirrors.lease(repo)?;
+        self.held.keep(job, lease.into_iter().collect());
+        Ok(())
+    }
+
+    async fn tidy_up(&self, cache: &Cache, now: Timestamp) -> std::io::Result<()> {
+        let mut shelf = self.mirrors.shelf().await?;
+        let setups = self.setups.clone();
+        shelf.extend(blocking(move || setups.shelf()).await?);
+        for repo in self.bases.repositories()? {
+            shelf.extend(self.bases.shelf(repo).await?);
+        }
+        for dir in evict::doomed(shelf, cache, now) {
+            let place = dir.clone();
+            let gone = if dir.extension().is_some_and(|end| end == "git") {
+                self.mirrors.take_away(place).await?
+            } else {
+                blocking(move || evict::take_away(&place)).await?
+            };
+            if gone {
+                tracing::info!(path = %dir.display(), "removed what nobody used");
+            }
+        }
+        Ok(())
+    }
+
     /// Returns what the result of `setup` is kept under.
     async fn setup_key(
         &self,
@@ -267,6 +297,8 @@ impl Checkouts for GitCheckouts {
             name: branch.to_owned(),
             commit,
         };
+        self.hold_mirror(repo, &job)
+            .map_err(|error| Fault::io(&doing, &error))?;
         let (tree, base_tree) = match self.write_checkout(repo, branch, place, &job).await {
             Ok(written) => written,
             Err(failure) => {
@@ -319,13 +351,16 @@ impl Checkouts for GitCheckouts {
         Ok(TreeSha::new(tree.to_string()))
     }
 
-    async fn holds(&self, _repo: RepoId, job: &Path, tree: &TreeSha) -> bool {
+    async fn holds(&self, repo: RepoId, job: &Path, tree: &TreeSha) -> bool {
         let (Some(tree), Ok(job)) = (
             ObjectId::parse(tree.as_str().as_bytes()),
             std::path::absolute(job),
         ) else {
             return false;
         };
+        if self.hold_mirror(repo, &job).is_err() {
+            return false;
+        }
         // Whatever is wrong with the store: it is not there to go on with.
         Store::of(&job).holds(tree).await.unwrap_or(false)
     }
@@ -399,6 +434,12 @@ impl Checkouts for GitCheckouts {
         let id = ObjectId::expect(blob, doing)?;
         let store = Store::of(&absolute(job, doing)?);
         store.blob(id).await.map_err(|trouble| trouble.fault(doing))
+    }
+
+    async fn tidy(&self, cache: &Cache, now: Timestamp) -> Result<(), Fault> {
+        self.tidy_up(cache, now)
+            .await
+            .map_err(|error| Fault::io("tidy up the work directory", &error))
     }
 
     async fn remove(&self, job: &Path) -> Result<(), Fault> {

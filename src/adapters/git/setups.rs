@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::git::bases::{Age, age};
 use crate::adapters::git::beneath::{Beneath, Standing};
+use crate::adapters::git::evict::{self, Shelved};
 use crate::adapters::git::layered;
 use crate::adapters::git::lease;
 use crate::adapters::git::leavings::Roots;
@@ -55,6 +56,22 @@ impl Setups {
     /// Returns the directory of one repository's.
     pub(crate) fn repository(&self, repo: RepoId) -> PathBuf {
         self.dir.join(repo.to_string())
+    }
+
+    /// Lists what can be taken away.
+    pub(crate) fn shelf(&self) -> io::Result<Vec<Shelved>> {
+        let mut found = Vec::new();
+        for repository in evict::shelf(&self.dir)? {
+            for dir in evict::shelf(&repository)? {
+                found.push(Shelved {
+                    last: lease::last(&dir)?,
+                    beneath: false,
+                    bytes: evict::measure(&dir)?,
+                    dir,
+                });
+            }
+        }
+        Ok(found)
     }
 
     /// Finds what setup left under `key`, if it can lie over `layers`.
