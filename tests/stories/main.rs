@@ -20,6 +20,7 @@ mod lifecycle;
 mod names;
 mod outages;
 mod refusals;
+mod setups;
 mod spine;
 mod text;
 mod triggers;

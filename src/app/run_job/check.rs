@@ -1,7 +1,7 @@
 //! The fourth step: the checks of policy, run by the server on the harvested tree. The agent's own
 //! directory is not used: what is in it beside the tree was put there by the agent.
 
-use crate::app::run_job::setup::Keep;
+use crate::app::run_job::setup::{Keep, Ready};
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::job::Entry;
 use crate::ports::fault::Fault;
@@ -26,16 +26,13 @@ impl Attempt<'_> {
             .await?;
         let limits = self.limits(&policy);
         let mut evidence = Vec::new();
-        let ready = self
+        let Ready { tree, failed } = self
             .set_up(&policy, (tree, &harvested), (Keep::Not, "checks.log"))
             .await?;
-        let tree = match ready {
-            Ok(tree) => tree,
-            Err(failed) => {
-                evidence.push(failed);
-                return Ok(Entry::Checked { evidence });
-            }
-        };
+        if let Some(failed) = failed {
+            evidence.push(failed);
+            return Ok(Entry::Checked { evidence });
+        }
         for command in &policy.checks {
             evidence.push(
                 self.command(command, (tree.clone(), limits), "checks.log")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
-use crate::app::run_job::setup::Keep;
+use crate::app::run_job::setup::{Keep, Ready};
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
@@ -39,14 +39,14 @@ impl Attempt<'_> {
             Keep::ForAll
         };
         let tree = (checkout.tree.clone(), &checkout.base_tree);
-        match self
+        let Ready { tree, failed } = self
             .set_up(&briefing.policy, tree, (keep, "setup.log"))
-            .await?
-        {
-            Ok(ready) => checkout.tree = ready,
-            Err(evidence) => return Ok(Entry::Ran(self.ran(None, Some(evidence)))),
-        }
+            .await?;
+        checkout.tree = tree;
         self.checkout = Some(checkout.clone());
+        if let Some(failed) = failed {
+            return Ok(Entry::Ran(self.ran(None, Some(failed))));
+        }
         let (agent, input) = match &briefing.chosen {
             Chosen::Agent(name) => (self.ctx.roster.agent(name), None),
             Chosen::Recipe(_, recipe, input) => {

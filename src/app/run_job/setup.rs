@@ -24,17 +24,27 @@ pub enum Keep {
     Not,
 }
 
+/// A working tree after its setup.
+#[derive(Debug)]
+pub struct Ready {
+    /// The tree to go on with.
+    pub tree: Tree,
+    /// The command that failed, if one did.
+    pub failed: Option<Evidence>,
+}
+
 impl Attempt<'_> {
-    /// Makes `tree`, a working tree of the commit tree `of`, ready. Returns it as it is then, or the
-    /// command that failed.
+    /// Makes `tree`, a working tree of the commit tree `of`, ready; the first command that fails ends
+    /// it.
     pub async fn set_up(
         &mut self,
         policy: &Policy,
         (tree, of): (Tree, &TreeSha),
         (keep, log): (Keep, &str),
-    ) -> Result<Result<Tree, Evidence>, Stuck> {
+    ) -> Result<Ready, Stuck> {
+        let done = |tree| Ready { tree, failed: None };
         if policy.setup.is_empty() {
-            return Ok(Ok(tree));
+            return Ok(done(tree));
         }
         let recipe = recipe(&policy.setup, self.ctx.sandbox.name())?;
         let setup = Setup {
@@ -48,25 +58,28 @@ impl Attempt<'_> {
             .await?;
         if let Some(ready) = found {
             tracing::info!(job.id = %self.leased.lease.job, "setup was done before");
-            return Ok(Ok(ready));
+            return Ok(done(ready));
         }
         let limits = self.limits(policy);
+        let mut failed = None;
         for command in &policy.setup {
             let evidence = self.command(command, (tree.clone(), limits), log).await?;
             if !evidence.ending.succeeded() {
-                return Ok(Err(evidence));
+                failed = Some(evidence);
+                break;
             }
         }
-        let kept = match keep {
-            Keep::Not => return Ok(Ok(tree)),
-            Keep::ForThisJob => None,
-            Keep::ForAll => Some(&setup),
+        let kept = match (keep, &failed) {
+            (Keep::Not, _) => return Ok(Ready { tree, failed }),
+            (Keep::ForAll, None) => Some(&setup),
+            // Half a setup is nobody's change either, and of use to nobody.
+            (Keep::ForAll, Some(_)) | (Keep::ForThisJob, _) => None,
         };
-        let ready = ctx
+        let tree = ctx
             .checkouts
             .keep_setup(repo, kept, &tree, &self.place())
             .await?;
-        Ok(Ok(ready))
+        Ok(Ready { tree, failed })
     }
 }
 
