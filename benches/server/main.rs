@@ -17,6 +17,7 @@ mod github;
 mod intake;
 mod job;
 mod load;
+mod trees;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum What {
     Footprint(Footprint),
     /// From a delivery to a pull request.
     Job(Job),
+    /// Checkouts and harvests by the size of the repository.
+    Trees(Trees),
 }
 
 #[derive(clap::Args)]
@@ -74,9 +77,23 @@ struct Job {
     jobs: usize,
 }
 
+#[derive(clap::Args)]
+struct Trees {
+    /// Files of the repository; several sizes one after another.
+    #[arg(long, value_delimiter = ',', default_values_t = [3_000, 50_000])]
+    files: Vec<usize>,
+    #[arg(long, default_value_t = 11)]
+    rounds: usize,
+}
+
 /// A short run of each.
 async fn everything() {
     job::run(&Job { jobs: 10 }).await;
+    trees::run(&Trees {
+        files: vec![3_000],
+        rounds: 5,
+    })
+    .await;
     footprint::run(&Footprint {
         seconds: 10,
         starts: 5,
@@ -99,6 +116,7 @@ async fn main() {
         Some(What::Intake(args)) => intake::run(&args).await,
         Some(What::Footprint(args)) => footprint::run(&args).await,
         Some(What::Job(args)) => job::run(&args).await,
+        Some(What::Trees(args)) => trees::run(&args).await,
         None => everything().await,
     }
 }

@@ -1,8 +1,11 @@
 //! The tree that a checkout was made from, as far as a harvest compares with it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::paths::last;
@@ -40,6 +43,31 @@ pub(crate) struct Base {
 impl Base {
     /// Lists `tree` from a repository of the server's own.
     pub(crate) async fn list(git_dir: &Path, tree: ObjectId) -> Result<Self, Trouble> {
+        Self::parse(&Self::ask(git_dir, tree).await?)
+    }
+
+    /// Lists `tree` from the file `kept`, which is written when it is not there.
+    pub(crate) async fn list_kept(
+        git_dir: &Path,
+        tree: ObjectId,
+        kept: PathBuf,
+    ) -> Result<Self, Trouble> {
+        let file = kept.clone();
+        let read = blocking(move || match fs::read(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        });
+        let listing = match read.await? {
+            Some(listing) => listing,
+            None => {
+                let listing = Self::ask(git_dir, tree).await?;
+                blocking(move || keep(&kept, listing)).await?
+            }
+        };
+        Self::parse(&listing)
+    }
+
+    async fn ask(git_dir: &Path, tree: ObjectId) -> Result<Vec<u8>, Trouble> {
         let mut call = Call::new(
             git_dir,
             [
@@ -52,8 +80,12 @@ impl Base {
             ],
         );
         call.most = MAX_LISTING;
-        let listing = process::run(&call).await?;
-        let mut base = Self::default();
+        process::run(&call).await
+    }
+
+    fn parse(listing: &[u8]) -> Result<Self, Trouble> {
+        let mut has_attributes = false;
+        let mut paths = Vec::new();
         for line in listing
             .split(|&byte| byte == 0)
             .filter(|line| !line.is_empty())
@@ -65,10 +97,14 @@ impl Base {
                     format!("git listed what is not an entry: {line:?}"),
                 )
             })?;
-            base.has_attributes |= last(path) == ATTRIBUTES;
-            base.paths.insert(path.to_vec(), tracked);
+            has_attributes |= last(path) == ATTRIBUTES;
+            paths.push((path.to_vec(), tracked));
         }
-        Ok(base)
+        Ok(Self {
+            // Git has sorted them, so this is cheaper than one after another.
+            paths: paths.into_iter().collect(),
+            has_attributes,
+        })
     }
 
     /// Finds one regular file of `commit`: its blob and size. Links and directories are no files.
@@ -157,6 +193,17 @@ impl Base {
             .iter()
             .map(|(path, tracked)| (path.as_slice(), tracked))
     }
+}
+
+/// Writes a listing whole or not at all, and returns it.
+fn keep(file: &Path, listing: Vec<u8>) -> io::Result<Vec<u8>> {
+    use io::Write as _;
+    if let Some(dir) = file.parent() {
+        let mut making = tempfile::NamedTempFile::new_in(dir)?;
+        making.write_all(&listing)?;
+        making.persist(file).map_err(|error| error.error)?;
+    }
+    Ok(listing)
 }
 
 /// The file that says how content is stored.

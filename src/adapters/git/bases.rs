@@ -5,6 +5,7 @@
 //! bases/REPO/TREE-UID-GID/files      every file; or what differs from the base it lies over
 //!                         git/.git   what is the same in every throw-away .git: index, settings
 //!                         facts      how old the files are, their size, which base it lies over
+//!                         listing    every path of the tree, as the first harvest listed it
 //!                         lease      held by every job that stands on it
 //! ```
 //!
@@ -28,6 +29,7 @@ use crate::adapters::git::turn::Turns;
 use crate::adapters::git::working::Failure;
 use crate::domain::ids::RepoId;
 use crate::ports::sandbox::INSIDE_OBJECTS;
+use crate::ports::tree::Tree;
 
 /// Where a base is made before it gets its name; what a crash left there is removed by the next.
 const MAKING: &str = ".making";
@@ -277,6 +279,17 @@ fn names(repository: &Path) -> io::Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// Returns where the listing of a checkout's commit is kept: beside the base that it stands on.
+pub(crate) fn listing(tree: &Tree) -> Option<PathBuf> {
+    match tree {
+        Tree::Plain(_) => None,
+        Tree::Layered(layers) => {
+            let git = layers.lower.iter().find(|layer| layer.ends_with("git"))?;
+            Some(git.parent()?.join("listing"))
+        }
+    }
 }
 
 /// How old the files of a layer are.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::adapters::git::base::{Base, Tracked};
+use crate::adapters::git::bases;
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::collisions;
 use crate::adapters::git::object::ObjectId;
@@ -37,7 +38,11 @@ pub(crate) async fn harvest(
         blocking(move || Ok((Store::fresh(&home, &borrows)?, Spool::fresh(&home)?)))
             .await
             .map_err(|error| Fault::io(doing, &error))?;
-    let base = Arc::new(Base::list(&store.dir, tree).await.map_err(broken)?);
+    let base = match bases::listing(&checkout.tree) {
+        Some(kept) => Base::list_kept(&store.dir, tree, kept).await,
+        None => Base::list(&store.dir, tree).await,
+    };
+    let base = Arc::new(base.map_err(broken)?);
 
     let ground = Ground {
         tree: checkout.tree.clone(),

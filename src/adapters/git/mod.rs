@@ -31,6 +31,7 @@ mod blocking;
 mod call;
 mod collisions;
 mod evict;
+mod graft;
 mod harvest;
 mod held;
 mod ignored;
