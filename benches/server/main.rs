@@ -17,6 +17,7 @@ mod github;
 mod intake;
 mod job;
 mod load;
+mod sandbox;
 mod trees;
 mod watch;
 
@@ -41,6 +42,8 @@ enum What {
     Job(Job),
     /// Checkouts and harvests by the size of the repository.
     Trees(Trees),
+    /// Start of a sandbox.
+    Sandbox(Sandbox),
 }
 
 #[derive(clap::Args)]
@@ -86,6 +89,12 @@ struct Trees {
     rounds: usize,
 }
 
+#[derive(clap::Args)]
+struct Sandbox {
+    #[arg(long, default_value_t = 100)]
+    rounds: usize,
+}
+
 /// A short run of each.
 async fn everything() {
     job::run(&Job { jobs: 10 }).await;
@@ -94,6 +103,7 @@ async fn everything() {
         rounds: 5,
     })
     .await;
+    sandbox::run(&Sandbox { rounds: 30 }).await;
     footprint::run(&Footprint {
         seconds: 10,
         starts: 5,
@@ -117,6 +127,7 @@ async fn main() {
         Some(What::Footprint(args)) => footprint::run(&args).await,
         Some(What::Job(args)) => job::run(&args).await,
         Some(What::Trees(args)) => trees::run(&args).await,
+        Some(What::Sandbox(args)) => sandbox::run(&args).await,
         None => everything().await,
     }
 }

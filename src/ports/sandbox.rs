@@ -40,6 +40,21 @@ pub struct Spec {
     pub log: PathBuf,
     /// What it may use.
     pub limits: Limits,
+    /// What stands inside beside the system, as the server's settings name it.
+    pub profile: Profile,
+}
+
+/// What a repository's toolchain needs inside, named in the server's settings. A policy picks one by
+/// name; it never says what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Files and directories of the host that stand inside at the same path, read-only, beside those
+    /// that stand in every sandbox. The `bin` directory of each is searched first for programs.
+    pub mounts: Vec<PathBuf>,
+    /// Variables; those of [`Spec::env`] win.
+    pub env: BTreeMap<String, String>,
+    /// The image to start from, for backends that have images.
+    pub image: Option<String>,
 }
 
 /// What one run may use. Enforced outside the sandbox.
@@ -53,6 +68,12 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Processes and threads at once.
     pub processes: u64,
+    /// Memory of all processes together, with what they write to private directories in memory.
+    pub memory_bytes: u64,
+    /// Thousandths of a processor of all processes together; none: all that there are.
+    pub milli_cpus: Option<u32>,
+    /// What the tree's own directory and the output directory may take on disk together, in bytes.
+    pub disk_bytes: u64,
 }
 
 /// What was observed of one run.
@@ -85,6 +106,17 @@ pub struct Unusable {
     pub remedy: String,
 }
 
+/// A limit that a backend cannot enforce here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unenforced {
+    /// Its key in `[limits]`.
+    pub setting: &'static str,
+    /// Why it cannot.
+    pub reason: String,
+    /// What the operator can do about it; a whole sentence.
+    pub remedy: String,
+}
+
 /// Runs commands in isolation. A sandbox is made for one run and gone after it.
 #[async_trait::async_trait]
 pub trait Sandbox: Send + Sync {
@@ -96,6 +128,11 @@ pub trait Sandbox: Send + Sync {
 
     /// Runs a trivial command inside and returns what it saw of the isolation, in one line.
     async fn probe(&self) -> Result<String, Unusable>;
+
+    /// Returns which of the limits are not enforced on this host, and why.
+    fn unenforced(&self) -> Vec<Unenforced> {
+        Vec::new()
+    }
 
     /// Returns the user and group id that own files inside, when they differ from the server's:
     /// checkouts must be handed over to them.

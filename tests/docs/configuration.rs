@@ -6,8 +6,8 @@ use std::path::Path;
 
 use prova::config::policy;
 use prova::config::report::{Fault, Problems};
-use prova::config::server::ServerSettings;
 use prova::config::server::load::{Need, load};
+use prova::config::server::{Limits, ServerSettings};
 use prova::domain::policy::Policy;
 
 use crate::page::{Page, text_of};
@@ -34,7 +34,12 @@ impl Key {
         } else {
             format!("[{}]\n", self.table)
         };
-        format!("{header}{} = {value}\n", self.name)
+        let rest = match self.table.as_str() {
+            "models.NAME" => "api = \"openai\"\nprices.a = { input = 1, output = 1 }\n",
+            _ => "",
+        };
+        let header = header.replace("NAME", "name");
+        format!("{header}{} = {value}\n{rest}", self.name)
     }
 
     /// Returns the default as it stands in TOML, when the table shows one.
@@ -114,7 +119,7 @@ fn every_server_setting_is_documented_and_no_other() {
     assert_eq!(
         tables,
         set(&[
-            "agents", "github", "limits", "models", "sandbox", "server", "store", "work"
+            "agents", "budget", "github", "limits", "models", "sandbox", "server", "store", "work"
         ])
     );
     for table in tables
@@ -131,10 +136,14 @@ fn every_server_setting_is_documented_and_no_other() {
         .flat_map(|text| known(local(text)))
         .collect();
     assert_eq!(names(&keys, "agents.NAME"), both);
-    assert!(
-        Page::open("docs/configuration.md")
-            .text
-            .contains("### `[models]`")
+    let endpoint = "[models.a]\napi = \"openai\"\n";
+    let mut read = known(local(&format!("{endpoint}{BOGUS} = 1")));
+    assert!(read.remove("prices"), "a table of its own");
+    assert_eq!(names(&keys, "models.NAME"), read);
+    let price = format!("{endpoint}[models.a.prices.b]\ninput = 1\noutput = 1\n{BOGUS} = 1");
+    assert_eq!(
+        names(&keys, "models.NAME.prices.MODEL"),
+        known(local(&price))
     );
 }
 
@@ -179,6 +188,10 @@ fn the_documented_defaults_hold() {
         .collect();
     assert_eq!(protect.len(), 1);
     assert_eq!(policy::parse(protect[0]), Ok(Policy::default()));
+    let egress = blocks
+        .iter()
+        .find(|block| block.starts_with("[sandbox]\negress = ["));
+    assert_eq!(local(egress.unwrap()), local(""));
 }
 
 #[test]
@@ -187,7 +200,7 @@ fn what_has_no_default_is_not_set() {
         .iter()
         .filter(|key| key.default.starts_with("required"))
     {
-        if !key.table.starts_with("agents") {
+        if !key.table.contains("NAME") {
             let problems = server("", &[], Need::Server)
                 .err()
                 .map(|problems| problems.to_string());
@@ -354,7 +367,11 @@ fn the_example_file_is_read_and_names_every_setting() {
     let full = server(&uncommented, &[], Need::Server);
     let full = full.unwrap_or_else(|problems| panic!("uncommented:\n{problems}"));
     // Those with a default show it.
-    assert_eq!(Ok(full.limits), local("").map(|settings| settings.limits));
+    let limits = Limits {
+        milli_cpus: None, // the only one without
+        ..full.limits
+    };
+    assert_eq!(Ok(limits), local("").map(|settings| settings.limits));
     assert_eq!(Ok(full.store), local("").map(|settings| settings.store));
     for key in documented("Server settings") {
         let line = format!("\n{} = ", key.name);

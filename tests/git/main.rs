@@ -6,10 +6,12 @@
 )]
 
 mod attacks;
+mod corpus;
 mod layers;
 mod mirrors;
 mod names;
 mod property;
+mod restore;
 mod setups;
 mod stories;
 mod support;

@@ -91,8 +91,11 @@ async fn a_sandbox_dies_with_its_server() {
             .await;
         return;
     }
+    // It leaves its directory behind.
+    let dir = tempfile::tempdir().unwrap();
     let mut server = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", NAME, AS_SERVER])
+        .env("TMPDIR", dir.path())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();

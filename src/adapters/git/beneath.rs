@@ -112,6 +112,8 @@ impl Beneath {
             names.push(name);
         }
         names.sort_unstable();
+        // A name that is moved about while the directory is read can come twice.
+        names.dedup();
         Ok((names, more))
     }
 

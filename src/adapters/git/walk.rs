@@ -53,6 +53,7 @@ pub(crate) fn list(
         frames: Vec::new(),
         listing: Listing::default(),
         left: limits.entries,
+        new_left: limits.changes,
         effort: Effort::for_a_harvest(),
     };
     if lower.is_none() {
@@ -83,6 +84,8 @@ struct Walk<'a> {
     listing: Listing,
     /// How many more entries are taken.
     left: u64,
+    /// How many more paths are taken that the base does not have.
+    new_left: u64,
     /// How much more matching against `.gitignore` is done.
     effort: Effort,
 }
@@ -98,8 +101,19 @@ struct Frame<'a> {
     lower: Option<&'a Lower>,
 }
 
+/// How much is refused one by one. Each refusal is kept and shown, and an agent can make as many
+/// as it makes files.
+const MOST_REFUSED: usize = 1_000;
+
 impl<'a> Walk<'a> {
     fn refuse(&mut self, path: Vec<u8>, reason: RefusalReason) {
+        if self.listing.refused.len() >= MOST_REFUSED {
+            return self.cut(path);
+        }
+        self.note(path, reason);
+    }
+
+    fn note(&mut self, path: Vec<u8>, reason: RefusalReason) {
         self.listing.refused.push(Refusal {
             path: RepoPath::new(path),
             reason,
@@ -108,7 +122,7 @@ impl<'a> Walk<'a> {
 
     /// Ends the walk at `path`.
     fn cut(&mut self, path: Vec<u8>) {
-        self.refuse(path, RefusalReason::TooMany);
+        self.note(path, RefusalReason::TooMany);
         self.listing.cut = true;
         self.frames.clear();
     }
@@ -156,6 +170,11 @@ impl<'a> Walk<'a> {
                 if let Some(reason) = names::refuse(&path, name) {
                     return self.refuse(path, reason);
                 }
+                // Every one of them is a change, and more would not be taken.
+                if self.new_left == 0 {
+                    return self.cut(path);
+                }
+                self.new_left -= 1;
             }
         }
         match standing {

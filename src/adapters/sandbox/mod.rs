@@ -6,6 +6,9 @@
 
 mod bubblewrap;
 mod capture;
+mod cgroup;
+mod disk;
+mod fence;
 mod limits;
 mod none;
 mod process;
@@ -34,6 +37,6 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
         Backend::Auto | Backend::Bubblewrap => {
             Ok(Arc::new(Bubblewrap::new(settings, clock)?) as Arc<dyn Sandbox>)
         }
-        Backend::None => Ok(Arc::new(Unisolated::new(&settings.mounts, clock)?)),
+        Backend::None => Ok(Arc::new(Unisolated::new(&settings, clock)?)),
     }
 }

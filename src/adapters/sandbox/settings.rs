@@ -35,6 +35,8 @@ pub struct Settings {
     pub work: PathBuf,
     /// Bytes that each of the private `/tmp`, home directory and `/dev/shm` may hold, in memory.
     pub scratch_bytes: u64,
+    /// Bytes of the disk that are left to everybody else: with less, a run is ended.
+    pub floor_bytes: u64,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             stage: PathBuf::from("/proc/self/exe"),
             work: std::env::temp_dir(),
             scratch_bytes: 1 << 30,
+            floor_bytes: 512 << 20,
         }
     }
 }

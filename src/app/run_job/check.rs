@@ -3,6 +3,7 @@
 
 use crate::app::run_job::setup::{Keep, Ready};
 use crate::app::run_job::{Attempt, Stuck};
+use crate::domain::evidence::Evidence;
 use crate::domain::job::Entry;
 use crate::ports::fault::Fault;
 
@@ -11,9 +12,7 @@ impl Attempt<'_> {
     pub async fn check(&mut self) -> Result<Entry, Stuck> {
         let policy = self.policy().await?;
         if policy.checks.is_empty() {
-            return Ok(Entry::Checked {
-                evidence: Vec::new(),
-            });
+            return Ok(self.checked(Vec::new()));
         }
         let Some(harvested) = &self.progress.harvested else {
             return Err(Fault::permanent("run the checks", "there is no harvest").into());
@@ -24,24 +23,28 @@ impl Attempt<'_> {
             .checkouts
             .materialise(repo, &harvested, &self.place())
             .await?;
-        let limits = self.limits(&policy);
+        let room = self.room(&policy, tree)?;
         let mut evidence = Vec::new();
-        let Ready { tree, failed } = self
-            .set_up(&policy, (tree, &harvested), (Keep::Not, "checks.log"))
+        let Ready { room, failed } = self
+            .set_up(&policy.setup, (room, &harvested), (Keep::Not, "checks.log"))
             .await?;
         if let Some(failed) = failed {
             evidence.push(failed);
-            return Ok(Entry::Checked { evidence });
+            return Ok(self.checked(evidence));
         }
         for command in &policy.checks {
-            evidence.push(
-                self.command(command, (tree.clone(), limits), "checks.log")
-                    .await?,
-            );
+            evidence.push(self.command(command, &room, "checks.log").await?);
             if self.cancel.is_cancelled() {
                 break;
             }
         }
-        Ok(Entry::Checked { evidence })
+        Ok(self.checked(evidence))
+    }
+
+    fn checked(&mut self, evidence: Vec<Evidence>) -> Entry {
+        Entry::Checked {
+            evidence,
+            traffic: std::mem::take(&mut self.traffic),
+        }
     }
 }

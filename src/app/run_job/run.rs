@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
 use crate::app::run_job::setup::{Keep, Ready};
+use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
+use crate::domain::egress::HostRule;
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
 use crate::domain::job::{Entry, Ran};
@@ -12,8 +14,21 @@ use crate::domain::policy::Policy;
 use crate::domain::time::Span;
 use crate::ports::agent;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Spec};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Spec};
 use crate::ports::tree::Tree;
+
+/// What the commands of a job run with.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// The working tree.
+    pub tree: Tree,
+    /// What each may use.
+    pub limits: Limits,
+    /// What stands inside beside the system.
+    pub profile: Profile,
+    /// Hosts that each may reach.
+    pub egress: Vec<HostRule>,
+}
 
 impl Attempt<'_> {
     /// Runs the agent on a fresh checkout.
@@ -22,7 +37,9 @@ impl Attempt<'_> {
             return Err(Fault::permanent("run the agent", "there is no brief").into());
         };
         let task = &self.leased.task.task;
-        let base = &briefing.briefed.base;
+        let briefed = &briefing.briefed;
+        let restored = briefed.restored.as_ref();
+        let base = restored.map_or(&briefed.base, |restored| &restored.start);
         let mut checkout = self
             .ctx
             .checkouts
@@ -32,17 +49,20 @@ impl Attempt<'_> {
         if self.is_cancelled() {
             return Ok(Entry::Ran(self.ran(None, None)));
         }
-        let limits = self.limits(&briefing.policy);
         let keep = if briefing.briefed.on_branch {
             Keep::ForThisJob
         } else {
             Keep::ForAll
         };
-        let tree = (checkout.tree.clone(), &checkout.base_tree);
-        let Ready { tree, failed } = self
-            .set_up(&briefing.policy, tree, (keep, "setup.log"))
+        let room = self.room(&briefing.policy, checkout.tree.clone())?;
+        let Ready { room, failed } = self
+            .set_up(
+                &briefing.policy.setup,
+                (room, &checkout.base_tree),
+                (keep, "setup.log"),
+            )
             .await?;
-        checkout.tree = tree;
+        checkout.tree = room.tree.clone();
         self.checkout = Some(checkout.clone());
         if let Some(failed) = failed {
             return Ok(Entry::Ran(self.ran(None, Some(failed))));
@@ -54,22 +74,25 @@ impl Attempt<'_> {
             }
         };
         let agent = agent.ok_or_else(|| Fault::permanent("run the agent", "it is not set up"))?;
+        let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
+        let way = self.way(reachable).await?;
         let request = agent::Request {
             brief: &briefing.text,
             job_json: &briefing.job_json,
             checkout: &checkout,
             job: &self.dir,
-            limits,
-            door: None,
+            limits: room.limits,
+            profile: &room.profile,
+            door: way.door(),
             input,
         };
-        let run = agent
-            .run(&request, self.ctx.sandbox.as_ref(), self.cancel)
-            .await?;
-        Ok(Entry::Ran(self.ran(Some(run), None)))
+        let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
+        let run = way.during(run).await;
+        self.passed(way).await;
+        Ok(Entry::Ran(self.ran(Some(run?), None)))
     }
 
-    fn ran(&self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
+    fn ran(&mut self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
         let stopped = Outcome {
             ending: Ending::Cancelled,
             took: Span::ZERO,
@@ -88,12 +111,22 @@ impl Attempt<'_> {
             failed_setup,
             claim,
             sandbox: self.ctx.sandbox.name().to_owned(),
+            traffic: std::mem::take(&mut self.traffic),
         }
     }
 
+    /// Returns what commands on `tree` run with.
+    pub fn room(&self, policy: &Policy, tree: Tree) -> Result<Room, Stuck> {
+        Ok(Room {
+            tree,
+            limits: self.limits(policy),
+            profile: Profile::default(),
+            egress: policy.egress.clone(),
+        })
+    }
+
     /// Returns what one run may use: policy may take less time than the server allows, never more.
-    #[must_use]
-    pub fn limits(&self, policy: &Policy) -> Limits {
+    fn limits(&self, policy: &Policy) -> Limits {
         let allowed = self.ctx.settings.limits;
         let asked = policy
             .limits
@@ -105,24 +138,39 @@ impl Attempt<'_> {
         }
     }
 
-    /// Runs one command of policy in a sandbox of its own, on a working tree.
+    /// Closes a way out and counts what passed.
+    async fn passed(&mut self, way: Way) {
+        let passed = way.close().await;
+        self.traffic = std::mem::take(&mut self.traffic).with(passed);
+    }
+
+    /// Runs one command of policy in a sandbox of its own, on a working tree. It reaches no model.
     pub async fn command(
-        &self,
+        &mut self,
         command: &str,
-        (tree, limits): (Tree, Limits),
+        room: &Room,
         log: &str,
     ) -> Result<Evidence, Fault> {
         let spec = Spec {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
-            tree,
+            tree: room.tree.clone(),
             input: None,
             output: None,
             objects: None,
             log: self.dir.join(log),
-            limits,
+            limits: room.limits,
+            profile: room.profile.clone(),
         };
-        let outcome = self.ctx.sandbox.run(&spec, None, self.cancel).await?;
+        let reachable = Reachable {
+            egress: room.egress.clone(),
+            ..Reachable::default()
+        };
+        let way = self.way(reachable).await?;
+        let run = self.ctx.sandbox.run(&spec, way.door(), way.stop());
+        let outcome = way.during(run).await;
+        self.passed(way).await;
+        let outcome = outcome?;
         Ok(Evidence {
             command: command.to_owned(),
             ending: outcome.ending,

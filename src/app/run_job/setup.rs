@@ -5,13 +5,13 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::app::run_job::run::Room;
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::TreeSha;
-use crate::domain::policy::Policy;
 use crate::ports::checkouts::Setup;
 use crate::ports::fault::Fault;
-use crate::ports::tree::Tree;
+use crate::ports::sandbox::Profile;
 
 /// For whom what setup leaves is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,29 +24,28 @@ pub enum Keep {
     Not,
 }
 
-/// A working tree after its setup.
+/// Where commands run after setup.
 #[derive(Debug)]
 pub struct Ready {
-    /// The tree to go on with.
-    pub tree: Tree,
+    /// What to go on with.
+    pub room: Room,
     /// The command that failed, if one did.
     pub failed: Option<Evidence>,
 }
 
 impl Attempt<'_> {
-    /// Makes `tree`, a working tree of the commit tree `of`, ready; the first command that fails ends
-    /// it.
+    /// Makes the working tree of `room`, one of the commit tree `of`, ready; the first command that
+    /// fails ends it.
     pub async fn set_up(
         &mut self,
-        policy: &Policy,
-        (tree, of): (Tree, &TreeSha),
+        commands: &[String],
+        (mut room, of): (Room, &TreeSha),
         (keep, log): (Keep, &str),
     ) -> Result<Ready, Stuck> {
-        let done = |tree| Ready { tree, failed: None };
-        if policy.setup.is_empty() {
-            return Ok(done(tree));
+        if commands.is_empty() {
+            return Ok(Ready { room, failed: None });
         }
-        let recipe = recipe(&policy.setup, self.ctx.sandbox.name())?;
+        let recipe = recipe(commands, self.ctx.sandbox.name(), &room.profile)?;
         let setup = Setup {
             recipe: &recipe,
             tree: of,
@@ -54,38 +53,38 @@ impl Attempt<'_> {
         let (ctx, repo) = (self.ctx, self.leased.task.task.repo.id);
         let found = ctx
             .checkouts
-            .find_setup(repo, &setup, &tree, &self.place())
+            .find_setup(repo, &setup, &room.tree, &self.place())
             .await?;
-        if let Some(ready) = found {
+        if let Some(tree) = found {
             tracing::info!(job.id = %self.leased.lease.job, "setup was done before");
-            return Ok(done(ready));
+            room.tree = tree;
+            return Ok(Ready { room, failed: None });
         }
-        let limits = self.limits(policy);
         let mut failed = None;
-        for command in &policy.setup {
-            let evidence = self.command(command, (tree.clone(), limits), log).await?;
+        for command in commands {
+            let evidence = self.command(command, &room, log).await?;
             if !evidence.ending.succeeded() {
                 failed = Some(evidence);
                 break;
             }
         }
         let kept = match (keep, &failed) {
-            (Keep::Not, _) => return Ok(Ready { tree, failed }),
+            (Keep::Not, _) => return Ok(Ready { room, failed }),
             (Keep::ForAll, None) => Some(&setup),
             // Half a setup is nobody's change either, and of use to nobody.
             (Keep::ForAll, Some(_)) | (Keep::ForThisJob, _) => None,
         };
-        let tree = ctx
+        room.tree = ctx
             .checkouts
-            .keep_setup(repo, kept, &tree, &self.place())
+            .keep_setup(repo, kept, &room.tree, &self.place())
             .await?;
-        Ok(Ready { tree, failed })
+        Ok(Ready { room, failed })
     }
 }
 
 /// Returns a digest of the commands and of what they run in.
-fn recipe(commands: &[String], sandbox: &str) -> Result<String, Fault> {
-    let text = serde_json::to_vec(&(commands, sandbox))
+fn recipe(commands: &[String], sandbox: &str, profile: &Profile) -> Result<String, Fault> {
+    let text = serde_json::to_vec(&(commands, sandbox, format!("{profile:?}")))
         .map_err(|error| Fault::permanent("describe the setup", error))?;
     Ok(hex::encode(Sha256::digest(text)))
 }

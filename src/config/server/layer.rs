@@ -5,14 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::reader::Table;
+use crate::config::server::models::{self, BudgetLayer};
 use crate::config::server::{Agent, Backend};
 use crate::config::values;
+use crate::domain::egress::HostRule;
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 
 /// Most agents.
 const MAX_AGENTS: usize = 50;
 /// Most directories for sandboxes, and words of a command.
 const MAX_LIST: usize = 100;
+/// Most model endpoints.
+const MAX_ENDPOINTS: usize = 50;
 
 /// What one source says.
 #[derive(Debug, Default)]
@@ -38,13 +43,19 @@ pub(super) struct Layer {
     pub(super) agent: Option<Name>,
     pub(super) backend: Option<Backend>,
     pub(super) mounts: Option<Vec<PathBuf>>,
+    pub(super) egress: Option<Reach>,
     pub(super) agents: BTreeMap<Name, Agent>,
-    pub(super) models: bool,
+    pub(super) models: BTreeMap<Name, models::Source>,
+    pub(super) budget: BudgetLayer,
     pub(super) timeout_minutes: Option<u64>,
     pub(super) fetch_minutes: Option<u64>,
     pub(super) output_mib: Option<u64>,
     pub(super) file_mib: Option<u64>,
     pub(super) processes: Option<u64>,
+    pub(super) egress_mib: Option<u64>,
+    pub(super) memory_mib: Option<u64>,
+    pub(super) milli_cpus: Option<u32>,
+    pub(super) disk_mib: Option<u64>,
     pub(super) changed_file_mib: Option<u64>,
     pub(super) changed_files: Option<u64>,
 }
@@ -70,7 +81,10 @@ impl Layer {
         });
         top.table("work", |table| layer.work(table));
         top.table("sandbox", |table| layer.sandbox(table));
-        layer.models = top.skip("models");
+        layer.models = top.named("models", MAX_ENDPOINTS, |table| {
+            models::endpoint(table, secrets)
+        });
+        layer.budget = top.table("budget", BudgetLayer::read).unwrap_or_default();
         layer.agents = top.named("agents", MAX_AGENTS, agent);
         top.table("limits", |table| layer.limits(table));
         layer
@@ -123,6 +137,7 @@ impl Layer {
                 Err("expected an absolute path, such as /opt/agents".to_owned())
             }
         });
+        self.egress = table.texts("egress", MAX_LIST, host_or_any).map(reach);
     }
 
     fn limits(&mut self, table: &mut Table<'_, '_>) {
@@ -131,6 +146,10 @@ impl Layer {
         self.output_mib = table.whole("output_mib", 1..=1024);
         self.file_mib = table.whole("file_mib", 1..=1024 * 1024);
         self.processes = table.whole("processes", 8..=1_000_000);
+        self.egress_mib = table.whole("egress_mib", 1..=1024 * 1024);
+        self.memory_mib = table.whole("memory_mib", 64..=16 * 1024 * 1024);
+        self.milli_cpus = table.number("cpus", milli_cpus);
+        self.disk_mib = table.whole("disk_mib", 1..=16 * 1024 * 1024);
         self.changed_file_mib = table.whole("changed_file_mib", 1..=100);
         self.changed_files = table.whole("changed_files", 1..=3_000);
     }
@@ -164,7 +183,12 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
             }
             let command = table.texts("command", MAX_LIST, any)?;
             let env = table.map("env", MAX_LIST, any).unwrap_or_default();
-            Some(Agent::Exec { command, env })
+            let models = table.texts("models", MAX_ENDPOINTS, str::parse::<Name>);
+            Some(Agent::Exec {
+                command,
+                env,
+                models,
+            })
         }
         Driver::Recipe => {
             let expected = "a shell command, such as \"make format\"";
@@ -186,19 +210,32 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
     clippy::unnecessary_wraps,
     reason = "the reader's getters take parsers that may fail"
 )]
-fn any(text: &str) -> Result<String, std::convert::Infallible> {
+pub(super) fn any(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.to_owned())
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') {
         return Err("expected a path".to_owned());
     }
     Ok(PathBuf::from(text))
 }
 
+/// Reads a host that policies may ask for; `None` is any.
+fn host_or_any(text: &str) -> Result<Option<HostRule>, String> {
+    if text == "*" {
+        return Ok(None);
+    }
+    values::host(text).map(Some)
+}
+
+fn reach(hosts: Vec<Option<HostRule>>) -> Reach {
+    let hosts: Option<Vec<_>> = hosts.into_iter().collect();
+    hosts.map_or(Reach::Anywhere, Reach::Hosts)
+}
+
 /// Reads an address of the web without user, query or slash at its end.
-fn url(text: &str) -> Result<String, String> {
+pub(super) fn url(text: &str) -> Result<String, String> {
     let expected = || "expected an address such as https://github.com".to_owned();
     let trimmed = text.trim_end_matches('/');
     let uri: http::Uri = trimmed.parse().map_err(|_| expected())?;
@@ -209,6 +246,21 @@ fn url(text: &str) -> Result<String, String> {
     } else {
         Err(expected())
     }
+}
+
+/// Reads a number of processors, such as `2` or `1.5`, as thousandths of one.
+fn milli_cpus(text: &str) -> Result<u32, &'static str> {
+    let expected = "expected a number of processors from 0.01 to 4096 with at most three decimals";
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 3 {
+        return Err(expected);
+    }
+    let milli = format!("{whole}{part:0<3}").parse::<u32>();
+    milli
+        .ok()
+        .filter(|milli| (10..=4_096_000).contains(milli))
+        .ok_or(expected)
 }
 
 fn store_url(text: &str) -> Result<String, String> {

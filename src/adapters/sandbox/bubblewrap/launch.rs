@@ -15,6 +15,7 @@ use crate::adapters::sandbox::bubblewrap::args::{self, Access, Bind, Descriptors
 use crate::adapters::sandbox::bubblewrap::descriptors::{Inherited, in_memory};
 use crate::adapters::sandbox::bubblewrap::handover::Line;
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, view, way};
+use crate::adapters::sandbox::fence::Fence;
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
 use crate::adapters::sandbox::stage::plan::{Overlay, Plan};
@@ -35,7 +36,7 @@ pub(super) struct Launch {
 impl Bubblewrap {
     /// Builds the command that starts `spec`: the stage, which becomes bubblewrap, which starts the
     /// command inside; with a door, the program that opens it comes before that.
-    pub(super) fn launch(&self, spec: &Spec, door: bool) -> Result<Launch, Fault> {
+    pub(super) fn launch(&self, spec: &Spec, fence: &Fence, door: bool) -> Result<Launch, Fault> {
         let io = |error: io::Error| Fault::io(START, &error);
         let (mut plan, binds) = self.plan(spec)?;
         let (reports, reporter) = io::pipe().map_err(io)?;
@@ -86,10 +87,12 @@ impl Bubblewrap {
             plan.keep.retain(|number| *number != own_number);
         }
         let plan = serde_json::to_vec(&plan).map_err(|e| Fault::permanent(START, e))?;
-        let plan = inherited.add(in_memory(&plan).map_err(io)?);
-        let mut command = Command::new(&own);
+        let plan = inherited.add(in_memory(&plan).map_err(io)?).to_string();
+        let stage = [own.as_str(), STAGE, &plan, "--"].map(OsString::from);
+        let words = stage.into_iter().chain(words).collect();
+        let mut words = fence.gated(words).into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
-            .args([STAGE, &plan.to_string(), "--"])
             .args(words)
             .env_clear()
             .env("PATH", SYSTEM_PATH)

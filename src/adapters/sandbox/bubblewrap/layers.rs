@@ -1,8 +1,9 @@
 //! Whether trees in layers can be shown here, found out by showing one.
 
 use std::collections::BTreeMap;
+use std::fs::{Permissions, set_permissions};
 use std::io;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, Failed};
 use crate::domain::evidence::Ending;
 use crate::domain::time::Span;
-use crate::ports::sandbox::{Limits, Spec};
+use crate::ports::sandbox::{Limits, Profile, Spec};
 use crate::ports::tree::{Layers, Tree};
 
 /// Reads a file of the lower layer, writes one and removes one.
@@ -27,7 +28,7 @@ impl Bubblewrap {
             .tempdir_in(&self.work)
             .map_err(|error| format!("{}: {error}", self.work.display()))?;
         let layers = self.sample(dir.path()).map_err(|error| error.to_string())?;
-        let upper = layers.upper.clone();
+        let (upper, work) = (layers.upper.clone(), layers.work.clone());
         let spec = Spec {
             command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
             env: BTreeMap::new(),
@@ -41,9 +42,15 @@ impl Bubblewrap {
                 output_bytes: 16 * 1024,
                 file_bytes: 1024 * 1024,
                 processes: 64,
+                memory_bytes: 256 * 1024 * 1024,
+                milli_cpus: None,
+                disk_bytes: 16 * 1024 * 1024,
             },
+            profile: Profile::default(),
         };
-        let outcome = match self.attempt(&spec, None, &CancellationToken::new()).await {
+        let tried = self.attempt(&spec, None, &CancellationToken::new()).await;
+        open_up(&work);
+        let outcome = match tried {
             Ok(outcome) => outcome,
             Err(Failed::Fault(fault)) => return Err(fault.to_string()),
             Err(Failed::Refused(reason)) => return Err(reason),
@@ -82,5 +89,13 @@ impl Bubblewrap {
             Some(id) => chown(path, Some(id), Some(id)),
             None => Ok(()),
         }
+    }
+}
+
+/// Makes the kernel's own directories, which have no permissions, ours to remove.
+fn open_up(work: &Path) {
+    for dir in ["work", "work/incompat", "work/incompat/volatile"] {
+        // Not there: it was never mounted.
+        let _missing = set_permissions(work.join(dir), Permissions::from_mode(0o700));
     }
 }

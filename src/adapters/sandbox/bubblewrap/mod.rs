@@ -31,6 +31,7 @@ use crate::adapters::sandbox::bubblewrap::args::{Access, Bind};
 use crate::adapters::sandbox::bubblewrap::launch::Launch;
 use crate::adapters::sandbox::bubblewrap::remedy::Obstacle;
 use crate::adapters::sandbox::bubblewrap::view::Piece;
+use crate::adapters::sandbox::fence::{Fences, without_memory};
 use crate::adapters::sandbox::limits;
 use crate::adapters::sandbox::process::{self, Stop, Watched};
 use crate::adapters::sandbox::programs::{find_program, search_path};
@@ -41,7 +42,7 @@ use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Sandbox, Spec, Unusable};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unenforced, Unusable};
 use crate::ports::tree::Tree;
 
 const NAME: &str = "bubblewrap";
@@ -54,6 +55,7 @@ pub(super) struct Bubblewrap {
     mounts: Vec<Bind>,
     path: String,
     scratch_bytes: u64,
+    fences: Fences,
     /// User and group id to start bubblewrap as; none: the server's own, which is not root.
     user: Option<u32>,
     /// The program that sets the stage, open: it stays what it was when the server started.
@@ -124,6 +126,7 @@ impl Bubblewrap {
             program: settings.bwrap,
             system: view::system(Path::new("/")),
             scratch_bytes: settings.scratch_bytes,
+            fences: Fences::new(settings.floor_bytes),
             user: is_root.then_some(settings.uid),
             stage,
             filter,
@@ -140,11 +143,12 @@ impl Bubblewrap {
         cancel: &CancellationToken,
     ) -> Result<Outcome, Failed> {
         let spec = &spec::checked(spec, door)?;
+        let fence = self.fences.around(spec)?;
         let Launch {
             command,
             reports,
             line,
-        } = self.launch(spec, door.is_some())?;
+        } = self.launch(spec, &fence, door.is_some())?;
         let reports = tokio::spawn(status::follow(reports));
         let stop = cancel.child_token();
         let open = async {
@@ -157,17 +161,22 @@ impl Bubblewrap {
             }
             opened
         };
-        let watching = process::watch(command, self.owner(), (spec, &stop), self.clock.as_ref());
+        let bounds = (spec, &stop, &fence);
+        let watching = process::watch(command, self.owner(), bounds, self.clock.as_ref());
         let (watched, opened) = tokio::join!(watching, open);
         // Also after a fault: nothing inside may outlive this call.
         let exit_code = reports
             .await
             .map_err(|error| Fault::transient("watch the sandbox", error))?
             .map_err(|error| Fault::transient("end the sandbox", error))?;
+        let lacked_memory = fence.close().await;
         let watched = watched?;
         let ending = match (watched.stop, exit_code) {
             (Stop::TimedOut, _) => Ending::TimedOut,
             (Stop::Cancelled, _) if cancel.is_cancelled() => Ending::Cancelled,
+            (Stop::DiskFull, _) => Ending::DiskFull,
+            // bubblewrap is in the group, too.
+            (Stop::Itself(_), None) if lacked_memory => Ending::OutOfMemory,
             (Stop::Itself(exit), None) if exit.code().is_none() => {
                 let cause = format!("it was killed from outside ({exit})");
                 return Err(Failed::Fault(Fault::transient(START, cause)));
@@ -175,7 +184,11 @@ impl Bubblewrap {
             (Stop::Itself(_), None) => return Err(Failed::Refused(last_line(&watched))),
             (Stop::Itself(_), Some(code)) => {
                 opened.map_err(|error| refused_door(&error, &watched))?;
-                status::ending(code)
+                if lacked_memory {
+                    without_memory(status::ending(code))
+                } else {
+                    status::ending(code)
+                }
             }
             (Stop::Cancelled, _) => {
                 opened.map_err(|error| refused_door(&error, &watched))?;
@@ -211,7 +224,11 @@ impl Bubblewrap {
                 output_bytes: 16 * 1024,
                 file_bytes: 1024 * 1024,
                 processes: 64,
+                memory_bytes: 256 * 1024 * 1024,
+                milli_cpus: None,
+                disk_bytes: 16 * 1024 * 1024,
             },
+            profile: Profile::default(),
         };
         let outcome = self.attempt(&spec, None, &CancellationToken::new()).await?;
         Ok(String::from_utf8_lossy(&outcome.tail).into_owned())
@@ -267,6 +284,10 @@ impl Sandbox for Bubblewrap {
             Some(id) => format!("bubblewrap as user {id}: {saw}, {layers}"),
             None => format!("bubblewrap as the server's user: {saw}, {layers}"),
         })
+    }
+
+    fn unenforced(&self) -> Vec<Unenforced> {
+        self.fences.unenforced()
     }
 
     fn owner(&self) -> Option<(u32, u32)> {
