@@ -32,7 +32,7 @@ use crate::http::face::Face;
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
 use crate::ports::agent::{Agent as AgentPort, Roster};
-use crate::ports::checkouts::Checkouts;
+use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
 use crate::ports::fault::Fault;
 use crate::ports::gateway::Gateway;
@@ -241,6 +241,10 @@ impl House {
                     file_bytes: settings.limits.changed_file_bytes,
                     changes: settings.limits.changed_files,
                     ..HarvestLimits::default()
+                },
+                cache: Cache {
+                    bytes: settings.work.cache_bytes,
+                    idle: settings.work.cache_idle,
                 },
                 models: models_of_agents(settings),
                 budgets: settings.budget,

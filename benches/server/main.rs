@@ -19,6 +19,7 @@ mod intake;
 mod job;
 mod load;
 mod sandbox;
+mod trees;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +49,8 @@ enum What {
         /// The port of the endpoint.
         endpoint: u16,
     },
+    /// Checkouts and harvests by the size of the repository.
+    Trees(Trees),
     /// Start of a sandbox.
     Sandbox(Sandbox),
 }
@@ -102,6 +105,15 @@ struct Gateway {
 }
 
 #[derive(clap::Args)]
+struct Trees {
+    /// Files of the repository; several sizes one after another.
+    #[arg(long, value_delimiter = ',', default_values_t = [3_000, 50_000])]
+    files: Vec<usize>,
+    #[arg(long, default_value_t = 11)]
+    rounds: usize,
+}
+
+#[derive(clap::Args)]
 struct Sandbox {
     #[arg(long, default_value_t = 100)]
     rounds: usize,
@@ -110,6 +122,11 @@ struct Sandbox {
 /// A short run of each.
 async fn everything() {
     job::run(&Job { jobs: 10 }).await;
+    trees::run(&Trees {
+        files: vec![3_000],
+        rounds: 5,
+    })
+    .await;
     sandbox::run(&Sandbox { rounds: 30 }).await;
     gateway::run(&Gateway {
         calls: 500,
@@ -142,6 +159,7 @@ async fn main() {
         Some(What::Job(args)) => job::run(&args).await,
         Some(What::Gateway(args)) => gateway::run(&args).await,
         Some(What::GatewayAlone { endpoint }) => gateway::alone(endpoint).await,
+        Some(What::Trees(args)) => trees::run(&args).await,
         Some(What::Sandbox(args)) => sandbox::run(&args).await,
         None => everything().await,
     }

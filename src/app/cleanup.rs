@@ -61,3 +61,11 @@ pub async fn forget_deliveries(ctx: &Context) {
         Err(fault) => tracing::warn!(%fault, "could not delete old deliveries"),
     }
 }
+
+/// Takes away mirrors, bases and kept setups that nobody has used for long, or that take too much
+/// room.
+pub async fn tidy(ctx: &Context) {
+    if let Err(fault) = ctx.checkouts.tidy(&ctx.settings.cache, ctx.now()).await {
+        tracing::warn!(%fault, "could not tidy up");
+    }
+}

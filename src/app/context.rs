@@ -16,7 +16,7 @@ use crate::domain::spend::Budgets;
 use crate::domain::time::Timestamp;
 use crate::domain::trigger::Identity;
 use crate::ports::agent::Roster;
-use crate::ports::checkouts::Checkouts;
+use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
@@ -67,6 +67,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How much a harvest takes.
     pub harvest: HarvestLimits,
+    /// How much of what can be fetched or made again is kept.
+    pub cache: Cache,
     /// The model endpoints that each agent may call.
     pub models: BTreeMap<Name, Vec<Name>>,
     /// What model calls may cost.

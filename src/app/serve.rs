@@ -19,7 +19,7 @@ use crate::ports::fault::Fault;
 const NAP: Duration = Duration::from_secs(1);
 /// How long a loop rests after the store itself failed.
 const REST: Duration = Duration::from_secs(2);
-/// How often old deliveries are deleted.
+/// How often old deliveries and what nobody uses are deleted.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
 /// Effects that are sent at once, of different threads.
 const PUBLISHERS: usize = 4;
@@ -34,6 +34,7 @@ pub fn start(ctx: &Context, jobs: usize, tracker: &TaskTracker, shutdown: &Cance
     tracker.spawn(async move {
         while !stop.is_cancelled() {
             cleanup::forget_deliveries(&context).await;
+            cleanup::tidy(&context).await;
             cleanup::forget_calls(&context).await;
             tokio::select! {
                 () = tokio::time::sleep(CLEAN_EVERY) => {}

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use crate::domain::change::{Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
 use crate::domain::job::Restored;
+use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
 use crate::ports::tree::Tree;
 
@@ -107,11 +108,57 @@ pub trait Checkouts: Send + Sync {
         place: &Place<'_>,
     ) -> Result<Tree, Fault>;
 
+    /// Returns the working tree `tree` with what `setup` left in an earlier job laid under what is
+    /// written to it; `None` when nothing was kept that fits, so that its commands have to be run.
+    async fn find_setup(
+        &self,
+        repo: RepoId,
+        setup: &Setup<'_>,
+        tree: &Tree,
+        place: &Place<'_>,
+    ) -> Result<Option<Tree>, Fault>;
+
+    /// Takes what was written to the checkout `tree` so far for what setup left: it is no change of
+    /// the agent's, and, when `setup` is given, kept for other jobs to stand on. Returns the tree to
+    /// go on with. A plain tree stays as it is, and what setup changed there counts as changed.
+    ///
+    /// Only what the commands of policy left on a commit of the default branch may be given to
+    /// others.
+    async fn keep_setup(
+        &self,
+        repo: RepoId,
+        setup: Option<&Setup<'_>>,
+        tree: &Tree,
+        place: &Place<'_>,
+    ) -> Result<Tree, Fault>;
+
     /// Reads one harvested blob.
     async fn blob(&self, repo: RepoId, job: &Path, blob: &str) -> Result<Vec<u8>, Fault>;
 
+    /// Takes away mirrors, bases and kept setups that are not in use and beyond what `cache` allows.
+    /// All of it can be fetched or made again.
+    async fn tidy(&self, cache: &Cache, now: Timestamp) -> Result<(), Fault>;
+
     /// Removes a job's directory with everything an agent may have left in it, following no link.
     async fn remove(&self, job: &Path) -> Result<(), Fault>;
+}
+
+/// How much of what can be fetched or made again is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// Bytes in all.
+    pub bytes: u64,
+    /// How long something is kept that nobody uses.
+    pub idle: Span,
+}
+
+/// What the result of setup commands depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// A digest of the commands and of what they run in.
+    pub recipe: &'a str,
+    /// The commit's tree; its lockfiles count.
+    pub tree: &'a TreeSha,
 }
 
 /// A job's directory and who owns what is written there.
@@ -121,4 +168,6 @@ pub struct Place<'a> {
     pub job: &'a Path,
     /// User and group id for the files, when they differ from the server's.
     pub owner: Option<(u32, u32)>,
+    /// Whether whoever shows the tree can show layers; without, every file is written anew.
+    pub layers: bool,
 }

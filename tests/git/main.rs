@@ -8,9 +8,11 @@
 mod attacks;
 mod corpus;
 mod exact;
+mod layers;
 mod mirrors;
 mod names;
 mod property;
 mod restore;
+mod setups;
 mod stories;
 mod support;

@@ -1,10 +1,11 @@
 //! Any sequence of edits is harvested as `git add -A` would take it.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::support::{World, chmod, link, write};
+use crate::support::{World, shell, write};
 
 /// Few names, so that edits meet: files become directories, links become files.
 const PATHS: &[&str] = &[
@@ -37,6 +38,8 @@ enum Edit {
     Remove(usize),
     Executable(usize, bool),
     Move(usize, usize),
+    Again(usize),
+    Touch(usize),
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
@@ -46,69 +49,113 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => (path.clone(), 0..TARGETS.len()).prop_map(|(p, t)| Edit::Link(p, t)),
         2 => path.clone().prop_map(Edit::Remove),
         1 => (path.clone(), any::<bool>()).prop_map(|(p, x)| Edit::Executable(p, x)),
-        1 => (path.clone(), path).prop_map(|(p, q)| Edit::Move(p, q)),
+        1 => (path.clone(), path.clone()).prop_map(|(p, q)| Edit::Move(p, q)),
+        1 => path.clone().prop_map(Edit::Again),
+        1 => path.prop_map(Edit::Touch),
     ]
 }
 
-fn clear(dir: &Path, path: &str) {
-    let place = dir.join(path);
-    if place.is_dir() && !place.is_symlink() {
-        std::fs::remove_dir_all(place).unwrap();
-    } else if place.symlink_metadata().is_ok() {
-        std::fs::remove_file(place).unwrap();
-    }
+/// Words a shell takes as they are.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Makes room: what stands at the path, and files or links where it needs directories, go away.
-fn make_room(dir: &Path, path: &str) {
+fn make_room(path: &str) -> String {
+    let mut script = String::new();
     for (at, _) in path.match_indices('/') {
-        let parent = dir.join(&path[..at]);
-        if parent.is_symlink() || parent.is_file() {
-            std::fs::remove_file(parent).unwrap();
-        }
+        let (parent, dir) = (quoted(&path[..at]), &path[..at]);
+        writeln!(script, "[ -d {dir} ] && [ ! -L {dir} ] || rm -f {parent}").unwrap();
+        writeln!(script, "mkdir -p {parent}").unwrap();
     }
-    clear(dir, path);
+    writeln!(script, "rm -rf {}", quoted(path)).unwrap();
+    script
 }
 
-fn apply(dir: &Path, edits: &[Edit]) {
+/// The edits as a script, so that they can be made wherever a tree is shown.
+fn script(edits: &[Edit]) -> String {
+    let mut script = String::new();
     for edit in edits {
-        match *edit {
+        let line = match *edit {
             Edit::Write(path, content) => {
-                make_room(dir, PATHS[path]);
-                write(dir, PATHS[path], CONTENTS[content]);
+                let octal = CONTENTS[content]
+                    .bytes()
+                    .fold(String::new(), |mut text, byte| {
+                        write!(text, "\\{byte:03o}").unwrap();
+                        text
+                    });
+                let path = PATHS[path];
+                format!("{}printf '{octal}' > {}", make_room(path), quoted(path))
             }
-            Edit::Link(path, target) => {
-                // A link as `.gitignore` is refused on purpose.
-                if PATHS[path] != ".gitignore" && !PATHS[path].contains('/') {
-                    make_room(dir, PATHS[path]);
-                    link(dir, PATHS[path], TARGETS[target]);
-                }
+            // A link as `.gitignore` is refused on purpose.
+            Edit::Link(path, target)
+                if PATHS[path] != ".gitignore" && !PATHS[path].contains('/') =>
+            {
+                let path = PATHS[path];
+                format!("{}ln -s {} {path}", make_room(path), TARGETS[target])
             }
-            Edit::Remove(path) => clear(dir, PATHS[path]),
+            Edit::Link(_, _) => continue,
+            // Not through a link: that would be another path.
+            Edit::Remove(path) => match PATHS[path].rsplit_once('/') {
+                Some((dir, _)) => format!(
+                    "[ -L {} ] || [ -L {dir} ] || rm -rf {}",
+                    first(dir),
+                    PATHS[path]
+                ),
+                None => format!("rm -rf {}", PATHS[path]),
+            },
             Edit::Executable(path, on) => {
-                if dir
-                    .join(PATHS[path])
-                    .symlink_metadata()
-                    .is_ok_and(|meta| meta.is_file())
-                {
-                    chmod(&dir.join(PATHS[path]), if on { 0o755 } else { 0o644 });
-                }
+                let (path, mode) = (PATHS[path], if on { "755" } else { "644" });
+                format!("if {}; then chmod {mode} {path}; fi", is_file(path))
             }
             Edit::Move(from, to) => {
                 let (from, to) = (PATHS[from], PATHS[to]);
-                let file = dir
-                    .join(from)
-                    .symlink_metadata()
-                    .is_ok_and(|meta| meta.is_file());
-                if file && !to.starts_with(&format!("{from}/")) && from != to {
-                    let content = std::fs::read(dir.join(from)).unwrap();
-                    clear(dir, from);
-                    make_room(dir, to);
-                    write(dir, to, content);
+                if to.starts_with(&format!("{from}/")) || from == to {
+                    continue;
                 }
+                format!(
+                    "if {}; then mv {from} .git/moved\n{}mv .git/moved {to}; fi",
+                    is_file(from),
+                    make_room(to)
+                )
             }
-        }
+            // Files below stay as they were, but where another directory stood.
+            Edit::Again(path) => {
+                let path = PATHS[path];
+                format!(
+                    "if [ -d {path} ] && [ ! -L {path} ]; then cp -a {path} .git/again; rm -rf {path}\n\
+                     mkdir {path}; cp -a .git/again/. {path}/; rm -rf .git/again; fi"
+                )
+            }
+            Edit::Touch(path) => {
+                let path = PATHS[path];
+                format!(
+                    "if {}; then cat {path} > .git/same; cat .git/same > {path}; fi",
+                    is_file(path)
+                )
+            }
+        };
+        writeln!(script, "{line}").unwrap();
     }
+    script
+}
+
+fn first(path: &str) -> &str {
+    path.split('/').next().unwrap()
+}
+
+fn is_file(path: &str) -> String {
+    let parents = path
+        .match_indices('/')
+        .fold(String::new(), |mut text, (at, _)| {
+            write!(text, " && [ ! -L {} ]", &path[..at]).unwrap();
+            text
+        });
+    format!("[ -f {path} ] && [ ! -L {path} ]{parents}")
+}
+
+fn apply(dir: &Path, edits: &[Edit]) {
+    shell(dir, &script(edits));
 }
 
 proptest! {
@@ -134,7 +181,14 @@ proptest! {
             let harvest = world.harvest(&checkout).await;
             prop_assert_eq!(&harvest.refused, &vec![]);
             let by_git = world.tree_by_git(|copy| apply(copy, &after));
-            prop_assert_eq!(harvest.tree.as_str(), by_git);
+            prop_assert_eq!(harvest.tree.as_str(), &by_git);
+
+            let layered = world.layered_checkout().await;
+            world.inside(&layered.tree, &script(&after));
+            let of_layers = world.harvest(&layered).await;
+            prop_assert_eq!(&of_layers.refused, &vec![]);
+            prop_assert_eq!(of_layers.changes, harvest.changes);
+            prop_assert_eq!(of_layers.tree.as_str(), &by_git);
             Ok(())
         })?;
     }

@@ -11,6 +11,7 @@ use prova::domain::change::{ChangeKind, Harvest, HarvestLimits, RefusalReason};
 use prova::domain::ids::{CommitSha, RepoId};
 use prova::ports::checkouts::{Checkout, Checkouts, Place, Remote};
 use prova::ports::fault::Fault;
+use prova::ports::tree::{Layers, Tree};
 
 /// The only repository of each world.
 pub(crate) const REPO: RepoId = RepoId(7);
@@ -94,6 +95,37 @@ impl World {
         Place {
             job: &self.job,
             owner: None,
+            layers: false,
+        }
+    }
+
+    /// Where the job's files go when its sandbox can show layers.
+    pub(crate) fn layered_place(&self) -> Place<'_> {
+        Place {
+            layers: true,
+            ..self.place()
+        }
+    }
+
+    /// Fetches `main` and checks it out as layers.
+    pub(crate) async fn layered_checkout(&self) -> Checkout {
+        let base = self.fetch("main").await.unwrap();
+        let place = self.layered_place();
+        self.git
+            .checkout(REPO, &base, "prova/7-work", &place)
+            .await
+            .unwrap()
+    }
+
+    /// Runs a script in a working tree as a sandbox would show it, and returns what it printed.
+    pub(crate) fn inside(&self, tree: &Tree, script: &str) -> String {
+        match tree {
+            Tree::Plain(dir) => shell(dir, script),
+            Tree::Layered(layers) => {
+                let shown = self.outside("shown");
+                std::fs::create_dir_all(&shown).unwrap();
+                in_overlay(layers, &shown, script)
+            }
         }
     }
 
@@ -189,6 +221,50 @@ pub(crate) fn git_reading<S: AsRef<OsStr>>(
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "git {args:?}: {said}");
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end_matches('\n')
+        .to_owned()
+}
+
+/// Runs a script with a shell and returns what it printed, without the last line's end.
+pub(crate) fn shell(dir: &Path, script: &str) -> String {
+    said(Command::new("sh").args(["-euc", script]).current_dir(dir))
+}
+
+/// Mounts layers for as long as a script runs in them: in a mount namespace of its own, and as an
+/// ordinary user in a user namespace, as sandboxes do.
+fn in_overlay(layers: &Layers, shown: &Path, script: &str) -> String {
+    let is_root = rustix::process::geteuid().is_root();
+    let (how, marks) = if is_root {
+        ("-m", "")
+    } else {
+        ("-Urm", ",userxattr")
+    };
+    let lower: Vec<&str> = layers
+        .lower
+        .iter()
+        .rev()
+        .map(|l| l.to_str().unwrap())
+        .collect();
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={},index=off,metacopy=off,redirect_dir=off,xino=off{marks}",
+        lower.join(":"),
+        layers.upper.display(),
+        layers.work.display()
+    );
+    let mount = "mount -t overlay -o \"$1\" prova \"$2\"; cd \"$2\"; exec sh -euc \"$3\"";
+    said(
+        Command::new("unshare")
+            .args([how, "sh", "-euc", mount, "sh", &options])
+            .arg(shown)
+            .arg(script),
+    )
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {complaint}");
     String::from_utf8_lossy(&output.stdout)
         .trim_end_matches('\n')
         .to_owned()

@@ -126,8 +126,8 @@ async fn an_agent_that_had_ended_is_not_run_again() {
 
 #[tokio::test]
 async fn a_dead_workers_job_is_taken_over_when_its_lease_has_run_out() {
-    let script = "if ! test -e \"$PROVA_RESULT.seen\"; then touch started; fi; sed -i s/teh/the/ README.md; \
-                  grep -q quick README.md || sleep ${SLEEP:-1}; rm -f started";
+    let script = "if ! test -e \"$PROVA_RESULT.seen\"; then touch /prova/out/started; fi; sed -i s/teh/the/ README.md; \
+                  grep -q quick README.md || sleep ${SLEEP:-1}; rm -f /prova/out/started";
     let mut bot = World::new().agent("slow", script).start().await;
     let issue = ask(&bot);
     bot.decide().await;

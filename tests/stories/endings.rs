@@ -197,7 +197,7 @@ async fn a_claim_that_cannot_be_read_changes_nothing() {
 
 #[tokio::test]
 async fn stop_while_it_runs_keeps_what_is_done() {
-    let script = "sed -i s/teh/the/ README.md; touch started; sleep 600";
+    let script = "sed -i s/teh/the/ README.md; touch /prova/out/started; sleep 600";
     let bot = World::new().agent("slow", script).start().await;
     let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
     bot.decide().await;

@@ -110,7 +110,7 @@ async fn what_people_push_is_worked_on_and_never_written_over() {
 #[tokio::test]
 async fn a_push_while_the_agent_works_is_kept_and_said() {
     let script = format!(
-        "{GROWING}\nif grep -q more README.md; then touch started; while ! test -e go; do sleep 0.02; done; rm started go; fi"
+        "{GROWING}\nif grep -q more README.md; then touch /prova/out/started; while ! test -e /prova/out/go; do sleep 0.02; done; fi"
     );
     let world = World::new().agent("slow", &script).agent("quick", GROWING);
     let bot = world.policy("agent = \"slow\"\n").start().await;

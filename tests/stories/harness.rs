@@ -103,6 +103,8 @@ impl Bot {
                 },
             });
         }
+        // As a server does before it begins: the sandbox then knows what it can show.
+        house.sandbox.probe().await.unwrap();
         let ctx = house.context("prova");
         let (face, writer) = house.face();
         let writer = tokio::spawn(writer);
@@ -243,13 +245,13 @@ impl Bot {
         assert!(worked, "no job waited");
     }
 
-    /// Waits for a file that the agent of the running job makes in its checkout.
+    /// Waits for a file that the agent of the running job makes in `/prova/out`.
     pub(crate) async fn agent_has_made(&self, name: &str) {
         for _ in 0..1_000 {
             if self
-                .checkouts()
+                .outputs()
                 .iter()
-                .any(|checkout| checkout.join(name).exists())
+                .any(|output| output.join(name).exists())
             {
                 return;
             }
@@ -258,20 +260,18 @@ impl Bot {
         panic!("the agent never made {name}");
     }
 
-    /// Makes a file in the checkout of the running job, which its agent waits for.
+    /// Makes a file in `/prova/out` of the running job, which its agent waits for.
     pub(crate) fn let_the_agent_go_on(&self, name: &str) {
-        for checkout in self.checkouts() {
-            std::fs::write(checkout.join(name), "").unwrap();
+        for output in self.outputs() {
+            std::fs::write(output.join(name), "").unwrap();
         }
     }
 
-    fn checkouts(&self) -> Vec<PathBuf> {
+    fn outputs(&self) -> Vec<PathBuf> {
         let jobs = std::fs::read_dir(self.dir.path().join("work/jobs"))
             .into_iter()
             .flatten();
-        jobs.flatten()
-            .map(|job| job.path().join("checkout"))
-            .collect()
+        jobs.flatten().map(|job| job.path().join("out")).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use prova::simulator::world::repositories::RepositorySpec;
 use crate::harness::{Bot, REPO, World};
 
 /// Sleeps until it is told to go on, then corrects the README.
-const WAITING: &str = "touch started; while ! test -e go; do sleep 0.02; done; rm started go; sed -i s/teh/the/ README.md";
+const WAITING: &str = "touch /prova/out/started; while ! test -e /prova/out/go; do sleep 0.02; done; sed -i s/teh/the/ README.md";
 
 fn merge(bot: &Bot, pull: u64) {
     bot.octo().set_draft(REPO, pull, false).unwrap();

@@ -23,6 +23,7 @@ mod outages;
 mod reaching;
 mod refusals;
 mod secrets;
+mod setups;
 mod spending;
 mod spine;
 mod steering;

@@ -1,8 +1,11 @@
 //! The tree that a checkout was made from, as far as a harvest compares with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::paths::last;
@@ -52,6 +55,32 @@ pub(crate) struct Base {
 impl Base {
     /// Lists `tree` from a repository of the server's own.
     pub(crate) async fn list(git_dir: &Path, tree: ObjectId) -> Result<Self, Trouble> {
+        let listing = Self::ask(git_dir, tree).await?;
+        Self::parse(&listing)?.with_encodings(git_dir).await
+    }
+
+    /// Lists `tree` from the file `kept`, which is written when it is not there.
+    pub(crate) async fn list_kept(
+        git_dir: &Path,
+        tree: ObjectId,
+        kept: PathBuf,
+    ) -> Result<Self, Trouble> {
+        let file = kept.clone();
+        let read = blocking(move || match fs::read(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
+        });
+        let listing = match read.await? {
+            Some(listing) => listing,
+            None => {
+                let listing = Self::ask(git_dir, tree).await?;
+                blocking(move || keep(&kept, listing)).await?
+            }
+        };
+        Self::parse(&listing)?.with_encodings(git_dir).await
+    }
+
+    async fn ask(git_dir: &Path, tree: ObjectId) -> Result<Vec<u8>, Trouble> {
         let mut call = Call::new(
             git_dir,
             [
@@ -64,8 +93,12 @@ impl Base {
             ],
         );
         call.most = MAX_LISTING;
-        let listing = process::run(&call).await?;
-        let mut base = Self::default();
+        process::run(&call).await
+    }
+
+    fn parse(listing: &[u8]) -> Result<Self, Trouble> {
+        let mut has_attributes = false;
+        let mut paths = Vec::new();
         for line in listing
             .split(|&byte| byte == 0)
             .filter(|line| !line.is_empty())
@@ -77,11 +110,22 @@ impl Base {
                     format!("git listed what is not an entry: {line:?}"),
                 )
             })?;
-            base.has_attributes |= last(path) == ATTRIBUTES;
-            base.paths.insert(path.to_vec(), tracked);
+            has_attributes |= last(path) == ATTRIBUTES;
+            paths.push((path.to_vec(), tracked));
         }
-        base.has_encodings = base.has_attributes && base.names_encodings(git_dir).await?;
-        Ok(base)
+        Ok(Self {
+            // Git has sorted them, so this is cheaper than one after another.
+            paths: paths.into_iter().collect(),
+            has_attributes,
+            has_encodings: false,
+        })
+    }
+
+    async fn with_encodings(self, git_dir: &Path) -> Result<Self, Trouble> {
+        Ok(Self {
+            has_encodings: self.has_attributes && self.names_encodings(git_dir).await?,
+            ..self
+        })
     }
 
     async fn names_encodings(&self, git_dir: &Path) -> Result<bool, Trouble> {
@@ -145,6 +189,41 @@ impl Base {
             .is_some_and(|(next, _)| next.starts_with(&start))
     }
 
+    /// Returns whether the directory has an entry of this name, whatever its case.
+    pub(crate) fn has_name(&self, dir: &[u8], name: &[u8]) -> bool {
+        let start = if dir.is_empty() {
+            Vec::new()
+        } else {
+            [dir, b"/"].concat()
+        };
+        self.paths
+            .range(start.clone()..)
+            .map_while(|(path, _)| path.strip_prefix(start.as_slice()))
+            .filter_map(|below| below.split(|&byte| byte == b'/').next())
+            .any(|first| first.eq_ignore_ascii_case(name))
+    }
+
+    /// Yields what stands at and below a path, sorted; everything for the empty one.
+    pub(crate) fn at_or_below<'a>(
+        &'a self,
+        path: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], &'a Tracked)> + use<'a> {
+        let start = if path.is_empty() {
+            Vec::new()
+        } else {
+            [path, b"/"].concat()
+        };
+        let exactly = self.paths.get_key_value(path);
+        let below = self
+            .paths
+            .range(start.clone()..)
+            .take_while(move |(next, _)| next.starts_with(&start));
+        exactly
+            .into_iter()
+            .chain(below)
+            .map(|(path, tracked)| (path.as_slice(), tracked))
+    }
+
     /// Yields every path, sorted.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &Tracked)> {
         self.paths
@@ -155,6 +234,17 @@ impl Base {
 
 fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window == word)
+}
+
+/// Writes a listing whole or not at all, and returns it.
+fn keep(file: &Path, listing: Vec<u8>) -> io::Result<Vec<u8>> {
+    use io::Write as _;
+    if let Some(dir) = file.parent() {
+        let mut making = tempfile::NamedTempFile::new_in(dir)?;
+        making.write_all(&listing)?;
+        making.persist(file).map_err(|error| error.error)?;
+    }
+    Ok(listing)
 }
 
 /// The file that says how content is stored.
@@ -216,5 +306,14 @@ mod tests {
         }
         assert!(base.has_below(b"a"));
         assert!(!base.has_below(b"a-b") && !base.has_below(b"b") && !base.has_below(b""));
+        let listed = |path: &[u8]| -> Vec<Vec<u8>> {
+            let listed = base.at_or_below(path);
+            listed.map(|(path, _)| path.to_vec()).collect()
+        };
+        assert_eq!(listed(b"a"), [b"a/x"]);
+        assert_eq!(listed(b"a/x"), [b"a/x"]);
+        assert_eq!(listed(b"").len(), 3);
+        assert!(base.has_name(b"a", b"X") && base.has_name(b"", b"A"));
+        assert!(!base.has_name(b"a", b"y") && !base.has_name(b"a-b", b"x"));
     }
 }

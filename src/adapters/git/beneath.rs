@@ -90,6 +90,11 @@ impl Beneath {
         Ok(Standing::of(&stat))
     }
 
+    /// Returns whether anything stands at a path below this directory.
+    pub(crate) fn is_there(&self, path: &[u8]) -> bool {
+        self.open_at(path, OFlags::PATH).is_ok()
+    }
+
     /// Lists at most `most` names of this directory, sorted; the flag says whether there are more.
     pub(crate) fn names(&self, most: u64) -> std::io::Result<(Vec<Vec<u8>>, bool)> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);

@@ -1,17 +1,19 @@
 //! From an agent's working tree to a tree of git, without git ever looking at the former.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::adapters::git::base::{Base, Tracked};
+use crate::adapters::git::bases;
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::collisions;
 use crate::adapters::git::object::ObjectId;
+use crate::adapters::git::overlay::Marks;
 use crate::adapters::git::paths::prefixes;
 use crate::adapters::git::spool::{Converted, Spool};
 use crate::adapters::git::store::Store;
-use crate::adapters::git::survey::{self, Content, Survey};
+use crate::adapters::git::survey::{self, Content, Ground, Survey};
 use crate::adapters::git::trouble::Trouble;
 use crate::adapters::git::vetting;
 use crate::domain::change::{
@@ -24,7 +26,7 @@ use crate::ports::fault::Fault;
 /// Harvests a checkout whose mirror's objects are in `mirror`.
 pub(crate) async fn harvest(
     mirror: &Path,
-    checkout: &Checkout,
+    (checkout, marks): (&Checkout, Marks),
     job: &Path,
     limits: &HarvestLimits,
 ) -> Result<Harvest, Fault> {
@@ -36,15 +38,18 @@ pub(crate) async fn harvest(
         blocking(move || Ok((Store::fresh(&home, &borrows)?, Spool::fresh(&home)?)))
             .await
             .map_err(|error| Fault::io(doing, &error))?;
-    let base = Arc::new(Base::list(&store.dir, tree).await.map_err(broken)?);
+    let base = match bases::listing(&checkout.tree) {
+        Some(kept) => Base::list_kept(&store.dir, tree, kept).await,
+        None => Base::list(&store.dir, tree).await,
+    };
+    let base = Arc::new(base.map_err(broken)?);
 
-    let (dir, limits, from, to) = (
-        checkout.tree.written().to_owned(),
-        *limits,
-        Arc::clone(&base),
-        spool.clone(),
-    );
-    let survey = blocking(move || survey::survey(&dir, &from, &limits, &to))
+    let ground = Ground {
+        tree: checkout.tree.clone(),
+        marks,
+    };
+    let (limits, from, to) = (*limits, Arc::clone(&base), spool.clone());
+    let survey = blocking(move || survey::survey(&ground, &from, &limits, &to))
         .await
         .map_err(|error| Fault::io(doing, &error))?;
     let mut draft = Draft::of(survey, &base, &store, &spool, tree)
@@ -82,6 +87,8 @@ struct Draft {
     refused: Vec<Refusal>,
     /// Paths found in the working tree, sorted.
     present: Vec<Vec<u8>>,
+    /// What of the base at and below these paths is not present is gone.
+    bare: Vec<Vec<u8>>,
     cut: bool,
 }
 
@@ -158,6 +165,7 @@ impl Draft {
             changes,
             refused,
             present: survey.present,
+            bare: survey.bare,
             cut: survey.cut,
         })
     }
@@ -168,7 +176,12 @@ impl Draft {
         if self.cut {
             return;
         }
-        for (path, tracked) in base.iter() {
+        let bare = std::mem::take(&mut self.bare);
+        let hidden: BTreeMap<&[u8], &Tracked> = bare
+            .iter()
+            .flat_map(|path| base.at_or_below(path))
+            .collect();
+        for (path, tracked) in hidden {
             let gone = *tracked != Tracked::Submodule
                 && self
                     .present

@@ -1,18 +1,16 @@
 //! Bare mirrors, one a repository: what every checkout of it borrows its objects from.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use rustix::fs::FlockOperation;
 
 use crate::adapters::git::address::Address;
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::{Access, Call};
+use crate::adapters::git::evict::{self, Shelved};
+use crate::adapters::git::lease;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
 use crate::adapters::git::refname;
@@ -20,6 +18,7 @@ use crate::adapters::git::removal;
 use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::skeleton;
 use crate::adapters::git::trouble::{Kind, Trouble};
+use crate::adapters::git::turn::{Turn, Turns};
 use crate::domain::ids::RepoId;
 use crate::ports::checkouts::Remote;
 use crate::ports::fault::{Class, Fault};
@@ -39,22 +38,15 @@ const TRUSTING: &str = "--upload-pack=git -c safe.directory=* upload-pack";
 pub(crate) struct Mirrors {
     dir: PathBuf,
     limit: Duration,
-    turns: Mutex<HashMap<RepoId, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-/// The right to change one mirror: against other tasks of this server, and against other servers
-/// on the same directory. The system lets go of a dead process's lock.
-struct Turn {
-    _task: tokio::sync::OwnedMutexGuard<()>,
-    _process: OwnedFd,
+    turns: Turns,
 }
 
 impl Mirrors {
     pub(crate) fn new(dir: PathBuf, limit: Duration) -> Self {
         Self {
+            turns: Turns::new(dir.clone()),
             dir,
             limit,
-            turns: Mutex::default(),
         }
     }
 
@@ -78,7 +70,8 @@ impl Mirrors {
     ) -> Result<ObjectId, Fault> {
         let doing = format!("fetch {}", remote.url);
         let turn = self
-            .turn(remote.repo)
+            .turns
+            .take(remote.repo)
             .await
             .map_err(|error| Fault::io(&doing, &error))?;
         let mirror = self.path(remote.repo);
@@ -89,7 +82,8 @@ impl Mirrors {
                     .await
                     .map_err(|error| Fault::io(&doing, &error))?;
                 let _turn = self
-                    .turn(remote.repo)
+                    .turns
+                    .take(remote.repo)
                     .await
                     .map_err(|error| Fault::io(&doing, &error))?;
                 self.update(&mirror, remote, address, branch).await
@@ -109,28 +103,34 @@ impl Mirrors {
 
     /// Takes a damaged mirror away, so that the next fetch builds it anew.
     pub(crate) async fn set_aside(&self, repo: RepoId) -> io::Result<()> {
-        let turn = self.turn(repo).await?;
+        let turn = self.turns.take(repo).await?;
         discard(&self.path(repo), turn).await
     }
 
-    async fn turn(&self, repo: RepoId) -> io::Result<Turn> {
-        let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(turns.entry(repo).or_default())
-        };
-        let task = turn.lock_owned().await;
+    /// Lists what can be taken away.
+    pub(crate) async fn shelf(&self) -> io::Result<Vec<Shelved>> {
         let dir = self.dir.clone();
-        let process = blocking(move || {
-            fs::create_dir_all(&dir)?;
-            let file = fs::File::create(dir.join(format!("{repo}.lock")))?;
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-            Ok(OwnedFd::from(file))
+        blocking(move || shelf(&dir)).await
+    }
+
+    /// Takes a lease on a mirror; `None` when there is none.
+    pub(crate) fn lease(&self, repo: RepoId) -> io::Result<Option<OwnedFd>> {
+        lease::take(&self.path(repo))
+    }
+
+    /// Takes a mirror away unless it is in use.
+    pub(crate) async fn take_away(&self, dir: PathBuf) -> io::Result<bool> {
+        let name = dir.file_stem().and_then(|stem| stem.to_str());
+        let Some(repo) = name.and_then(|name| name.parse().ok()) else {
+            return Ok(false);
+        };
+        let turn = self.turns.take(RepoId(repo)).await?;
+        blocking(move || {
+            let gone = evict::take_away(&dir);
+            drop(turn);
+            gone
         })
-        .await?;
-        Ok(Turn {
-            _task: task,
-            _process: process,
-        })
+        .await
     }
 
     /// Puts many small packs into few, since every lookup goes through all of them. Nothing is ever
@@ -205,6 +205,22 @@ impl Mirrors {
     }
 }
 
+fn shelf(dir: &Path) -> io::Result<Vec<Shelved>> {
+    let mut found = Vec::new();
+    for dir in evict::shelf(dir)? {
+        // One that is being made has no lease yet, nor has one of an older server.
+        if let Ok(last) = lease::last(&dir) {
+            found.push(Shelved {
+                last,
+                beneath: true,
+                bytes: evict::measure(&dir)?,
+                dir,
+            });
+        }
+    }
+    Ok(found)
+}
+
 fn count_packs(mirror: &Path) -> io::Result<usize> {
     let packs = fs::read_dir(mirror.join("objects/pack"))?;
     Ok(packs
@@ -232,6 +248,9 @@ fn prepare(mirror: &Path) -> io::Result<()> {
         fs::create_dir_all(&making)?;
         skeleton::bare(&making, None)?;
         fs::rename(&making, mirror)?;
+    }
+    if lease::take(mirror)?.is_none() {
+        lease::prepare(mirror)?;
     }
     let mark = mirror.join(UNDER_WAY);
     if mark.exists() {

@@ -9,10 +9,15 @@
 //!
 //! ```text
 //! mirrors/REPO.git    bare, only fetches write it
+//! bases/REPO/…        the trees of commits, for jobs to stand on (`bases`)
+//! setups/REPO/…       what setup commands left, for jobs to stand on (`setups`)
 //! JOB/checkout        the agent's working copy; its .git is never read again
 //! JOB/objects         bare, what the harvest stored, borrowing from the mirror
 //! JOB/verify          the harvested tree, for the checks
 //! ```
+//!
+//! Where the sandbox can show layers, `checkout` and `verify` hold only what differs from a base:
+//! an upper layer, which a job writes, and below it what the server wrote.
 //!
 //! What counts as a change: every tracked file that differs, and untracked files that neither the
 //! `.gitignore` files of the working tree ignore nor `.git` holds. The agent's own commits count as
@@ -20,19 +25,29 @@
 
 mod address;
 mod base;
+mod bases;
 mod beneath;
 mod blocking;
 mod call;
 mod collisions;
+mod evict;
+mod graft;
 mod halves;
 mod harvest;
+mod held;
 mod ignored;
 mod index;
+mod layer;
+mod layered;
+mod lease;
+mod leavings;
 mod links;
 pub mod local;
+mod lockfile;
 mod mirror;
 mod names;
 mod object;
+mod overlay;
 mod paths;
 mod pattern;
 mod process;
@@ -41,11 +56,13 @@ mod removal;
 mod restore;
 mod revision;
 mod settle;
+mod setups;
 mod skeleton;
 mod spool;
 mod store;
 mod survey;
 mod trouble;
+mod turn;
 #[doc(hidden)]
 pub mod untrusted;
 mod vetting;
@@ -58,17 +75,23 @@ use std::time::Duration;
 use crate::adapters::git::address::Address;
 pub use crate::adapters::git::address::Protocols;
 use crate::adapters::git::base::Base;
+use crate::adapters::git::bases::{Bases, Which};
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
+use crate::adapters::git::held::Held;
 use crate::adapters::git::mirror::Mirrors;
 use crate::adapters::git::object::ObjectId;
+use crate::adapters::git::overlay::Marks;
+use crate::adapters::git::revision::rev_parse;
+use crate::adapters::git::setups::Setups;
 use crate::adapters::git::store::Store;
 use crate::adapters::git::trouble::Kind;
 use crate::adapters::git::working::{Branch, Failure, Target};
 use crate::domain::change::{Change, Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
 use crate::domain::job::Restored;
-use crate::ports::checkouts::{Checkout, Checkouts, Place, Remote};
+use crate::domain::time::Timestamp;
+use crate::ports::checkouts::{Cache, Checkout, Checkouts, Place, Remote, Setup};
 use crate::ports::fault::Fault;
 use crate::ports::tree::Tree;
 
@@ -87,6 +110,9 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct GitCheckouts {
     mirrors: Mirrors,
+    bases: Bases,
+    setups: Setups,
+    held: Held,
     protocols: Protocols,
 }
 
@@ -101,8 +127,114 @@ impl GitCheckouts {
         let work_dir = std::path::absolute(settings.work_dir)?;
         Ok(Self {
             mirrors: Mirrors::new(work_dir.join("mirrors"), settings.fetch_limit),
+            bases: Bases::new(work_dir.join("bases")),
+            setups: Setups::new(work_dir.join("setups")),
+            held: Held::default(),
             protocols: settings.protocols,
         })
+    }
+
+    /// Writes the commit that `branch` points at, and returns the working copy and its tree.
+    async fn write_checkout(
+        &self,
+        repo: RepoId,
+        branch: Branch,
+        place: &Place<'_>,
+        job: &Path,
+    ) -> Result<(Tree, ObjectId), Failure> {
+        let mirror = self.mirrors.path(repo);
+        let tree = rev_parse(&mirror, &format!("{}^{{tree}}", branch.commit)).await?;
+        let target = Target {
+            dir: job.join("checkout"),
+            owner: place.owner,
+        };
+        if !place.layers {
+            working::write(&mirror, tree, &target, Some(branch)).await?;
+            return Ok((Tree::Plain(target.dir), tree));
+        }
+        let owner = place.owner;
+        let mut stand = self
+            .bases
+            .stand(&mirror, Which { repo, tree, owner })
+            .await?;
+        self.held.keep(job, std::mem::take(&mut stand.leases));
+        let layers = blocking(move || layered::check_out(&stand, &target, &branch)).await?;
+        Ok((Tree::Layered(layers), tree))
+    }
+
+    /// Writes a harvested tree from the job's own store.
+    async fn write_harvested(
+        &self,
+        repo: RepoId,
+        tree: ObjectId,
+        place: &Place<'_>,
+        job: &Path,
+    ) -> Result<Tree, Failure> {
+        let store = Store::of(job);
+        let target = Target {
+            dir: job.join("verify"),
+            owner: place.owner,
+        };
+        if place.layers
+            && let Some(stand) = self.bases.newest_full(repo, place.owner).await?
+            && let Some(files) = stand.lower.first()
+            && let below = (&stand.full, files.as_path())
+            && let Some(layers) = layered::write(&store.dir, below, tree, &target).await?
+        {
+            self.held.keep(job, stand.leases);
+            return Ok(Tree::Layered(layers));
+        }
+        working::write(&store.dir, tree, &target, None).await?;
+        Ok(Tree::Plain(target.dir))
+    }
+
+    /// Holds the mirror for a job, whose objects are borrowed from it.
+    fn hold_mirror(&self, repo: RepoId, job: &Path) -> std::io::Result<()> {
+        let lease = self.mirrors.lease(repo)?;
+        self.held.keep(job, lease.into_iter().collect());
+        Ok(())
+    }
+
+    async fn tidy_up(&self, cache: &Cache, now: Timestamp) -> std::io::Result<()> {
+        let mut shelf = self.mirrors.shelf().await?;
+        let setups = self.setups.clone();
+        shelf.extend(blocking(move || setups.shelf()).await?);
+        for repo in self.bases.repositories()? {
+            shelf.extend(self.bases.shelf(repo).await?);
+        }
+        for dir in evict::doomed(shelf, cache, now) {
+            let place = dir.clone();
+            let gone = if dir.extension().is_some_and(|end| end == "git") {
+                self.mirrors.take_away(place).await?
+            } else {
+                blocking(move || evict::take_away(&place)).await?
+            };
+            if gone {
+                tracing::info!(path = %dir.display(), "removed what nobody used");
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what the result of `setup` is kept under.
+    async fn setup_key(
+        &self,
+        repo: RepoId,
+        setup: &Setup<'_>,
+        place: &Place<'_>,
+        doing: &str,
+    ) -> Result<String, Fault> {
+        let tree = ObjectId::expect(setup.tree.as_str(), doing)?;
+        let store = Store::of(&absolute(place.job, doing)?);
+        // A harvested tree is in the job's own store; until there is one, the mirror has the tree.
+        let git_dir = if store.dir.join("HEAD").exists() {
+            store.dir
+        } else {
+            self.mirrors.path(repo)
+        };
+        let digest = lockfile::digest(&git_dir, tree, setup.recipe).await;
+        let digest = digest.map_err(|trouble| trouble.fault(doing))?;
+        Ok(format!("{digest}{}", bases::suffix(place.owner)))
     }
 
     /// Takes a damaged mirror away, so that the next fetch builds it anew.
@@ -180,17 +312,14 @@ impl Checkouts for GitCheckouts {
             ));
         }
         let job = absolute(place.job, &doing)?;
-        let mirror = self.mirrors.path(repo);
-        let target = Target {
-            dir: job.join("checkout"),
-            owner: place.owner,
-        };
         let branch = Branch {
             name: branch.to_owned(),
             commit,
         };
-        let tree = match working::check_out(&mirror, &target, branch).await {
-            Ok(tree) => tree,
+        self.hold_mirror(repo, &job)
+            .map_err(|error| Fault::io(&doing, &error))?;
+        let (tree, base_tree) = match self.write_checkout(repo, branch, place, &job).await {
+            Ok(written) => written,
             Err(failure) => {
                 self.heal(repo, &failure)
                     .await
@@ -199,10 +328,10 @@ impl Checkouts for GitCheckouts {
             }
         };
         Ok(Checkout {
-            tree: Tree::Plain(target.dir),
+            tree,
             objects: self.mirrors.objects(repo),
             base: base.clone(),
-            base_tree: TreeSha::new(tree.to_string()),
+            base_tree: TreeSha::new(base_tree.to_string()),
         })
     }
 
@@ -213,8 +342,14 @@ impl Checkouts for GitCheckouts {
         job: &Path,
         limits: &HarvestLimits,
     ) -> Result<Harvest, Fault> {
-        let job = absolute(job, "harvest the checkout")?;
-        harvest::harvest(&self.mirrors.objects(repo), checkout, &job, limits).await
+        let doing = "harvest the checkout";
+        let job = absolute(job, doing)?;
+        let marks = match checkout.tree {
+            Tree::Plain(_) => Marks::User,
+            Tree::Layered(_) => Marks::of(&job).map_err(|error| Fault::io(doing, &error))?,
+        };
+        let mirror = self.mirrors.objects(repo);
+        harvest::harvest(&mirror, (checkout, marks), &job, limits).await
     }
 
     async fn narrow(
@@ -235,35 +370,82 @@ impl Checkouts for GitCheckouts {
         Ok(TreeSha::new(tree.to_string()))
     }
 
-    async fn holds(&self, _repo: RepoId, job: &Path, tree: &TreeSha) -> bool {
+    async fn holds(&self, repo: RepoId, job: &Path, tree: &TreeSha) -> bool {
         let (Some(tree), Ok(job)) = (
             ObjectId::parse(tree.as_str().as_bytes()),
             std::path::absolute(job),
         ) else {
             return false;
         };
+        if self.hold_mirror(repo, &job).is_err() {
+            return false;
+        }
         // Whatever is wrong with the store: it is not there to go on with.
         Store::of(&job).holds(tree).await.unwrap_or(false)
     }
 
     async fn materialise(
         &self,
-        _repo: RepoId,
+        repo: RepoId,
         tree: &TreeSha,
         place: &Place<'_>,
     ) -> Result<Tree, Fault> {
         let doing = format!("write the harvested tree {tree}");
         let tree = ObjectId::expect(tree.as_str(), &doing)?;
         let job = absolute(place.job, &doing)?;
+        self.write_harvested(repo, tree, place, &job)
+            .await
+            .map_err(|failure| failure.fault(&doing))
+    }
+
+    async fn find_setup(
+        &self,
+        repo: RepoId,
+        setup: &Setup<'_>,
+        tree: &Tree,
+        place: &Place<'_>,
+    ) -> Result<Option<Tree>, Fault> {
+        let doing = "find what setup left before";
+        let Tree::Layered(layers) = tree else {
+            return Ok(None);
+        };
+        let key = self.setup_key(repo, setup, place, doing).await?;
+        let (setups, under) = (self.setups.clone(), layers.clone());
+        let found = blocking(move || setups.find(repo, &key, &under)).await;
+        let Some(layer) = found.map_err(|error| Fault::io(doing, &error))? else {
+            return Ok(None);
+        };
+        let job = absolute(place.job, doing)?;
+        self.held.keep(&job, layer.lease.into_iter().collect());
+        let layers = layered::slip_in(layers, layer.files);
+        Ok(Some(Tree::Layered(layers)))
+    }
+
+    async fn keep_setup(
+        &self,
+        repo: RepoId,
+        setup: Option<&Setup<'_>>,
+        tree: &Tree,
+        place: &Place<'_>,
+    ) -> Result<Tree, Fault> {
+        let doing = "keep what setup left";
+        let Tree::Layered(layers) = tree else {
+            return Ok(tree.clone());
+        };
+        let key = match setup {
+            Some(setup) => Some(self.setup_key(repo, setup, place, doing).await?),
+            None => None,
+        };
+        let job = absolute(place.job, doing)?;
+        let (setups, layers) = (self.setups.clone(), layers.clone());
         let target = Target {
-            dir: job.join("verify"),
+            dir: job.join("checkout"),
             owner: place.owner,
         };
-        let store = Store::of(&job);
-        working::write(&store.dir, tree, &target, None)
-            .await
-            .map_err(|failure| failure.fault(&doing))?;
-        Ok(Tree::Plain(target.dir))
+        let kept = blocking(move || setups.settle((repo, key.as_deref()), &layers, &target));
+        let (layers, lease) = kept.await.map_err(|error| Fault::io(doing, &error))?;
+        self.held.keep(&job, lease.into_iter().collect());
+        Ok(Tree::Layered(layers))
     }
 
     async fn blob(&self, _repo: RepoId, job: &Path, blob: &str) -> Result<Vec<u8>, Fault> {
@@ -273,12 +455,21 @@ impl Checkouts for GitCheckouts {
         store.blob(id).await.map_err(|trouble| trouble.fault(doing))
     }
 
+    async fn tidy(&self, cache: &Cache, now: Timestamp) -> Result<(), Fault> {
+        self.tidy_up(cache, now)
+            .await
+            .map_err(|error| Fault::io("tidy up the work directory", &error))
+    }
+
     async fn remove(&self, job: &Path) -> Result<(), Fault> {
         let doing = "remove a job's directory";
         let job = absolute(job, doing)?;
-        blocking(move || removal::remove_tree(&job))
+        let place = job.clone();
+        blocking(move || removal::remove_tree(&place))
             .await
-            .map_err(|error| Fault::io(doing, &error))
+            .map_err(|error| Fault::io(doing, &error))?;
+        self.held.release(&job);
+        Ok(())
     }
 }
 

@@ -28,10 +28,24 @@ impl ObjectId {
 
     /// Returns the id of a blob with these bytes.
     pub(crate) fn of_blob(content: &[u8]) -> Self {
+        Self::of("blob", content)
+    }
+
+    /// Returns the id of a tree with these bytes.
+    pub(crate) fn of_tree(content: &[u8]) -> Self {
+        Self::of("tree", content)
+    }
+
+    fn of(kind: &str, content: &[u8]) -> Self {
         let mut sha = Sha1::new();
-        sha.update(format!("blob {}\0", content.len()));
+        sha.update(format!("{kind} {}\0", content.len()));
         sha.update(content);
         Self(sha.finalize().into())
+    }
+
+    /// Returns the id as trees hold it.
+    pub(crate) const fn bytes(&self) -> &[u8; 20] {
+        &self.0
     }
 
     /// Returns the id of a blob of `bytes` bytes read from `source`, or `None` when the source

@@ -12,6 +12,18 @@ use crate::adapters::git::paths::join;
 /// How much older than they are the files of a checkout are made, in seconds.
 const AGE: i64 = 2;
 
+/// A finished working copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// How old its files are made, in seconds since the epoch.
+    pub(crate) dated: i64,
+    /// About how much room it takes, in bytes.
+    pub(crate) bytes: u64,
+}
+
+/// What a file takes beside its content, in bytes: its blocks are filled, and it has an inode.
+const ROUNDING: u64 = 4096;
+
 /// Gives `dir` and everything in it to `owner`; links themselves, not what they lead to. With an
 /// `index`, files and index are dated so that git trusts it.
 ///
@@ -20,7 +32,7 @@ pub(crate) fn settle(
     dir: &Path,
     owner: Option<(u32, u32)>,
     index: Option<&Path>,
-) -> io::Result<()> {
+) -> io::Result<Settled> {
     let root = Beneath::open(dir)?;
     let written = rustix::fs::fstat(&root)?.st_mtime;
     let finish = Finish {
@@ -30,6 +42,10 @@ pub(crate) fn settle(
     if let Some((user, group)) = finish.owner {
         rustix::fs::fchown(&root, Some(user), Some(group))?;
     }
+    let mut settled = Settled {
+        dated: written - AGE,
+        bytes: 0,
+    };
     let mut waiting = vec![Vec::new()];
     while let Some(path) = waiting.pop() {
         let opened;
@@ -40,8 +56,11 @@ pub(crate) fn settle(
             &opened
         };
         for name in here.names(u64::MAX)?.0 {
-            if finish.entry(here, &name)? == Standing::Directory {
-                waiting.push(join(&path, &name));
+            settled.bytes += ROUNDING;
+            match finish.entry(here, &name)? {
+                Standing::Directory => waiting.push(join(&path, &name)),
+                Standing::File { bytes, .. } => settled.bytes += bytes,
+                Standing::Link | Standing::Special => {}
             }
         }
     }
@@ -50,7 +69,7 @@ pub(crate) fn settle(
     {
         date_index(index, dated)?;
     }
-    Ok(())
+    Ok(settled)
 }
 
 /// What is done to every entry.

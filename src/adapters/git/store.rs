@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
+use crate::adapters::git::graft::graft;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
 use crate::adapters::git::removal;
 use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::skeleton;
 use crate::adapters::git::trouble::Trouble;
-use crate::domain::change::{Change, ChangeKind};
+use crate::domain::change::Change;
 
 /// The most that one harvested blob may have to be read back, in bytes.
 const MAX_BLOB: usize = 1024 * 1024 * 1024;
@@ -50,21 +51,9 @@ impl Store {
         if changes.is_empty() {
             return Ok(base);
         }
-        // Not `index`: fsck would walk everything in it.
-        let index = self.dir.join("tree.index");
-        let with_index = |args: &[&str]| {
-            let mut call = Call::new(&self.dir, args);
-            call.index = Some(&index);
-            call
-        };
-        process::run(&with_index(&["read-tree", &base.to_string()])).await?;
-        let mut update = with_index(&["update-index", "-z", "--index-info"]);
-        update.stdin = index_info(changes);
-        process::run(&update).await?;
-        let printed = process::run(&with_index(&["write-tree"])).await?;
-        let text = String::from_utf8_lossy(printed.trim_ascii_end()).into_owned();
+        let built = graft(&self.dir, base, changes).await?;
         // Reads back what was written.
-        rev_parse(&self.dir, &format!("{text}^{{tree}}")).await
+        rev_parse(&self.dir, &format!("{built}^{{tree}}")).await
     }
 
     /// Has git check every object that is new in the store, content and form.
@@ -132,30 +121,4 @@ fn indexes(packs: &Path) -> io::Result<Vec<OsString>> {
         }
     }
     Ok(indexes)
-}
-
-/// Writes changes as `update-index --index-info` reads them: deletions first, so that a directory
-/// has made room before a file takes its name, and the other way round.
-fn index_info(changes: &[&Change]) -> Vec<u8> {
-    let mut lines = Vec::new();
-    let mut line = |header: String, change: &Change| {
-        lines.extend(header.into_bytes());
-        lines.push(b'\t');
-        lines.extend(change.path.as_bytes());
-        lines.push(0);
-    };
-    for change in changes {
-        if change.kind == ChangeKind::Deleted {
-            line(format!("0 {}", "0".repeat(40)), change);
-        }
-    }
-    for change in changes {
-        match &change.kind {
-            ChangeKind::Added(entry) | ChangeKind::Modified(entry) => {
-                line(format!("{} {}", entry.mode.octal(), entry.blob), change);
-            }
-            ChangeKind::Deleted => {}
-        }
-    }
-    lines
 }

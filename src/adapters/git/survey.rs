@@ -5,17 +5,18 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
 
 use crate::adapters::git::base::{ATTRIBUTES, Base, Tracked};
 use crate::adapters::git::beneath::{Beneath, Standing};
 use crate::adapters::git::links;
 use crate::adapters::git::names::{self, Special};
 use crate::adapters::git::object::ObjectId;
+use crate::adapters::git::overlay::{Lower, Marks};
 use crate::adapters::git::paths::last;
 use crate::adapters::git::spool::{Kept, Spool};
 use crate::adapters::git::walk::{self, Listing};
 use crate::domain::change::{HarvestLimits, Mode, Refusal, RefusalReason, RepoPath};
+use crate::ports::tree::Tree;
 
 /// What a survey found.
 #[derive(Debug, Default)]
@@ -28,6 +29,17 @@ pub(crate) struct Survey {
     pub(crate) refused: Vec<Refusal>,
     /// Whether a path that was not found may still be there.
     pub(crate) cut: bool,
+    /// What of the base at and below these paths was not found is gone.
+    pub(crate) bare: Vec<Vec<u8>>,
+}
+
+/// Where a working tree is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    /// The tree.
+    pub(crate) tree: Tree,
+    /// How the overlay marks directories, if it is one.
+    pub(crate) marks: Marks,
 }
 
 /// A path whose content or mode differs from the base.
@@ -54,20 +66,25 @@ pub(crate) enum Content {
     OnDesk,
 }
 
-/// Surveys the working tree in `dir` and spools what differs. An error is one of the server's own
-/// files; whatever is wrong with the agent's becomes a refusal.
+/// Surveys a working tree and spools what differs. An error is one of the server's own files;
+/// whatever is wrong with the agent's becomes a refusal.
 pub(crate) fn survey(
-    dir: &Path,
+    ground: &Ground,
     base: &Base,
     limits: &HarvestLimits,
     spool: &Spool,
 ) -> io::Result<Survey> {
-    let root = Beneath::open(dir)?;
+    let root = Beneath::open(ground.tree.written())?;
+    let lower = match &ground.tree {
+        Tree::Plain(_) => None,
+        Tree::Layered(layers) => Some(Lower::open(&layers.lower, ground.marks)?),
+    };
     let Listing {
         found,
         refused,
         cut,
-    } = walk::list(&root, base, limits);
+        bare,
+    } = walk::list(&root, lower.as_ref(), base, limits);
     let old_links = (base.iter())
         .filter(|(_, tracked)| tracked.is_link())
         .map(|(path, _)| links::spelling(path))
@@ -83,6 +100,7 @@ pub(crate) fn survey(
         survey: Survey {
             refused,
             cut,
+            bare,
             ..Survey::default()
         },
     };

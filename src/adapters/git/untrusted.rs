@@ -9,11 +9,13 @@ use crate::adapters::git::collisions::find;
 use crate::adapters::git::ignored::Rules;
 use crate::adapters::git::links;
 use crate::adapters::git::names;
+use crate::adapters::git::overlay::Marks;
 use crate::adapters::git::paths::{last, prefixes};
 use crate::adapters::git::pattern::Effort;
 use crate::adapters::git::spool::Spool;
-use crate::adapters::git::survey;
+use crate::adapters::git::survey::{self, Ground};
 use crate::domain::change::{HarvestLimits, RefusalReason};
+use crate::ports::tree::Tree;
 
 /// What a survey found.
 #[derive(Debug)]
@@ -30,7 +32,11 @@ pub struct Surveyed {
 /// When one of the server's own files cannot be written.
 pub fn survey(dir: &Path, job: &Path, limits: &HarvestLimits) -> io::Result<Surveyed> {
     let spool = Spool::fresh(job)?;
-    let survey = survey::survey(dir, &Base::default(), limits, &spool)?;
+    let ground = Ground {
+        tree: Tree::Plain(dir.to_owned()),
+        marks: Marks::User,
+    };
+    let survey = survey::survey(&ground, &Base::default(), limits, &spool)?;
     let differing = survey.differing.into_iter();
     Ok(Surveyed {
         found: differing.map(|differing| differing.path).collect(),

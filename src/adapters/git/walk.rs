@@ -1,5 +1,6 @@
 //! Reading the names in a working tree that an agent wrote: what is there, without its content.
 
+use std::io;
 use std::rc::Rc;
 use std::vec::IntoIter;
 
@@ -7,6 +8,7 @@ use crate::adapters::git::base::{Base, Tracked};
 use crate::adapters::git::beneath::{Beneath, Standing};
 use crate::adapters::git::ignored::{self, Rules};
 use crate::adapters::git::names;
+use crate::adapters::git::overlay::{self, Lower};
 use crate::adapters::git::paths::join;
 use crate::adapters::git::pattern::Effort;
 use crate::domain::change::{HarvestLimits, Refusal, RefusalReason, RepoPath};
@@ -29,12 +31,24 @@ pub(crate) struct Listing {
     pub(crate) refused: Vec<Refusal>,
     /// Whether the walk ended early, so that a path that was not found may still be there.
     pub(crate) cut: bool,
+    /// What of the base at and below these paths was not found is gone; elsewhere it shows through
+    /// from a lower layer, unchanged.
+    pub(crate) bare: Vec<Vec<u8>>,
 }
 
 /// Walks the working tree from its root. The top-level `.git` is not entered: it is the agent's.
-pub(crate) fn list(root: &Beneath, base: &Base, limits: &HarvestLimits) -> Listing {
+///
+/// Of a tree of layers the root is that of the upper one, and `lower` are those below it: only what
+/// was written to the tree is looked at.
+pub(crate) fn list(
+    root: &Beneath,
+    lower: Option<&Lower>,
+    base: &Base,
+    limits: &HarvestLimits,
+) -> Listing {
     let mut walk = Walk {
         base,
+        lower,
         limits,
         frames: Vec::new(),
         listing: Listing::default(),
@@ -42,8 +56,11 @@ pub(crate) fn list(root: &Beneath, base: &Base, limits: &HarvestLimits) -> Listi
         new_left: limits.changes,
         effort: Effort::for_a_harvest(),
     };
+    if lower.is_none() {
+        walk.listing.bare.push(Vec::new());
+    }
     match root.directory(b".") {
-        Ok(dir) => walk.enter(dir, Vec::new(), false),
+        Ok(dir) => walk.enter(dir, Vec::new(), (false, lower)),
         Err(_) => walk.refuse(Vec::new(), RefusalReason::Unreadable),
     }
     while let Some(frame) = walk.frames.last_mut() {
@@ -59,9 +76,11 @@ pub(crate) fn list(root: &Beneath, base: &Base, limits: &HarvestLimits) -> Listi
 
 struct Walk<'a> {
     base: &'a Base,
+    /// The layers below the one that is walked.
+    lower: Option<&'a Lower>,
     limits: &'a HarvestLimits,
     /// The directories from the root to where the walk is.
-    frames: Vec<Frame>,
+    frames: Vec<Frame<'a>>,
     listing: Listing,
     /// How many more entries are taken.
     left: u64,
@@ -71,20 +90,22 @@ struct Walk<'a> {
     effort: Effort,
 }
 
-struct Frame {
+struct Frame<'a> {
     dir: Rc<Beneath>,
     path: Vec<u8>,
     names: IntoIter<Vec<u8>>,
     rules: Option<Rules>,
     /// Whether the directory itself is ignored, so that only tracked files in it count.
     ignored: bool,
+    /// The layers that show through here.
+    lower: Option<&'a Lower>,
 }
 
 /// How much is refused one by one. Each refusal is kept and shown, and an agent can make as many
 /// as it makes files.
 const MOST_REFUSED: usize = 1_000;
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn refuse(&mut self, path: Vec<u8>, reason: RefusalReason) {
         if self.listing.refused.len() >= MOST_REFUSED {
             return self.cut(path);
@@ -114,20 +135,33 @@ impl Walk<'_> {
             return;
         }
         let (path, dir) = (join(&frame.path, name), Rc::clone(&frame.dir));
+        let standing = dir.standing(name);
+        let special = matches!(standing, Ok(Standing::Special));
+        if special && self.lower.is_some() && overlay::is_whiteout(&dir, name).unwrap_or(false) {
+            return self.bare(&path);
+        }
         if names::is_git(name) {
             return self.refuse(path, RefusalReason::NestedGit);
         }
         if self.effort.is_spent() {
             return self.cut(path);
         }
-        match dir.standing(name) {
+        match standing {
             Ok(Standing::Directory) => self.directory(&dir, path, name),
             Ok(standing) => self.entry(path, name, standing),
             Err(_) => self.refuse(path, RefusalReason::Unreadable),
         }
     }
 
+    /// Notes that nothing of the base shows through at and below `path`.
+    fn bare(&mut self, path: &[u8]) {
+        if self.lower.is_some() {
+            self.listing.bare.push(path.to_vec());
+        }
+    }
+
     fn entry(&mut self, path: Vec<u8>, name: &[u8], standing: Standing) {
+        self.bare(&path);
         match self.base.at(&path) {
             Some(Tracked::Submodule) => return self.refuse(path, RefusalReason::NestedGit),
             Some(Tracked::Blob { .. }) => {}
@@ -161,6 +195,9 @@ impl Walk<'_> {
                 Err(_) => self.refuse(path, RefusalReason::Unreadable),
             };
         }
+        if matches!(self.base.at(&path), Some(Tracked::Blob { .. })) {
+            self.bare(&path);
+        }
         let ignored = self.is_ignored(&path, true);
         if !self.base.has_below(&path) {
             if ignored {
@@ -173,13 +210,30 @@ impl Walk<'_> {
         if self.frames.len() >= usize::try_from(self.limits.depth).unwrap_or(usize::MAX) {
             return self.refuse(path, RefusalReason::TooDeep);
         }
-        match parent.directory(name) {
-            Ok(dir) => self.enter(dir, path, ignored),
+        let opened = parent
+            .directory(name)
+            .and_then(|dir| Ok((self.showing_through(&dir)?, dir)));
+        match opened {
+            Ok((lower, dir)) => {
+                if lower.is_none() {
+                    self.bare(&path);
+                }
+                self.enter(dir, path, (ignored, lower));
+            }
             Err(_) => self.refuse(path, RefusalReason::Unreadable),
         }
     }
 
-    fn enter(&mut self, dir: Beneath, path: Vec<u8>, ignored: bool) {
+    /// Returns the layers that show through in `dir`, the next to be entered.
+    fn showing_through(&self, dir: &Beneath) -> io::Result<Option<&'a Lower>> {
+        let lower = self.frames.last().and_then(|frame| frame.lower);
+        Ok(match lower {
+            Some(lower) if !lower.marks.is_opaque(dir)? => Some(lower),
+            Some(_) | None => None,
+        })
+    }
+
+    fn enter(&mut self, dir: Beneath, path: Vec<u8>, (ignored, lower): (bool, Option<&'a Lower>)) {
         let Ok((names, more)) = dir.names(self.left) else {
             return self.refuse(path, RefusalReason::Unreadable);
         };
@@ -189,23 +243,26 @@ impl Walk<'_> {
         self.left = self
             .left
             .saturating_sub(u64::try_from(names.len()).unwrap_or(u64::MAX));
-        if self.is_new_repository(&path, &names) {
+        if self.is_new_repository(&path, &names, lower) {
             return self.refuse(path, RefusalReason::NestedGit);
         }
-        let rules = rules(&dir, &names);
+        let rules = rules(&dir, &names, (&path, lower));
         self.frames.push(Frame {
             dir: Rc::new(dir),
             path,
             names: names.into_iter(),
             rules,
             ignored,
+            lower,
         });
     }
 
     /// Returns whether the directory would be taken for a bare repository, whose configuration can
     /// run programs of whoever enters it.
-    fn is_new_repository(&self, path: &[u8], names: &[Vec<u8>]) -> bool {
-        let has = |name: &[u8]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+    fn is_new_repository(&self, path: &[u8], names: &[Vec<u8>], lower: Option<&Lower>) -> bool {
+        let new = |name: &[u8]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let below = |name: &&[u8]| lower.is_some() && self.base.has_name(path, name);
+        let has = |name: &[u8]| new(name) || below(&name);
         // In the root git finds the clone's own `.git` first.
         !path.is_empty()
             && has(b"HEAD")
@@ -234,11 +291,19 @@ impl Walk<'_> {
 }
 
 /// Reads the `.gitignore` of a directory. One that cannot be read is refused when its turn comes.
-fn rules(dir: &Beneath, names: &[Vec<u8>]) -> Option<Rules> {
+fn rules(
+    dir: &Beneath,
+    names: &[Vec<u8>],
+    (path, lower): (&[u8], Option<&Lower>),
+) -> Option<Rules> {
     const NAME: &[u8] = b".gitignore";
-    names
+    if names
         .binary_search_by(|name| name.as_slice().cmp(NAME))
-        .ok()?;
+        .is_err()
+    {
+        let shown = lower?.read(&join(path, NAME), ignored::MAX_BYTES);
+        return shown.ok()?.map(|text| Rules::parse(&text));
+    }
     match dir.standing(NAME) {
         Ok(Standing::File { bytes, .. }) if bytes <= ignored::MAX_BYTES => {
             dir.read(NAME, bytes).ok().map(|text| Rules::parse(&text))

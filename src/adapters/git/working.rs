@@ -7,7 +7,6 @@ use crate::adapters::git::call::Call;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
 use crate::adapters::git::removal;
-use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::settle::settle;
 use crate::adapters::git::skeleton;
 use crate::adapters::git::trouble::Trouble;
@@ -30,17 +29,6 @@ pub(crate) struct Branch {
     pub(crate) name: String,
     /// The commit it points at.
     pub(crate) commit: ObjectId,
-}
-
-/// Writes the commit that `branch` points at, with a throw-away `.git`, and returns its tree.
-pub(crate) async fn check_out(
-    mirror: &Path,
-    target: &Target,
-    branch: Branch,
-) -> Result<ObjectId, Failure> {
-    let tree = rev_parse(mirror, &format!("{}^{{tree}}", branch.commit)).await?;
-    write(mirror, tree, target, Some(branch)).await?;
-    Ok(tree)
 }
 
 /// Writes `tree` from the repository `git_dir` to a fresh directory. No file shares anything with
@@ -82,11 +70,11 @@ pub(crate) async fn write(
     process::run(&call).await?;
     blocking(move || {
         if branch.is_some() {
-            return settle(&dir, owner, Some(&index));
+            return settle(&dir, owner, Some(&index)).map(drop);
         }
         std::fs::remove_file(index)?;
         match owner {
-            Some(_) => settle(&dir, owner, None),
+            Some(_) => settle(&dir, owner, None).map(drop),
             None => Ok(()),
         }
     })

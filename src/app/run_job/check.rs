@@ -1,6 +1,7 @@
 //! The fourth step: the checks of policy, run by the server on the harvested tree. The agent's own
 //! directory is not used: what is in it beside the tree was put there by the agent.
 
+use crate::app::run_job::setup::{Keep, Ready};
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::evidence::Evidence;
 use crate::domain::job::Entry;
@@ -16,20 +17,20 @@ impl Attempt<'_> {
         let Some(harvested) = &self.progress.harvested else {
             return Err(Fault::permanent("run the checks", "there is no harvest").into());
         };
-        let repo = self.leased.task.task.repo.id;
+        let (repo, harvested) = (self.leased.task.task.repo.id, harvested.tree.clone());
         let tree = self
             .ctx
             .checkouts
-            .materialise(repo, &harvested.tree, &self.place())
+            .materialise(repo, &harvested, &self.place())
             .await?;
         let room = self.room(&policy, tree)?;
         let mut evidence = Vec::new();
-        for command in &policy.setup {
-            let one = self.command(command, &room, "checks.log").await?;
-            if !one.ending.succeeded() {
-                evidence.push(one);
-                return Ok(self.checked(evidence));
-            }
+        let Ready { room, failed } = self
+            .set_up(&policy.setup, (room, &harvested), (Keep::Not, "checks.log"))
+            .await?;
+        if let Some(failed) = failed {
+            evidence.push(failed);
+            return Ok(self.checked(evidence));
         }
         for command in &policy.checks {
             evidence.push(self.command(command, &room, "checks.log").await?);

@@ -6,6 +6,7 @@ pub mod check;
 pub mod commit;
 pub mod run;
 pub mod secrets;
+pub mod setup;
 pub mod way;
 
 use std::path::PathBuf;
@@ -269,6 +270,7 @@ impl Attempt<'_> {
         Place {
             job: &self.dir,
             owner: self.ctx.sandbox.owner(),
+            layers: self.ctx.sandbox.layers(),
         }
     }
 

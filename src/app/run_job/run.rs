@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
+use crate::app::run_job::setup::{Keep, Ready};
 use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::egress::HostRule;
@@ -39,7 +40,7 @@ impl Attempt<'_> {
         let briefed = &briefing.briefed;
         let restored = briefed.restored.as_ref();
         let base = restored.map_or(&briefed.base, |restored| &restored.start);
-        let checkout = self
+        let mut checkout = self
             .ctx
             .checkouts
             .checkout(task.repo.id, base, task.branch.as_str(), &self.place())
@@ -48,12 +49,23 @@ impl Attempt<'_> {
         if self.is_cancelled() {
             return Ok(self.ran(None, None));
         }
+        let keep = if briefing.briefed.on_branch {
+            Keep::ForThisJob
+        } else {
+            Keep::ForAll
+        };
         let room = self.room(&briefing.policy, checkout.tree.clone())?;
-        for command in &briefing.policy.setup {
-            let evidence = self.command(command, &room, "setup.log").await?;
-            if !evidence.ending.succeeded() {
-                return Ok(self.ran(None, Some(evidence)));
-            }
+        let Ready { room, failed } = self
+            .set_up(
+                &briefing.policy.setup,
+                (room, &checkout.base_tree),
+                (keep, "setup.log"),
+            )
+            .await?;
+        checkout.tree = room.tree.clone();
+        self.checkout = Some(checkout.clone());
+        if let Some(failed) = failed {
+            return Ok(self.ran(None, Some(failed)));
         }
         let (agent, input) = match &briefing.chosen {
             Chosen::Agent(name) => (self.ctx.roster.agent(name), None),

@@ -38,6 +38,8 @@ pub(super) struct Layer {
     pub(super) work_dir: Option<PathBuf>,
     pub(super) jobs: Option<u64>,
     pub(super) jobs_per_repository: Option<u64>,
+    pub(super) cache_gib: Option<u64>,
+    pub(super) cache_days: Option<u64>,
     pub(super) agent: Option<Name>,
     pub(super) backend: Option<Backend>,
     pub(super) mounts: Option<Vec<PathBuf>>,
@@ -115,6 +117,8 @@ impl Layer {
         self.work_dir = table.text("dir", path);
         self.jobs = table.whole("jobs", 1..=256);
         self.jobs_per_repository = table.whole("jobs_per_repository", 1..=256);
+        self.cache_gib = table.whole("cache_gib", 0..=1024 * 1024);
+        self.cache_days = table.whole("cache_days", 1..=3650);
         self.agent = table.text("agent", str::parse::<Name>);
     }
 

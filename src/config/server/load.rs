@@ -179,6 +179,8 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
                     .or(under.jobs_per_repository)
                     .unwrap_or(2),
             ),
+            cache_bytes: over.cache_gib.or(under.cache_gib).unwrap_or(50) << 30,
+            cache_idle: Span::minutes(over.cache_days.or(under.cache_days).unwrap_or(30) * 24 * 60),
             agent: over.agent.or(under.agent),
         },
         sandbox: Sandbox {

@@ -100,6 +100,10 @@ pub struct Work {
     pub jobs: u32,
     /// Jobs at once in one repository.
     pub jobs_per_repository: u32,
+    /// How many bytes of what can be fetched or made again are kept: mirrors, bases, setups.
+    pub cache_bytes: u64,
+    /// How long such a thing is kept that nobody uses.
+    pub cache_idle: Span,
     /// The agent that works when neither policy nor a person names one.
     pub agent: Option<Name>,
 }

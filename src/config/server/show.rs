@@ -68,6 +68,11 @@ impl ServerSettings {
                     "jobs_per_repository",
                     whole(self.work.jobs_per_repository.into()),
                 ),
+                ("cache_gib", whole(self.work.cache_bytes >> 30)),
+                (
+                    "cache_days",
+                    whole(self.work.cache_idle.as_millis() / 1_000 / 3_600 / 24),
+                ),
                 (
                     "agent",
                     self.work
