@@ -118,7 +118,7 @@ pub fn names(bytes: &[u8]) {
 
 /// Follows a target by its text, as if no part of it were a link.
 fn leads_inside(path: &[u8], target: &[u8]) -> bool {
-    let mut depth = path.iter().filter(|&&byte| byte == b'/').count();
+    let mut depth = path.split(|&byte| byte == b'/').count() - 1;
     for part in target.split(|byte| b"/\\".contains(byte)) {
         match part {
             b"" | b"." => {}
@@ -198,7 +198,11 @@ pub fn usage(bytes: &[u8]) {
     let Some((&how, answer)) = bytes.split_first() else {
         return;
     };
-    let api = [Api::Anthropic, Api::OpenAi, Api::Gemini][usize::from(how % 3)];
+    let api = match how % 3 {
+        0 => Api::Anthropic,
+        1 => Api::OpenAi,
+        _ => Api::Gemini,
+    };
     let (streamed, size) = (how & 0x80 != 0, usize::from(how % 29) + 1);
     let whole = gateway::usage(api, streamed, [answer]);
     let cut = gateway::usage(api, streamed, answer.chunks(size));

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+#[expect(unreachable_pub, reason = "they are reached where they are at home")]
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 

@@ -74,13 +74,13 @@ fn meets(expect: &Expect, scene: &Scene, harvest: &Harvest) {
 }
 
 /// An expectation `many/*` stands for all paths below `many` that are not named themselves.
-fn shortened<'a>(path: &str, expected: impl Iterator<Item = &'a String> + Clone) -> String {
+fn shortened<'a>(path: &str, mut expected: impl Iterator<Item = &'a String> + Clone) -> String {
     let starts = |expected: &&String| {
         let before = expected.strip_suffix('*');
         before.is_some_and(|before| path.starts_with(before))
     };
     let named = expected.clone().any(|expected| expected == path);
-    let whole = expected.clone().find(starts).filter(|_| !named);
+    let whole = expected.find(starts).filter(|_| !named);
     whole.cloned().unwrap_or_else(|| path.to_owned())
 }
 

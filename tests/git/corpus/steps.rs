@@ -81,8 +81,8 @@ fn bomb(dir: &Path, levels: u32, width: u32) {
     let file = git(dir, ["hash-object", "-w", "README.md"]);
     let mut entry = format!("100644 blob {file}");
     for _ in 0..levels {
-        let lines: String = (0..width).map(|n| format!("{entry}\t{n}\n")).collect();
-        fs::write(dir.join(".git/level"), lines).unwrap();
+        let lines: Vec<String> = (0..width).map(|n| format!("{entry}\t{n}\n")).collect();
+        fs::write(dir.join(".git/level"), lines.concat()).unwrap();
         let tree = git_reading(dir, ".git/level", ["mktree"]);
         entry = format!("040000 tree {tree}");
     }
