@@ -151,31 +151,31 @@ impl House {
             live.learn(secret.expose_secret());
         }
         let github = open_client(&settings, clock.clone(), &live)?;
-        Ok(Self {
-            secrets: Arc::new(Secrets::new(&signing)),
-            ..Self::furnish(settings, clock, (github, git::Protocols::Network), live).await?
-        })
+        let network = git::Protocols::Network;
+        let mut house = Self::furnish(settings, (clock, live), github, network).await?;
+        house.secrets = Arc::new(Secrets::new(&signing));
+        Ok(house)
     }
 
     /// Builds the adapters for work on a repository of this machine, which stands for GitHub.
     pub async fn open_local(
         settings: ServerSettings,
-        clock: Arc<dyn Clock>,
+        (clock, live): (Arc<dyn Clock>, Arc<LiveSecrets>),
         forge: Arc<LocalForge>,
     ) -> Result<Self, StartError> {
         let remotes = Remotes::Only(forge.remote().to_owned());
         let protocols = git::Protocols::NetworkAndLocal;
         Ok(Self {
             remotes,
-            ..Self::furnish(settings, clock, (forge, protocols), Arc::default()).await?
+            ..Self::furnish(settings, (clock, live), forge, protocols).await?
         })
     }
 
     async fn furnish(
         settings: ServerSettings,
-        clock: Arc<dyn Clock>,
-        (github, protocols): (Arc<dyn GitHub>, git::Protocols),
-        live: Arc<LiveSecrets>,
+        (clock, live): (Arc<dyn Clock>, Arc<LiveSecrets>),
+        github: Arc<dyn GitHub>,
+        protocols: git::Protocols,
     ) -> Result<Self, StartError> {
         let endpoints = endpoints(&settings)?;
         for key in endpoints.values().filter_map(|one| one.key.as_ref()) {

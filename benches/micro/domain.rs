@@ -14,6 +14,7 @@ use prova::domain::redact::Redactor;
 use prova::domain::render::{pull, status};
 use prova::domain::repo::Permission;
 use prova::domain::sanitize::visible::visible;
+use prova::domain::secrets::suspects;
 use prova::domain::time::Timestamp;
 use prova::domain::trigger::{Identity, Meaning, meaning, wishes};
 use prova::ports::github::Translate as _;
@@ -55,6 +56,17 @@ fn comments(bench: &mut Criterion) {
     let redactor = Redactor::new(["a-secret-of-the-server", "another-secret"]);
     group.bench_function("redact, prose", |b| {
         b.iter(|| redactor.redact(black_box(&prose)).len());
+    });
+    // As many tokens as a busy server holds, of the length that GitHub hands out.
+    let mut busy = redactor;
+    for n in 0..200_u32 {
+        busy.learn_minted(&format!("ghs_{n}_{}", format!("{n:x}Qz9-_.").repeat(60)));
+    }
+    group.bench_function("redact, prose, 200 tokens", |b| {
+        b.iter(|| busy.redact(black_box(&prose)).len());
+    });
+    group.bench_function("look for secrets, prose", |b| {
+        b.iter(|| suspects(black_box(prose.as_bytes()), &busy).len());
     });
     group.finish();
 }

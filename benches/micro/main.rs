@@ -6,10 +6,11 @@
 )]
 
 mod domain;
+mod harvest;
 mod sample;
 mod store;
 
 use criterion::{criterion_group, criterion_main};
 
-criterion_group!(benches, domain::all, store::all);
+criterion_group!(benches, domain::all, store::all, harvest::all);
 criterion_main!(benches);

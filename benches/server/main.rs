@@ -111,6 +111,13 @@ struct Sandbox {
 async fn everything() {
     job::run(&Job { jobs: 10 }).await;
     sandbox::run(&Sandbox { rounds: 30 }).await;
+    gateway::run(&Gateway {
+        calls: 500,
+        megabytes: 200,
+        rounds: 3,
+        streams: 200,
+    })
+    .await;
     footprint::run(&Footprint {
         seconds: 10,
         starts: 5,

@@ -96,7 +96,7 @@ mod tests {
                 tracing::error!(
                     token = "the-key\"of-this-server",
                     "cannot use the-key\"of-this-server"
-                )
+                );
             };
             if json {
                 tracing::subscriber::with_default(builder.json().finish(), log);

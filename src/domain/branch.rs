@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::ThreadNumber;
+use crate::domain::redact::Redactor;
 
 /// A branch's name without `refs/heads/`, as `git check-ref-format --branch` would accept it.
 ///
@@ -31,11 +32,11 @@ impl BranchName {
 
     /// Names the branch for the work on a thread: `prova/<number>-<slug of the title>`.
     ///
-    /// Any title yields a valid name, and the same title the same name. Titles change, so a task
+    /// Any title yields a valid name without a secret, and the same title the same name. Titles change, so a task
     /// keeps the name that it was given first.
     #[must_use]
     pub fn for_thread(number: ThreadNumber, title: &str) -> Self {
-        let slug = slug(title);
+        let slug = slug(&Redactor::default().redact(title));
         let dash = if slug.is_empty() { "" } else { "-" };
         Self(format!("{}{number}{dash}{slug}", Self::NAMESPACE))
     }

@@ -18,13 +18,13 @@ pub mod reach;
 pub mod model;
 
 pub mod metering;
+pub mod redact;
 
 pub mod branch;
 pub mod change;
 pub mod evidence;
 pub mod excerpt;
 pub mod markdown;
-pub mod redact;
 pub mod repo;
 pub mod retry;
 pub mod sanitize;

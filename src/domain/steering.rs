@@ -87,11 +87,11 @@ pub fn steers(path: &RepoPath) -> bool {
             None => part == *name,
         })
     };
-    let below = |root: &&str| {
-        let rest = path.strip_prefix(*root);
+    let below = |root: &str| {
+        let rest = path.strip_prefix(root);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    path.split('/').any(named) || PATHS.iter().any(|root| below(&root))
+    path.split('/').any(named) || PATHS.iter().any(|root| below(root))
 }
 
 /// Tells whether two changes cannot both be made: one is where the other is, above it or below it.

@@ -67,7 +67,7 @@ mod tests {
             other.redact("a-key-of-the-server a-token-of-an-hour"),
             "[redacted] [redacted]"
         );
-        assert_eq!(other.held(b"x a-token-of-an-hour"), [2..20]);
+        assert_eq!(other.held(b"x a-token-of-an-hour").first(), Some(&(2..20)));
         assert!(before.held(b"a-key-of-the-server").is_empty());
         assert_eq!(format!("{live:?}"), "LiveSecrets");
     }

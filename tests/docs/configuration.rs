@@ -151,9 +151,23 @@ fn every_server_setting_is_documented_and_no_other() {
 fn every_key_of_a_policy_is_documented_and_no_other() {
     let keys = documented("Repository policy");
     let mut top = names(&keys, "");
-    top.extend(set(&["budget", "limits", "recipes", "schedules"]));
+    top.extend(set(&[
+        "budget",
+        "limits",
+        "recipes",
+        "schedules",
+        "secrets",
+        "text",
+    ]));
     assert_eq!(top, known(policy::parse(&format!("{BOGUS} = 1"))));
-    for table in ["budget", "limits", "recipes.NAME", "schedules.NAME"] {
+    for table in [
+        "budget",
+        "limits",
+        "recipes.NAME",
+        "schedules.NAME",
+        "secrets",
+        "text",
+    ] {
         let text = format!("[{}]\n{BOGUS} = 1", table.to_lowercase());
         assert_eq!(
             names(&keys, table),

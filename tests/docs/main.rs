@@ -11,3 +11,4 @@ mod agent;
 mod configuration;
 mod names;
 mod page;
+mod threats;

@@ -7,6 +7,7 @@
 
 mod attacks;
 mod corpus;
+mod exact;
 mod mirrors;
 mod names;
 mod property;

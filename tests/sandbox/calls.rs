@@ -1,6 +1,6 @@
 //! System calls that are refused inside, and programs that work all the same.
 
-use crate::bed::Bed;
+use crate::bed::{Bed, text};
 
 /// Makes a call by its number, as no library would, and prints the number of the error.
 fn call(name: &str, number: i64, arguments: &str) -> String {
@@ -76,13 +76,13 @@ async fn what_namespaces_do_not_confine_is_refused() {
         .iter()
         .map(|(name, number, arguments, _)| call(name, *number, arguments))
         .collect();
-    let expected: String = calls
+    let expected: Vec<String> = calls
         .iter()
         .map(|(name, _, _, error)| format!("{name} {error}\n"))
         .collect();
     let bed = Bed::new();
     let outcome = bed.run(&bed.spec(&["perl", "-e", &script])).await.unwrap();
-    assert_eq!(crate::bed::text(&outcome), expected);
+    assert_eq!(text(&outcome), expected.concat());
 }
 
 #[tokio::test]
@@ -107,11 +107,11 @@ async fn what_programs_need_is_there() {
         .collect();
     let bed = Bed::new();
     let outcome = bed.run(&bed.spec(&["perl", "-e", &script])).await.unwrap();
-    let expected: String = allowed
+    let expected: Vec<String> = allowed
         .iter()
         .map(|(name, _, _)| format!("{name} done\n"))
         .collect();
-    assert_eq!(crate::bed::text(&outcome), expected);
+    assert_eq!(text(&outcome), expected.concat());
 
     let printed = bed
         .prints(

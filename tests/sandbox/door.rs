@@ -56,7 +56,7 @@ impl Door for Porter {
                 let mut line = [0; 64];
                 let read = visitor.read(&mut line).unwrap_or(0);
                 let _gone = visitor.write_all(name.as_bytes());
-                let _gone = visitor.write_all(&line[..read]);
+                let _gone = visitor.write_all(line.get(..read).unwrap_or_default());
             }
         });
         Ok(())

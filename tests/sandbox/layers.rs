@@ -8,8 +8,8 @@ use prova::domain::evidence::Ending;
 use prova::ports::sandbox::Spec;
 use prova::ports::tree::{Layers, Tree};
 
-use crate::bed::{Bed, is_running, nap, nap_of, text};
-use crate::users::{again_as_ordinary_user, wait_until};
+use crate::bed::{Bed, is_running, nap, nap_of, text, wait_until};
+use crate::users::again_as_ordinary_user;
 
 /// Makes the directories of a tree of two layers and returns them. What is in the lower layers is
 /// `base` and `both`, then `delta` and `both`.
@@ -103,7 +103,7 @@ async fn writes_land_in_the_upper_layer(bed: Bed) {
 
     let after: Vec<_> = layers.lower.iter().map(|dir| names(dir)).collect();
     assert_eq!(before, after);
-    let both = std::fs::read_to_string(layers.lower[1].join("both")).unwrap();
+    let both = std::fs::read_to_string(layers.lower.last().unwrap().join("both")).unwrap();
     assert_eq!(both, "delta\n", "the lower layers are untouched");
 
     // The next command of the job finds what the first one left.

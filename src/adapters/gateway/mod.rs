@@ -22,6 +22,8 @@ mod reach;
 mod settings;
 mod ticket;
 mod tunnel;
+#[doc(hidden)]
+pub mod untrusted;
 mod variables;
 mod wire;
 

@@ -65,7 +65,7 @@ impl Default for Bounds {
         Self {
             connections: 256,
             body_bytes: 32 * 1024 * 1024,
-            head: Duration::from_secs(30),
+            head: Duration::from_mins(2),
             connect: Duration::from_secs(15),
             // Models think for minutes before the first byte.
             silence: Duration::from_mins(10),

@@ -1,6 +1,6 @@
 //! The tree that a checkout was made from, as far as a harvest compares with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::adapters::git::call::Call;
@@ -45,6 +45,8 @@ pub(crate) struct Base {
     paths: BTreeMap<Vec<u8>, Tracked>,
     /// Whether any `.gitattributes` may change how content is stored.
     pub(crate) has_attributes: bool,
+    /// Whether any of them names an encoding, so that any content may be stored as another.
+    has_encodings: bool,
 }
 
 impl Base {
@@ -78,7 +80,35 @@ impl Base {
             base.has_attributes |= last(path) == ATTRIBUTES;
             base.paths.insert(path.to_vec(), tracked);
         }
+        base.has_encodings = base.has_attributes && base.names_encodings(git_dir).await?;
         Ok(base)
+    }
+
+    async fn names_encodings(&self, git_dir: &Path) -> Result<bool, Trouble> {
+        let ids: BTreeSet<String> = self
+            .iter()
+            .filter(|(path, _)| last(path) == ATTRIBUTES)
+            .filter_map(|(_, tracked)| match tracked {
+                Tracked::Blob { id, .. } => Some(format!("{id}\n")),
+                Tracked::Submodule => None,
+            })
+            .collect();
+        let mut call = Call::new(git_dir, ["cat-file", "--batch"]);
+        call.stdin = ids.into_iter().collect::<String>().into_bytes();
+        match process::run(&call).await {
+            Ok(text) => Ok(contains(&text, b"working-tree-encoding")),
+            // More than anybody reads: anything may be in it.
+            Err(trouble) if trouble.kind == Kind::Lasting => Ok(true),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Returns whether git may store such content otherwise than it stands in a file: as another
+    /// encoding, with other line ends, or without the id in a keyword. The server's git knows no
+    /// filter, so there is nothing else.
+    pub(crate) fn may_convert(&self, content: &[u8]) -> bool {
+        self.has_attributes
+            && (self.has_encodings || content.contains(&b'\r') || contains(content, b"$Id"))
     }
 
     /// Finds one regular file of `commit`: its blob and size. Links and directories are no files.
@@ -121,6 +151,10 @@ impl Base {
             .iter()
             .map(|(path, tracked)| (path.as_slice(), tracked))
     }
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
 }
 
 /// The file that says how content is stored.

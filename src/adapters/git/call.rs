@@ -22,6 +22,8 @@ const CONFIG: &[&str] = &[
     "core.excludesFile=/dev/null",
     "credential.helper=",
     "gc.auto=0",
+    // One pack is written many times faster than as many files as there are objects.
+    "fastimport.unpackLimit=0",
     "maintenance.auto=false",
     "submodule.recurse=false",
     "fetch.recurseSubmodules=false",
@@ -110,6 +112,8 @@ pub(crate) struct Call<'a> {
     pub(crate) args: Vec<OsString>,
     /// What it reads.
     pub(crate) stdin: Vec<u8>,
+    /// A file that it reads instead.
+    pub(crate) input: Option<&'a Path>,
     /// The most that it may print, in bytes.
     pub(crate) most: usize,
     /// The longest that it may take.
@@ -140,6 +144,7 @@ impl<'a> Call<'a> {
             access: None,
             args: args.into_iter().map(|arg| arg.as_ref().into()).collect(),
             stdin: Vec::new(),
+            input: None,
             most: 64 * 1024 * 1024,
             limit: Duration::from_mins(10),
         }
@@ -247,6 +252,8 @@ mod tests {
         "credential.helper=",
         "-c",
         "gc.auto=0",
+        "-c",
+        "fastimport.unpackLimit=0",
         "-c",
         "maintenance.auto=false",
         "-c",

@@ -20,11 +20,9 @@ impl Halves {
     /// Starts a search among `count` things.
     pub(crate) fn of(count: usize) -> Self {
         Self {
-            pending: if count == 0 {
-                Vec::new()
-            } else {
-                vec![0..count]
-            },
+            pending: std::iter::once(0..count)
+                .filter(|all| !all.is_empty())
+                .collect(),
             failed: Vec::new(),
             tries: TRIES,
         }

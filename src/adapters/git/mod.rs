@@ -46,6 +46,8 @@ mod spool;
 mod store;
 mod survey;
 mod trouble;
+#[doc(hidden)]
+pub mod untrusted;
 mod vetting;
 mod walk;
 mod working;

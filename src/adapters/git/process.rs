@@ -74,12 +74,16 @@ impl Drop for Group {
 
 async fn complete(call: &Call<'_>) -> Result<Ended, Trouble> {
     let line = call.command_line();
+    let stdin = match call.input {
+        Some(file) => std::fs::File::open(file)?.into(),
+        None => Stdio::piped(),
+    };
     let mut child = Command::new("git")
         .args(line.args)
         .env_clear()
         .envs(line.env)
         .current_dir("/")
-        .stdin(Stdio::piped())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)

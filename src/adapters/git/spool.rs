@@ -1,15 +1,15 @@
 //! Changed content on its way from the agent's files into the job's store.
 //!
 //! Git stores it from here, from files that only the server wrote, and never looks at the agent's
-//! directory. Most content goes in as it is. Where the base has `.gitattributes`, it goes through
-//! the *desk*: a working tree of just the changed files, whose index is the base, so that git
-//! applies the line ends and encodings of the base commit. Changed `.gitattributes` stay off the
-//! desk: they must not decide how other files are read.
+//! directory. Most content goes in as it is, all of it as one *stream*. What the base's
+//! `.gitattributes` may convert goes through the *desk*: a working tree of just these files, whose
+//! index is the base, so that git applies the line ends and encodings of the base commit. Changed
+//! `.gitattributes` stay off the desk: they must not decide how other files are read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +46,6 @@ impl Spool {
         };
         spool.remove()?;
         fs::create_dir_all(spool.desk())?;
-        fs::create_dir_all(spool.dir.join("raw"))?;
         Ok(spool)
     }
 
@@ -59,18 +58,21 @@ impl Spool {
         self.dir.join("desk")
     }
 
-    fn raw(&self, number: usize) -> PathBuf {
-        self.dir.join("raw").join(number.to_string())
+    /// Where everything is that is stored as it is.
+    pub(crate) fn stream(&self) -> PathBuf {
+        self.dir.join("stream")
     }
 
-    /// Keeps content that is stored as it is, by a number.
-    pub(crate) fn keep(&self, number: usize, content: &[u8]) -> io::Result<()> {
-        fs::write(self.raw(number), content)
+    /// Begins to keep what is stored as it is.
+    pub(crate) fn keep(&self) -> io::Result<Kept> {
+        Ok(Kept {
+            stream: BufWriter::new(fs::File::create_new(self.stream())?),
+            count: 0,
+        })
     }
 
     /// Puts a file on the desk. Its path has been vetted: no part of it is `..` or `.git`.
     pub(crate) fn put(&self, path: &[u8], content: &[u8], executable: bool) -> io::Result<()> {
-        use io::Write as _;
         let file = self.desk().join(os_path(path));
         if let Some(dir) = file.parent() {
             fs::create_dir_all(dir)?;
@@ -83,7 +85,7 @@ impl Spool {
             .write_all(content)
     }
 
-    /// Stores what was kept under the first `count` numbers and returns the ids in order.
+    /// Stores what was kept, `count` contents, and returns their ids in order.
     pub(crate) async fn store_kept(
         &self,
         store: &Path,
@@ -92,19 +94,15 @@ impl Spool {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let mut call = Call::new(
-            store,
-            ["hash-object", "-w", "--no-filters", "--stdin-paths"],
-        );
-        for number in 0..count {
-            call.stdin.extend(self.raw(number).as_os_str().as_bytes());
-            call.stdin.push(b'\n');
-        }
-        let printed = process::run(&call).await?;
-        let ids: Vec<ObjectId> = printed
-            .split(|&byte| byte == b'\n')
-            .filter_map(ObjectId::parse)
-            .collect();
+        let (stream, marks) = (self.stream(), self.dir.join("marks"));
+        let mut to = OsString::from("--export-marks=");
+        to.push(&marks);
+        let args = ["fast-import".into(), "--quiet".into(), "--done".into(), to];
+        let mut call = Call::new(store, args);
+        call.input = Some(&stream);
+        process::run(&call).await?;
+        let marks = blocking(move || fs::read(marks)).await?;
+        let ids = parse_marks(&marks);
         if ids.len() == count {
             Ok(ids)
         } else {
@@ -173,6 +171,53 @@ impl Spool {
     pub(crate) async fn clear(self) -> io::Result<()> {
         blocking(move || self.remove()).await
     }
+}
+
+/// Content on its way into the stream, in the words of `git fast-import`.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    stream: BufWriter<fs::File>,
+    count: usize,
+}
+
+impl Kept {
+    /// Keeps content and returns its number, from 0.
+    pub(crate) fn add(&mut self, content: &[u8]) -> io::Result<usize> {
+        let number = self.count;
+        self.count += 1;
+        let (mark, bytes) = (self.count, content.len());
+        write!(self.stream, "blob\nmark :{mark}\ndata {bytes}\n")?;
+        self.stream.write_all(content)?;
+        self.stream.write_all(b"\n")?;
+        Ok(number)
+    }
+
+    /// Returns how many contents are kept.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Ends the stream.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        self.stream.write_all(b"done\n")?;
+        self.stream.flush()
+    }
+}
+
+/// Reads `:MARK ID` lines, which come in any order, up to the first mark that is missing.
+fn parse_marks(text: &[u8]) -> Vec<ObjectId> {
+    let mut ids = BTreeMap::new();
+    for line in text.split(|&byte| byte == b'\n') {
+        let Some((mark, id)) = (line.strip_prefix(b":"))
+            .and_then(|line| std::str::from_utf8(line).ok()?.split_once(' '))
+        else {
+            continue;
+        };
+        if let (Ok(mark), Some(id)) = (mark.parse::<usize>(), ObjectId::parse(id.as_bytes())) {
+            ids.insert(mark, id);
+        }
+    }
+    (1..).map_while(|mark| ids.remove(&mark)).collect()
 }
 
 /// Returns whether the failure is that of a file's content and not of the machine.

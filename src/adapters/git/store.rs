@@ -1,8 +1,10 @@
 //! A job's own object store: new blobs and trees, on top of the mirror's objects.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
@@ -74,6 +76,14 @@ impl Store {
             "--no-dangling",
             "--no-progress",
         ];
+        process::run(&Call::new(&self.dir, args)).await?;
+        // fsck would check the mirror's packs along with the store's own.
+        let packs = self.dir.join("objects/pack");
+        let packs = blocking(move || indexes(&packs)).await?;
+        if packs.is_empty() {
+            return Ok(());
+        }
+        let args = std::iter::once("verify-pack".into()).chain(packs);
         process::run(&Call::new(&self.dir, args)).await.map(drop)
     }
 
@@ -110,6 +120,18 @@ impl Store {
             .map(|line| line.parse().unwrap_or(0))
             .collect())
     }
+}
+
+/// Lists the indexes of the packs in a directory.
+fn indexes(packs: &Path) -> io::Result<Vec<OsString>> {
+    let mut indexes = Vec::new();
+    for entry in std::fs::read_dir(packs)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "idx") {
+            indexes.push(path.into_os_string());
+        }
+    }
+    Ok(indexes)
 }
 
 /// Writes changes as `update-index --index-info` reads them: deletions first, so that a directory

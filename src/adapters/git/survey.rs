@@ -13,7 +13,7 @@ use crate::adapters::git::links;
 use crate::adapters::git::names::{self, Special};
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::paths::last;
-use crate::adapters::git::spool::Spool;
+use crate::adapters::git::spool::{Kept, Spool};
 use crate::adapters::git::walk::{self, Listing};
 use crate::domain::change::{HarvestLimits, Mode, Refusal, RefusalReason, RepoPath};
 
@@ -78,7 +78,7 @@ pub(crate) fn survey(
         limits,
         spool,
         left: limits.total_bytes,
-        kept: 0,
+        kept: spool.keep()?,
         old_links,
         survey: Survey {
             refused,
@@ -102,6 +102,7 @@ pub(crate) fn survey(
         }
         surveyor.survey.present.push(found.path);
     }
+    surveyor.kept.end()?;
     let mut survey = surveyor.survey;
     survey.present.sort_unstable();
     Ok(survey)
@@ -114,8 +115,8 @@ struct Surveyor<'a> {
     spool: &'a Spool,
     /// How many more bytes of new content are taken.
     left: u64,
-    /// How many contents the spool keeps by number.
-    kept: usize,
+    /// What is stored as it is.
+    kept: Kept,
     /// Links that were there before, as [`links::spelling`] writes them.
     old_links: HashSet<String>,
     survey: Survey,
@@ -131,7 +132,7 @@ impl Surveyor<'_> {
 
     /// Counts the paths that differ for certain: those on the desk may turn out to be the base's.
     fn certain(&self) -> usize {
-        self.kept
+        self.kept.count()
     }
 
     fn file(&mut self, path: &[u8], bytes: u64, executable: bool) -> io::Result<()> {
@@ -164,6 +165,19 @@ impl Surveyor<'_> {
                 }
             }
         }
+        // At checkout git gives it the line ends that it asks for itself; off the desk nothing takes
+        // them away again.
+        if let Some((was, id, size)) = before
+            && last(path) == ATTRIBUTES
+            && (size..=size.saturating_mul(2)).contains(&bytes)
+            && let Ok(text) = self.root.read(path, bytes)
+            && ObjectId::of_blob(&with_line_feeds(&text)) == id
+        {
+            if was != mode {
+                self.differing(path, mode, bytes, Content::Same(id));
+            }
+            return Ok(());
+        }
         self.changed_file(path, bytes, mode, before.map_or(0, |(_, _, bytes)| bytes))
     }
 
@@ -178,9 +192,9 @@ impl Surveyor<'_> {
             self.refuse(path, RefusalReason::NotUtf8);
             return Ok(());
         }
-        let on_desk = self.base.has_attributes && last(path) != ATTRIBUTES;
+        let convertible = self.base.has_attributes && last(path) != ATTRIBUTES;
         // What git converted at checkout is larger than its blob, at most twice, and no change.
-        let free = if on_desk {
+        let free = if convertible {
             bytes_before.saturating_mul(2)
         } else {
             0
@@ -195,7 +209,7 @@ impl Surveyor<'_> {
             return Ok(());
         };
         self.left -= counted;
-        let content = if on_desk {
+        let content = if convertible && self.base.may_convert(&content) {
             match self.spool.put(path, &content, mode == Mode::Executable) {
                 Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
                     self.refuse(path, RefusalReason::HostileName);
@@ -248,10 +262,7 @@ impl Surveyor<'_> {
     }
 
     fn keep(&mut self, content: &[u8]) -> io::Result<Content> {
-        let number = self.kept;
-        self.spool.keep(number, content)?;
-        self.kept += 1;
-        Ok(Content::Kept(number))
+        Ok(Content::Kept(self.kept.add(content)?))
     }
 
     fn differing(&mut self, path: &[u8], mode: Mode, bytes: u64, content: Content) {
@@ -262,4 +273,15 @@ impl Surveyor<'_> {
             content,
         });
     }
+}
+
+/// Makes one character of each line end of two.
+fn with_line_feeds(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for (at, &byte) in text.iter().enumerate() {
+        if byte != b'\r' || text.get(at + 1) != Some(&b'\n') {
+            out.push(byte);
+        }
+    }
+    out
 }

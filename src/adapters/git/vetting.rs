@@ -68,8 +68,8 @@ impl<'a> Suspects<'a> {
 
 async fn bad_modules(store: &Store, modules: Vec<ObjectId>) -> Result<HashSet<ObjectId>, Trouble> {
     let (mut refused, mut judged) = (HashSet::new(), Vec::new());
-    for blob in modules {
-        if judged.len() == MOST_MODULES || has_lone_return(&store.blob(blob).await?) {
+    for (number, blob) in modules.into_iter().enumerate() {
+        if number >= MOST_MODULES || has_lone_return(&store.blob(blob).await?) {
             refused.insert(blob);
         } else {
             judged.push(blob);

@@ -61,10 +61,13 @@ struct Exact;
 
 fn redact(value: &mut Value, exact: bool, live: &Redactor) -> Result<(), Exact> {
     match value {
-        Value::String(text) if exact => match live.held(text.as_bytes()).is_empty() {
-            true => Ok(()),
-            false => Err(Exact),
-        },
+        Value::String(text) if exact => {
+            if live.held(text.as_bytes()).is_empty() {
+                Ok(())
+            } else {
+                Err(Exact)
+            }
+        }
         Value::String(text) => {
             if let std::borrow::Cow::Owned(redacted) = live.redact(text) {
                 *text = redacted;

@@ -89,13 +89,11 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
     };
     let on_branch = own.is_some();
     let base = own.unwrap_or_else(|| policy_commit.clone());
-    let restored = match on_branch {
-        true => {
-            ctx.checkouts
-                .restore(repo.id, &base, &policy_commit)
-                .await?
-        }
-        false => None,
+    let restored = if on_branch {
+        let restored = ctx.checkouts.restore(repo.id, &base, &policy_commit);
+        restored.await?
+    } else {
+        None
     };
     let policy = read_policy(ctx, repo.id, &policy_commit).await?;
     within_reach(&policy, &ctx.settings.reach)?;

@@ -97,7 +97,7 @@ impl Attempt<'_> {
             output_bytes: outcome.output_bytes,
             excerpt: self.shown(&outcome.tail),
             failed_setup,
-            claim,
+            claim: claim.map(|claim| self.redacted(claim)),
             sandbox: self.ctx.sandbox.name().to_owned(),
             traffic: std::mem::take(&mut self.traffic),
         }))

@@ -2,6 +2,7 @@
 
 use crate::app::run_job::Attempt;
 use crate::domain::change::{Change, ChangeKind};
+use crate::domain::evidence::Claim;
 use crate::domain::ids::CommitSha;
 use crate::domain::job::Harvested;
 use crate::domain::policy::Policy;
@@ -85,6 +86,18 @@ impl Attempt<'_> {
             }
         }
         Ok(known)
+    }
+
+    /// Takes secrets out of what the agent says, before it is kept anywhere.
+    #[must_use]
+    pub fn redacted(&self, claim: Claim) -> Claim {
+        let live = self.ctx.settings.redactor.now();
+        let clean = |text: Option<String>| text.map(|text| live.redact(&text).into_owned());
+        Claim {
+            title: clean(claim.title),
+            summary: clean(claim.summary),
+            notes: clean(claim.notes),
+        }
     }
 
     /// Looks through a file on a thread of its own: the largest take a while.

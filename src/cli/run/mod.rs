@@ -126,7 +126,7 @@ async fn on(
     let repo = forge.repo().clone();
     let policy = setup::policy(forge.as_ref(), &repo).await?;
     let performer = setup::performer(args, &mut settings, &policy)?;
-    let house = House::open_local(settings, clock.clone(), forge.clone());
+    let house = House::open_local(settings, (clock.clone(), output.secrets()), forge.clone());
     let house = house.await.map_err(Problem::usage)?;
     let sandbox = house.sandbox.clone();
     let probed = progress.during("trying the sandbox", sandbox.probe()).await;

@@ -241,7 +241,7 @@ mod tests {
                 hex::encode_upper(&secret),
                 utf8_percent_encode(&secret, NON_ALPHANUMERIC).to_string(),
                 utf8_percent_encode(&secret, NON_ALPHANUMERIC).to_string().replace("%2D", "-").replace("%2E", ".").replace("%5F", "_").replace("%7E", "~"),
-                json.trim_matches('"').to_owned(),
+                json[1..json.len() - 1].to_owned(),
             ];
             for form in forms.iter().filter(|form| !form.is_empty()) {
                 let text = format!("{before}{form}{after}{form}");

@@ -137,7 +137,7 @@ pub fn leaks(report: &Report) -> String {
     if report.leaks.is_empty() {
         return String::new();
     }
-    let mut out = "\nNothing of the change was published, because it says secrets:\n\n".to_owned();
+    let mut out = "\nNothing of the change was put on GitHub, on no branch either, since a secret that is pushed is a secret that is lost. It says:\n\n".to_owned();
     for leak in report.leaks.iter().take(LISTED) {
         let path = neutral::inline(&leak.path.to_string(), 200);
         let place = match leak.line {

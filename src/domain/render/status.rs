@@ -176,9 +176,9 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
         Outcome::Refused => format!(
             "{agent} and left things that may not be published. They were left out, and because the change is not whole without them, {unopened}:"
         ),
-        Outcome::Secret => format!(
-            "{agent} and wrote what looks like a secret into the change. A secret that is pushed is a secret that is lost, so nothing of it was put on GitHub, on no branch either, and {unopened}."
-        ),
+        Outcome::Secret => {
+            format!("{agent} and wrote what looks like a secret into the change, so {unopened}.")
+        }
         Outcome::AgentFailed => format!("{agent}, so {unopened}."),
         Outcome::SetupFailed(evidence) => format!(
             "{} ended with {}, so the agent was not started.",

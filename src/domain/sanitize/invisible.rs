@@ -21,11 +21,13 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{200b}'..='\u{200f}' // zero-width space and joiners, directional marks
         | '\u{2028}'..='\u{202e}' // separators, embeddings and overrides
         | '\u{2060}'..='\u{206f}' // word joiner, invisible operators, isolates
+        | '\u{2800}' // Braille pattern without a dot
         | '\u{3164}' // Hangul filler
         | '\u{fe00}'..='\u{fe0f}' // variation selectors
         | '\u{feff}' // byte order mark
         | '\u{ffa0}' // half-width Hangul filler
         | '\u{fff0}'..='\u{fffb}' // specials but the replacement character
+        | '\u{13430}'..='\u{1345f}' // Egyptian format controls
         | '\u{1bca0}'..='\u{1bca3}' // shorthand format controls
         | '\u{1d173}'..='\u{1d17a}' // musical format controls
         | '\u{e0000}'..='\u{e0fff}' // tags and the supplement of variation selectors

@@ -7,7 +7,7 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Parser, Tag, TagEnd};
 
 use crate::domain::markdown::dialect;
-use crate::domain::sanitize::html;
+use crate::domain::sanitize::{html, pictures};
 
 /// Targets of reference links are written where they are used. One long definition that is used a
 /// thousand times must not become a thousand long texts.
@@ -66,6 +66,10 @@ pub fn shown(text: &str) -> String {
             }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if !info.is_empty() => {
                 rewrite.fence(&range);
+                let block = text.get(range.clone()).unwrap_or_default();
+                for (hidden, shown) in pictures::hidden(info, block) {
+                    rewrite.edit(range.start + hidden.start..range.start + hidden.end, shown);
+                }
             }
             Event::Start(Tag::FootnoteDefinition(label)) if !used.contains(label.as_ref()) => {
                 rewrite.edit(range, String::new());

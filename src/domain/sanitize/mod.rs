@@ -8,4 +8,5 @@ pub mod html;
 pub mod invisible;
 pub mod markup;
 pub mod neutral;
+pub mod pictures;
 pub mod visible;

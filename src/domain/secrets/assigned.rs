@@ -17,7 +17,7 @@ const ASSIGNMENT: &str = concat!(
     r"(?i-u)(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|",
     r"private[_-]?key|signing[_-]?key|encryption[_-]?key|credentials?)[a-z0-9_.-]{0,30}",
     r#"["']?\]?[ \t]{0,8}(?:=>|:=|=|:)[ \t]{0,8}"#,
-    r#"(?:"([^"\s]{12,200})"|'([^'\s]{12,200})'|([a-z0-9+/=_~-]{20,200}))"#,
+    r#"(?:"((?u:[^"\s]){12,200})"|'((?u:[^'\s]){12,200})'|([a-z0-9+/=_~-]{20,200}))"#,
 );
 
 static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(ASSIGNMENT).ok());
@@ -28,7 +28,13 @@ pub(super) fn assigned(text: &str) -> Vec<(Range<usize>, &'static str)> {
         .iter()
         .flat_map(|pattern| pattern.captures_iter(text));
     let values = found.filter_map(|found| (1..=3).find_map(|group| found.get(group)));
+    // What is called, indexed or asked for a field is code that fetches a value.
+    let code = |end: usize| {
+        let rest = text.get(end..).unwrap_or_default();
+        rest.starts_with(['(', '[', '.'])
+    };
     values
+        .filter(|value| !code(value.end()))
         .filter(|value| looks_random(value.as_str()))
         .map(|value| (value.range(), WHAT))
         .collect()

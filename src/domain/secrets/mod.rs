@@ -54,9 +54,10 @@ pub struct Suspect {
 #[must_use]
 pub fn suspects(content: &[u8], live: &Redactor) -> Vec<Suspect> {
     let binary = content.contains(&0);
-    let dense: Vec<u8> = match binary {
-        true => content.iter().copied().filter(|byte| *byte != 0).collect(),
-        false => Vec::new(),
+    let dense: Vec<u8> = if binary {
+        content.iter().copied().filter(|byte| *byte != 0).collect()
+    } else {
+        Vec::new()
     };
     let bytes = if binary { &dense } else { content };
     let text = String::from_utf8_lossy(bytes);
@@ -93,7 +94,7 @@ pub fn suspects(content: &[u8], live: &Redactor) -> Vec<Suspect> {
             .as_bytes()
             .get(counted..range.start)
             .unwrap_or_default();
-        line += between.iter().filter(|byte| **byte == b'\n').count();
+        line += between.split(|byte| *byte == b'\n').count() - 1;
         counted = range.start;
         let value = text.as_bytes().get(range).unwrap_or_default().to_vec();
         told.push(Suspect { value, line, what });
@@ -236,7 +237,7 @@ mod tests {
         let leak = leak_in_name(&path, &live).unwrap();
         assert_eq!(
             (leak.path.to_string().as_str(), leak.line),
-            ("dump/[redacted].txt", None)
+            ("dump/[redacted]", None)
         );
         assert_eq!(leak_in_name(&RepoPath::new("src/token.rs"), &live), None);
     }

@@ -18,6 +18,8 @@ use crate::corpus::race::PLACE;
 use crate::corpus::scene::Scene;
 use crate::support::{changes, refused};
 
+pub(crate) use crate::corpus::steps::os;
+
 /// Runs an attack thrice: on a harvest alone, on one with the agent's processes still writing, and
 /// on somebody naive.
 async fn run(name: &str) {
