@@ -262,7 +262,24 @@ mod tests {
                     [agents.x]\ndriver = \"exec\"\ncommand = [\"x\"]\nmodels = [\"b\", \"c\"]\n\
                     [budget]\njob_usd = \"5\"\n\
                     [sandbox]\negress = [\"*\", \"10.0.0.1\"]\n";
-        insta::assert_snapshot!(problems(text, &[]));
+        let told = problems(text, &[]);
+        for key in [
+            "models.a.api",
+            "models.a.url",
+            "models.a.key",
+            "models.a.prices.m.input",
+            "models.a.prices.m.output",
+            "models.b.api",
+            "models.b.prices",
+            "models.c",
+            "budget.job_usd",
+            "sandbox.egress[1]",
+        ] {
+            assert!(
+                told.contains(&format!(": {key}: ")),
+                "{key} is not in\n{told}"
+            );
+        }
     }
 
     #[test]
