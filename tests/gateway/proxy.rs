@@ -337,3 +337,24 @@ async fn connections_beyond_the_bound_wait() {
     assert!(third.await.starts_with("HTTP/1.1 404"));
     drop(second);
 }
+
+#[tokio::test]
+async fn tunnels_beyond_the_bound_wait_too() {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    let bounds = Bounds {
+        connections: 1,
+        ..Bounds::default()
+    };
+    let bed = Bed::new(nowhere, network(Some(echo().await)), bounds);
+    let inside = bed.open(pass(&EGRESS)).await;
+    let (first, status) = connect(&inside, "allowed.test:443").await;
+    assert_eq!(status, "200");
+    let mut second = Box::pin(connect(&inside, "allowed.test:443"));
+    assert!(
+        timeout(Duration::from_millis(100), &mut second)
+            .await
+            .is_err()
+    );
+    drop(first);
+    assert_eq!(second.await.1, "200");
+}

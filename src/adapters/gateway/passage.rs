@@ -38,6 +38,8 @@ pub(crate) struct Pass {
     left: Mutex<u64>,
     /// Bytes of bodies that may still be held.
     pub(crate) room: Semaphore,
+    /// Tunnels that may still be opened; they outlive the connections that they were asked on.
+    pub(crate) tunnels: Arc<Semaphore>,
     _seat: Seat,
 }
 
@@ -56,6 +58,7 @@ impl Pass {
             exhausted: CancellationToken::new(),
             traffic: Mutex::default(),
             left: Mutex::new(pass.egress_bytes),
+            tunnels: Arc::new(Semaphore::new(house.settings.bounds.connections)),
             room: Semaphore::new(2 * house.settings.bounds.body_bytes as usize),
             _seat: Seat::take(house, &pass.caps),
             caps: pass.caps,

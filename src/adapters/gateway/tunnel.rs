@@ -25,6 +25,10 @@ const PIECE: usize = 32 * 1024;
 
 /// Answers a CONNECT request. When it may go on, it does so by itself.
 pub(super) async fn open(request: Request<Incoming>, pass: &Arc<Pass>) -> Response<AnyBody> {
+    // Only who closes it could refuse.
+    let Ok(place) = pass.tunnels.clone().acquire_owned().await else {
+        return Unreached::Blocked(BlockReason::Malformed).answer();
+    };
     match begin(&request, pass).await {
         Err(unreached) => unreached.answer(),
         Ok((target, stream)) => {
@@ -37,6 +41,7 @@ pub(super) async fn open(request: Request<Incoming>, pass: &Arc<Pass>) -> Respon
                     }
                 };
                 stop.run_until_cancelled(tunnel).await;
+                drop(place);
             });
             Response::new(whole(""))
         }
