@@ -16,7 +16,7 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
-use crate::config::server::{Agent, Backend, Secret, ServerSettings};
+use crate::config::server::{self, Agent, Backend, Secret, ServerSettings};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
@@ -33,7 +33,7 @@ use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
 use crate::ports::fault::Fault;
 use crate::ports::github::{GitHub, Translate};
-use crate::ports::sandbox::{Limits, Sandbox, Unusable};
+use crate::ports::sandbox::{Limits, Profile, Sandbox, Unusable};
 use crate::ports::store::{Queue, Store};
 
 /// Why the server cannot start.
@@ -195,6 +195,7 @@ impl House {
                     milli_cpus: settings.limits.milli_cpus,
                     disk_bytes: settings.limits.disk_bytes,
                 },
+                profiles: profiles(settings),
                 harvest: HarvestLimits {
                     file_bytes: settings.limits.changed_file_bytes,
                     changes: settings.limits.changed_files,
@@ -285,9 +286,22 @@ pub fn open_sandbox(
     let settings = sandbox::settings::Settings {
         backend,
         mounts: settings.sandbox.mounts.clone(),
+        profiles: profiles(settings).into_values().collect(),
         ..sandbox::settings::Settings::default()
     };
     Ok(sandbox::select(settings, clock)?)
+}
+
+fn profiles(settings: &ServerSettings) -> BTreeMap<Name, Profile> {
+    let profiles = settings.sandbox.profiles.iter();
+    let profile = |profile: &server::Profile| Profile {
+        mounts: profile.mounts.clone(),
+        env: profile.env.clone(),
+        image: profile.image.clone(),
+    };
+    profiles
+        .map(|(name, set)| (name.clone(), profile(set)))
+        .collect()
 }
 
 /// Builds the client of the App, for commands that need nothing else.

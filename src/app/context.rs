@@ -1,5 +1,6 @@
 //! What every use case works with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use tokio::sync::Notify;
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::ids::{JobId, RepoName};
+use crate::domain::name::Name;
 use crate::domain::redact::Redactor;
 use crate::domain::render::parts::Links;
 use crate::domain::time::Timestamp;
@@ -16,7 +18,7 @@ use crate::ports::agent::Roster;
 use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
 use crate::ports::github::{GitHub, Translate};
-use crate::ports::sandbox::{Limits, Sandbox};
+use crate::ports::sandbox::{Limits, Profile, Sandbox};
 use crate::ports::store::Store;
 
 /// The ports and the settings that the use cases share.
@@ -58,6 +60,8 @@ pub struct Settings {
     pub worker: String,
     /// What one run in a sandbox may use.
     pub limits: Limits,
+    /// What sandboxes hold beside the system, for the policies that pick it.
+    pub profiles: BTreeMap<Name, Profile>,
     /// How much a harvest takes.
     pub harvest: HarvestLimits,
     /// Takes secrets out of what is shown.

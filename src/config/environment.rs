@@ -8,8 +8,9 @@ const PREFIX: &str = "PROVA_";
 
 /// Returns the settings among the variables as a TOML text; what has no `__` is not a setting.
 ///
-/// A value is taken as a whole number, `true`, `false` or a list when it looks like one, else as
-/// text, so nobody has to write quotes within quotes. A secret is text whatever it looks like.
+/// A value is taken as a number, `true`, `false` or a list when it looks like one, else as text, so
+/// nobody has to write quotes within quotes. A secret is text whatever it looks like, and so is a
+/// variable for an agent or a profile.
 #[must_use]
 pub fn to_toml(variables: &BTreeMap<String, String>) -> String {
     variables
@@ -21,7 +22,7 @@ pub fn to_toml(variables: &BTreeMap<String, String>) -> String {
             }
             let keys: Vec<_> = path.split("__").map(quoted).collect();
             let is_secret = path.ends_with("_secret") || path.ends_with("_key");
-            let value = if is_secret {
+            let value = if is_secret || path.contains("__env__") {
                 quoted(value)
             } else {
                 written(value)
@@ -32,7 +33,9 @@ pub fn to_toml(variables: &BTreeMap<String, String>) -> String {
 }
 
 fn written(value: &str) -> String {
-    let is_number = value.parse::<u64>().is_ok();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = value.parse::<u64>().is_ok()
+        || (value.split_once('.')).is_some_and(|(whole, part)| digits(whole) && digits(part));
     let is_list = value.starts_with('[') && value.ends_with(']');
     if is_number || is_list || value == "true" || value == "false" {
         value.to_owned()

@@ -67,6 +67,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
         budget: top.table("budget", budget).unwrap_or(default.budget),
         schedules: top.named("schedules", MAX_ENTRIES, schedule),
         limits: top.table("limits", limits).unwrap_or(default.limits),
+        profile: top.table("sandbox", profile).flatten(),
     }
 }
 
@@ -114,6 +115,11 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
     Limits {
         timeout_minutes: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
     }
+}
+
+/// A name and nothing more: what stands behind it is the operator's to say.
+fn profile(table: &mut Table<'_, '_>) -> Option<Name> {
+    table.text("profile", str::parse::<Name>)
 }
 
 #[cfg(test)]

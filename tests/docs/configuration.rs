@@ -122,8 +122,14 @@ fn every_server_setting_is_documented_and_no_other() {
         .filter(|table| !["agents", "models"].contains(&table.as_str()))
     {
         let read = known(local(&format!("[{table}]\n{BOGUS} = 1")));
-        assert_eq!(names(&keys, table), read, "[{table}]");
+        let mut written = names(&keys, table);
+        if table == "sandbox" {
+            written.insert("profiles".to_owned());
+        }
+        assert_eq!(written, read, "[{table}]");
     }
+    let profile = known(local(&format!("[sandbox.profiles.a]\n{BOGUS} = 1")));
+    assert_eq!(names(&keys, "sandbox.profiles.NAME"), profile);
     let exec = format!("[agents.a]\ndriver = \"exec\"\ncommand = [\"a\"]\n{BOGUS} = 1");
     let recipe = format!("[agents.a]\ndriver = \"recipe\"\nrun = \"a\"\n{BOGUS} = 1");
     let both = [exec, recipe]
@@ -142,9 +148,21 @@ fn every_server_setting_is_documented_and_no_other() {
 fn every_key_of_a_policy_is_documented_and_no_other() {
     let keys = documented("Repository policy");
     let mut top = names(&keys, "");
-    top.extend(set(&["budget", "limits", "recipes", "schedules"]));
+    top.extend(set(&[
+        "budget",
+        "limits",
+        "recipes",
+        "sandbox",
+        "schedules",
+    ]));
     assert_eq!(top, known(policy::parse(&format!("{BOGUS} = 1"))));
-    for table in ["budget", "limits", "recipes.NAME", "schedules.NAME"] {
+    for table in [
+        "budget",
+        "limits",
+        "recipes.NAME",
+        "sandbox",
+        "schedules.NAME",
+    ] {
         let text = format!("[{}]\n{BOGUS} = 1", table.to_lowercase());
         assert_eq!(
             names(&keys, table),

@@ -78,6 +78,8 @@ fn required(top: &mut crate::config::reader::Table<'_, '_>, over: &Layer, under:
 fn settings(over: Layer, under: Layer, base: &Path) -> ServerSettings {
     let mut agents = under.agents;
     agents.extend(over.agents);
+    let mut profiles = under.profiles;
+    profiles.extend(over.profiles);
     let path = |path: PathBuf| base.join(path);
     let mib = |over: Option<u64>, under: Option<u64>, default: u64| {
         over.or(under).unwrap_or(default) * 1024 * 1024
@@ -151,6 +153,7 @@ fn settings(over: Layer, under: Layer, base: &Path) -> ServerSettings {
         sandbox: Sandbox {
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
+            profiles,
         },
         agents,
         models: over.models || under.models,

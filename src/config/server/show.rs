@@ -1,5 +1,6 @@
 //! Settings as text, secrets named by where they come from.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::server::{Agent, Backend, Secret, ServerSettings};
@@ -74,19 +75,26 @@ impl ServerSettings {
                 ),
             ],
         );
-        let mounts = self
-            .sandbox
-            .mounts
-            .iter()
-            .filter_map(|mount| path(mount))
-            .collect();
+        let paths = |paths: &[std::path::PathBuf]| {
+            toml::Value::Array(paths.iter().filter_map(|one| path(one)).collect())
+        };
         section(
             "sandbox",
             &[
                 ("backend", text(self.sandbox.backend.word())),
-                ("mounts", Some(toml::Value::Array(mounts))),
+                ("mounts", Some(paths(&self.sandbox.mounts))),
             ],
         );
+        for (name, profile) in &self.sandbox.profiles {
+            section(
+                &format!("sandbox.profiles.{name}"),
+                &[
+                    ("mounts", Some(paths(&profile.mounts))),
+                    ("env", Some(veiled(&profile.env))),
+                    ("image", profile.image.as_deref().and_then(text)),
+                ],
+            );
+        }
         for (name, agent) in &self.agents {
             section(&format!("agents.{name}"), &agent_keys(agent));
         }
@@ -137,21 +145,19 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
                         .into(),
                 ),
             ),
-            // The agent's environment is no place for secrets, and people put them there.
-            (
-                "env",
-                Some(
-                    env.keys()
-                        .map(|key| (key.clone(), text("…")))
-                        .collect::<toml::Table>()
-                        .into(),
-                ),
-            ),
+            ("env", Some(veiled(env))),
         ],
         Agent::Recipe { run } => {
             vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
         }
     }
+}
+
+/// Returns an environment without its values: it is no place for secrets, and people put them there.
+fn veiled(env: &BTreeMap<String, String>) -> toml::Value {
+    let names = env.keys().cloned();
+    let veiled = names.map(|name| (name, toml::Value::String("…".to_owned())));
+    veiled.collect::<toml::Table>().into()
 }
 
 fn cpus(milli: u32) -> toml::Value {

@@ -48,6 +48,9 @@ pub struct Policy {
     pub schedules: BTreeMap<Name, Schedule>,
     /// How long work may take.
     pub limits: Limits,
+    /// The profile of the server's settings that its commands run with; `None` is none.
+    #[serde(default)]
+    pub profile: Option<Name>,
 }
 
 /// Whether a task begins with a plan.
@@ -113,6 +116,7 @@ impl Default for Policy {
             budget: Budget::default(),
             schedules: BTreeMap::new(),
             limits: Limits::default(),
+            profile: None,
         }
     }
 }

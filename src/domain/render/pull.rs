@@ -8,7 +8,7 @@ use crate::domain::evidence::Claim;
 use crate::domain::job::Request;
 use crate::domain::render::commit;
 use crate::domain::render::parts::{
-    Links, changes, check_excerpts, checks, excerpt, files, left_out,
+    Links, changes, check_excerpts, checks, excerpt, files, left_out, remedies,
 };
 use crate::domain::report::{Outcome, Report, RunFacts};
 use crate::domain::sanitize::{neutral, visible};
@@ -129,6 +129,7 @@ fn observed(report: &Report, links: &Links, task: &Task) -> String {
         }
         out.push_str(&excerpt("End of the agent's output", &run.excerpt));
     }
+    out.push_str(&remedies(report));
     let left = left_out(report);
     if !left.is_empty() {
         let _ = write!(out, "\nLeft out:\n\n{left}");

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::domain::ids::ThreadNumber;
-use crate::domain::render::parts::{Links, check_excerpts, checks, excerpt, files, left_out};
+use crate::domain::render::parts::{
+    Links, check_excerpts, checks, excerpt, files, left_out, remedies,
+};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::{State, Task};
@@ -100,6 +102,7 @@ fn blocked(task: &Task, links: &Links) -> String {
         return format!("**Blocked**. {}", next(task, links));
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
+    out.push_str(&remedies(report));
     let left = left_out(report);
     if !left.is_empty() {
         let _ = write!(out, "\n{left}");

@@ -17,7 +17,7 @@ use crate::adapters::sandbox::bubblewrap::descriptors::{in_memory, only};
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, stage, view};
 use crate::adapters::sandbox::fence::Fence;
 use crate::adapters::sandbox::limits::{self, Counted};
-use crate::adapters::sandbox::programs::SYSTEM_PATH;
+use crate::adapters::sandbox::programs::{SYSTEM_PATH, search_path};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec};
 use crate::ports::tree::Tree;
@@ -86,16 +86,20 @@ impl Bubblewrap {
             (spec.output.as_deref(), INSIDE_OUTPUT, Access::Writable),
             (spec.objects.as_deref(), INSIDE_OBJECTS, Access::ReadOnly),
         ];
-        let mut binds = self.mounts.clone();
+        let mounts = self.mounts.iter().chain(&spec.profile.mounts);
+        let mut binds: Vec<Bind> = mounts
+            .map(|mount| Bind {
+                from: mount.clone(),
+                at: mount.clone(),
+                access: Access::ReadOnly,
+            })
+            .collect();
+        let mounts = binds.clone();
         for (from, at, access) in own {
             let Some(from) = from else { continue };
             // bubblewrap starts in the root directory.
             let from = std::path::absolute(from).map_err(|error| Fault::io(START, &error))?;
-            if let Some(mount) = self
-                .mounts
-                .iter()
-                .find(|mount| from.starts_with(&mount.from))
-            {
+            if let Some(mount) = mounts.iter().find(|mount| from.starts_with(&mount.from)) {
                 let cause = format!(
                     "the mount {} would show every job to every other; take it out of `[sandbox] \
                      mounts` or move `[work] dir`",
@@ -132,18 +136,19 @@ impl Bubblewrap {
         })
     }
 
-    fn environment<'a>(&'a self, spec: &'a Spec) -> BTreeMap<&'a str, &'a str> {
-        let mut env = BTreeMap::from([
-            ("HOME", view::HOME),
-            ("LANG", "C.UTF-8"),
-            ("PATH", self.path.as_str()),
-            ("TMPDIR", "/tmp"),
-        ]);
-        env.extend(
-            spec.env
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
+    fn environment(&self, spec: &Spec) -> BTreeMap<String, String> {
+        let path = search_path(spec.profile.mounts.iter().chain(&self.mounts));
+        let mut env = BTreeMap::from(
+            [
+                ("HOME", view::HOME),
+                ("LANG", "C.UTF-8"),
+                ("PATH", path.as_str()),
+                ("TMPDIR", "/tmp"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
+        env.extend(spec.profile.env.clone());
+        env.extend(spec.env.clone());
         env
     }
 }
