@@ -159,16 +159,17 @@ fn size(facts: &Stat) -> u64 {
         .unwrap_or(0)
         .saturating_mul(512);
     let names = match FileType::from_raw_mode(facts.st_mode) {
-        FileType::Directory => 1,
+        FileType::Directory => 1_u128,
         FileType::RegularFile
         | FileType::Symlink
         | FileType::Fifo
         | FileType::Socket
         | FileType::CharacterDevice
         | FileType::BlockDevice
-        | FileType::Unknown => u64::from(facts.st_nlink).max(1),
+        | FileType::Unknown => u128::from(facts.st_nlink).max(1),
     };
-    blocks.max(INODE_BYTES) / names
+    let share = u128::from(blocks.max(INODE_BYTES)) / names;
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 /// Opens a directory by the names on the way to it, in as few steps as the kernel takes.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::config::server::{Agent, Backend, Secret, ServerSettings};
+use crate::config::server::{Agent, Backend, Limits, Secret, ServerSettings};
+use crate::domain::time::Span;
 
 impl ServerSettings {
     /// Returns the settings as they are in force, as TOML. No secret is in it.
@@ -21,9 +22,6 @@ impl ServerSettings {
         };
         let text = |text: &str| Some(toml::Value::String(text.to_owned()));
         let path = |path: &std::path::Path| text(&path.display().to_string());
-        let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
-        let minutes = |span: crate::domain::time::Span| whole(span.as_millis() / 60_000);
-        let mib = |bytes: u64| whole(bytes / (1024 * 1024));
         section(
             "server",
             &[
@@ -98,22 +96,7 @@ impl ServerSettings {
         for (name, agent) in &self.agents {
             section(&format!("agents.{name}"), &agent_keys(agent));
         }
-        let limits = &self.limits;
-        section(
-            "limits",
-            &[
-                ("timeout_minutes", minutes(limits.timeout)),
-                ("fetch_minutes", minutes(limits.fetch)),
-                ("output_mib", mib(limits.output_bytes)),
-                ("file_mib", mib(limits.file_bytes)),
-                ("processes", whole(limits.processes)),
-                ("memory_mib", mib(limits.memory_bytes)),
-                ("cpus", limits.milli_cpus.map(cpus)),
-                ("disk_mib", mib(limits.disk_bytes)),
-                ("changed_file_mib", mib(limits.changed_file_bytes)),
-                ("changed_files", whole(limits.changed_files)),
-            ],
-        );
+        section("limits", &limit_keys(&self.limits));
         out
     }
 }
@@ -162,6 +145,27 @@ fn veiled(env: &BTreeMap<String, String>) -> toml::Value {
 
 fn cpus(milli: u32) -> toml::Value {
     toml::Value::Float(f64::from(milli) / 1000.0)
+}
+
+fn limit_keys(limits: &Limits) -> Vec<(&'static str, Option<toml::Value>)> {
+    let minutes = |span: Span| whole(span.as_millis() / 60_000);
+    let mib = |bytes: u64| whole(bytes / (1024 * 1024));
+    vec![
+        ("timeout_minutes", minutes(limits.timeout)),
+        ("fetch_minutes", minutes(limits.fetch)),
+        ("output_mib", mib(limits.output_bytes)),
+        ("file_mib", mib(limits.file_bytes)),
+        ("processes", whole(limits.processes)),
+        ("memory_mib", mib(limits.memory_bytes)),
+        ("cpus", limits.milli_cpus.map(cpus)),
+        ("disk_mib", mib(limits.disk_bytes)),
+        ("changed_file_mib", mib(limits.changed_file_bytes)),
+        ("changed_files", whole(limits.changed_files)),
+    ]
+}
+
+fn whole(number: u64) -> Option<toml::Value> {
+    i64::try_from(number).ok().map(toml::Value::Integer)
 }
 
 fn shown(secret: &Secret) -> String {

@@ -79,7 +79,10 @@ pub fn remedies(report: &Report) -> String {
         .chain(checks)
         .filter_map(remedy)
         .collect();
-    met.iter().map(|remedy| format!("\n{remedy}\n")).collect()
+    met.into_iter().fold(String::new(), |mut out, remedy| {
+        let _ = writeln!(out, "\n{remedy}");
+        out
+    })
 }
 
 /// Returns what can be done about a limit, by the people who read this.
