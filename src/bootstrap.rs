@@ -1,13 +1,16 @@
 //! The only file that names concrete adapters together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::agent::exec::Exec;
 use crate::adapters::agent::recipe::Recipe;
+use crate::adapters::gateway::{self, HttpGateway};
 use crate::adapters::git::GitCheckouts;
 use crate::adapters::git::local::{Asker, BadRepository, LocalForge};
 use crate::adapters::github::{Client, Webhooks};
@@ -16,12 +19,12 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
-use crate::config::server::{self, Agent, Backend, Secret, ServerSettings};
+use crate::app::ledger::StoreLedger;
+use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
 use crate::domain::policy;
-use crate::domain::redact::Redactor;
 use crate::domain::render::parts::Links;
 use crate::domain::trigger::Identity;
 use crate::http::body::Desk;
@@ -32,7 +35,9 @@ use crate::ports::agent::{Agent as AgentPort, Roster};
 use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
 use crate::ports::fault::Fault;
+use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
+use crate::ports::live::LiveSecrets;
 use crate::ports::sandbox::{Limits, Profile, Sandbox, Unusable};
 use crate::ports::store::{Queue, Store};
 
@@ -69,6 +74,24 @@ pub enum StartError {
     /// An agent cannot be set up.
     #[error("agents.{0}: {1}")]
     Agent(Name, crate::adapters::agent::exec::BadAgent),
+    /// A key of a model endpoint cannot be read.
+    #[error(
+        "models.{name}.key_file: cannot read {path}: {error}; put the key there, or name another file"
+    )]
+    ModelKey {
+        /// The endpoint.
+        name: Name,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A key of a model endpoint is empty.
+    #[error("models.{0}.key_file: the key is empty; leave the setting out where none is needed")]
+    EmptyModelKey(Name),
+    /// The gateway cannot be set up.
+    #[error(transparent)]
+    Gateway(#[from] gateway::InvalidSettings),
     /// Sandboxes cannot be made here.
     #[error(transparent)]
     Sandbox(#[from] Unusable),
@@ -81,7 +104,7 @@ pub enum StartError {
 #[derive(Clone)]
 pub struct House {
     settings: Arc<ServerSettings>,
-    redactor: Redactor,
+    live: Arc<LiveSecrets>,
     secrets: Arc<Secrets>,
     remotes: Remotes,
     /// The time.
@@ -92,6 +115,8 @@ pub struct House {
     pub github: Arc<dyn GitHub>,
     /// Isolation.
     pub sandbox: Arc<dyn Sandbox>,
+    /// The way out of it; a story may put another in its place.
+    pub gateway: Arc<dyn Gateway>,
     checkouts: Arc<dyn Checkouts>,
     roster: Arc<Crew>,
     wake: Arc<Wake>,
@@ -100,6 +125,15 @@ pub struct House {
 impl House {
     /// Builds the adapters that the settings ask for. GitHub is not asked yet.
     pub async fn open(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::open_with(settings, clock, Arc::default()).await
+    }
+
+    /// Builds them as [`House::open`] does; every secret that they come to hold is told to `live`.
+    pub async fn open_with(
+        settings: ServerSettings,
+        clock: Arc<dyn Clock>,
+        live: Arc<LiveSecrets>,
+    ) -> Result<Self, StartError> {
         let key = read_secret("github.private_key_file", &settings.github.private_key)?;
         let webhook = read_secret(
             "github.webhook_secret_file",
@@ -111,14 +145,15 @@ impl House {
             .as_ref()
             .map(|secret| read_secret("github.previous_webhook_secret_file", secret))
             .transpose()?;
-        let redactor = Redactor::new([key.expose_secret(), webhook.expose_secret()]);
         let mut signing = vec![webhook];
         signing.extend(previous);
-        let github = open_github(&settings, clock.clone())?;
+        for secret in std::iter::once(&key).chain(&signing) {
+            live.learn(secret.expose_secret());
+        }
+        let github = open_client(&settings, clock.clone(), &live)?;
         Ok(Self {
-            redactor,
             secrets: Arc::new(Secrets::new(&signing)),
-            ..Self::furnish(settings, clock, github, git::Protocols::Network).await?
+            ..Self::furnish(settings, clock, (github, git::Protocols::Network), live).await?
         })
     }
 
@@ -132,21 +167,27 @@ impl House {
         let protocols = git::Protocols::NetworkAndLocal;
         Ok(Self {
             remotes,
-            ..Self::furnish(settings, clock, forge, protocols).await?
+            ..Self::furnish(settings, clock, (forge, protocols), Arc::default()).await?
         })
     }
 
     async fn furnish(
         settings: ServerSettings,
         clock: Arc<dyn Clock>,
-        github: Arc<dyn GitHub>,
-        protocols: git::Protocols,
+        (github, protocols): (Arc<dyn GitHub>, git::Protocols),
+        live: Arc<LiveSecrets>,
     ) -> Result<Self, StartError> {
+        let endpoints = endpoints(&settings)?;
+        for key in endpoints.values().filter_map(|one| one.key.as_ref()) {
+            live.learn(key.expose_secret());
+        }
+        let store = open_store(&settings).await?;
         Ok(Self {
-            redactor: Redactor::default(),
+            live,
             secrets: Arc::new(Secrets::new(&[])),
             remotes: Remotes::Below(settings.github.web_url.clone()),
-            store: open_store(&settings).await?,
+            gateway: open_gateway(endpoints, store.clone(), clock.clone())?,
+            store,
             github,
             sandbox: open_sandbox(&settings, clock.clone())?,
             checkouts: Arc::new(open_git(&settings, protocols)?),
@@ -175,6 +216,7 @@ impl House {
             translate: Arc::new(Webhooks) as Arc<dyn Translate>,
             checkouts: self.checkouts.clone(),
             sandbox: self.sandbox.clone(),
+            gateway: self.gateway.clone(),
             roster: self.roster.clone(),
             settings: Arc::new(Settings {
                 identity: Identity::new(slug),
@@ -201,7 +243,11 @@ impl House {
                     changes: settings.limits.changed_files,
                     ..HarvestLimits::default()
                 },
-                redactor: self.redactor.clone(),
+                models: models_of_agents(settings),
+                budgets: settings.budget,
+                reach: settings.sandbox.egress.clone(),
+                egress_bytes: settings.limits.egress_bytes,
+                redactor: self.live.clone(),
             }),
             wake: self.wake.clone(),
         }
@@ -218,6 +264,7 @@ impl House {
             desk: Arc::new(Desk::default()),
             refusals: Arc::new(Refusals::default()),
             dashboard: self.settings.server.dashboard,
+            live: self.live.clone(),
         };
         (face, writer)
     }
@@ -273,6 +320,13 @@ pub async fn open_store(settings: &ServerSettings) -> Result<Arc<SqlStore>, Star
     Ok(Arc::new(store))
 }
 
+/// Runs the programs of which a sandbox is made, hidden among the commands, when `args` (the whole
+/// command line) ask for one.
+#[must_use]
+pub fn sandbox_program(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    sandbox::run_stage(args)
+}
+
 /// Makes the sandbox backend that the settings name.
 pub fn open_sandbox(
     settings: &ServerSettings,
@@ -287,6 +341,8 @@ pub fn open_sandbox(
         backend,
         mounts: settings.sandbox.mounts.clone(),
         profiles: profiles(settings).into_values().collect(),
+        stage: settings.sandbox.stage.clone(),
+        work: settings.work.dir.clone(),
         ..sandbox::settings::Settings::default()
     };
     Ok(sandbox::select(settings, clock)?)
@@ -304,16 +360,86 @@ fn profiles(settings: &ServerSettings) -> BTreeMap<Name, Profile> {
         .collect()
 }
 
+/// Reads the model endpoints of the settings, with their keys.
+fn endpoints(settings: &ServerSettings) -> Result<BTreeMap<Name, gateway::Endpoint>, StartError> {
+    let endpoint = |(name, endpoint): (&Name, &Endpoint)| {
+        let key = endpoint.key.as_ref();
+        let read = gateway::Endpoint {
+            api: endpoint.api,
+            url: endpoint.url.clone(),
+            key: key.map(|key| read_model_key(name, key)).transpose()?,
+            models: endpoint.models.clone(),
+        };
+        Ok((name.clone(), read))
+    };
+    settings.models.iter().map(endpoint).collect()
+}
+
+fn read_model_key(name: &Name, key: &Secret) -> Result<SecretString, StartError> {
+    let text = match key {
+        Secret::Value(text) => text.clone(),
+        Secret::File(path) => {
+            std::fs::read_to_string(path).map_err(|error| StartError::ModelKey {
+                name: name.clone(),
+                path: path.clone(),
+                error,
+            })?
+        }
+    };
+    match text.trim() {
+        "" => Err(StartError::EmptyModelKey(name.clone())),
+        key => Ok(SecretString::from(key)),
+    }
+}
+
+fn open_gateway(
+    endpoints: BTreeMap<Name, gateway::Endpoint>,
+    store: Arc<SqlStore>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Gateway>, StartError> {
+    let settings = gateway::Settings {
+        endpoints,
+        ..gateway::Settings::default()
+    };
+    let ledger = StoreLedger { store, clock };
+    Ok(Arc::new(HttpGateway::new(settings, Arc::new(ledger))?))
+}
+
+/// Which endpoints each agent may call: those that it names, else all. A recipe gets none.
+fn models_of_agents(settings: &ServerSettings) -> BTreeMap<Name, Vec<Name>> {
+    let models = |agent: &Agent| match agent {
+        Agent::Exec {
+            models: Some(models),
+            ..
+        } => models.clone(),
+        Agent::Exec { models: None, .. } => settings.models.keys().cloned().collect(),
+        Agent::Recipe { .. } => Vec::new(),
+    };
+    let agents = settings.agents.iter();
+    agents
+        .map(|(name, agent)| (name.clone(), models(agent)))
+        .collect()
+}
+
 /// Builds the client of the App, for commands that need nothing else.
 pub fn open_github(
     settings: &ServerSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn GitHub>, StartError> {
+    open_client(settings, clock, &Arc::default())
+}
+
+fn open_client(
+    settings: &ServerSettings,
+    clock: Arc<dyn Clock>,
+    live: &Arc<LiveSecrets>,
+) -> Result<Arc<dyn GitHub>, StartError> {
     github::install_crypto();
     let key = read_secret("github.private_key_file", &settings.github.private_key)?;
     let github = &settings.github;
     let settings = github::Settings::new(&github.api_url, github.app_id, key);
-    Ok(Arc::new(Client::new(&settings, clock)?))
+    let client = Client::new(&settings, clock)?;
+    Ok(Arc::new(client.redacting_with(Arc::clone(live))))
 }
 
 fn open_git(
@@ -374,7 +500,7 @@ impl Crew {
         let mut agents = BTreeMap::new();
         for (name, agent) in &settings.agents {
             let agent: Arc<dyn AgentPort> = match agent {
-                Agent::Exec { command, env } => Arc::new(
+                Agent::Exec { command, env, .. } => Arc::new(
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),

@@ -1,10 +1,11 @@
 //! The end of a job: its report, the task's new state, and what is written on GitHub for it.
 
+use crate::domain::budget::Exceeded;
 use crate::domain::decide::{Decision, answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::Ending;
 use crate::domain::ids::JobId;
-use crate::domain::job::{Progress, Work};
+use crate::domain::job::{Progress, Ran, Work};
 use crate::domain::policy::Policy;
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
@@ -30,16 +31,22 @@ pub fn report(ended: &Ended<'_>) -> Report {
         ran,
         harvested,
         evidence,
+        traffic,
         commit,
     } = ended.progress;
     let evidence = evidence.clone().unwrap_or_default();
     let outcome = match (ran, harvested) {
+        (Some(Ran { traffic, .. }), _) if traffic.exceeded.is_some() => traffic
+            .exceeded
+            .clone()
+            .map_or(Outcome::AgentFailed, Outcome::OutOfBudget),
         (Some(ran), _) if ran.ending == Ending::Cancelled => Outcome::Stopped,
         (Some(ran), _) if ran.failed_setup.is_some() => ran
             .failed_setup
             .clone()
             .map_or(Outcome::AgentFailed, Outcome::SetupFailed),
         (Some(ran), _) if !ran.ending.succeeded() => Outcome::AgentFailed,
+        (_, Some(harvested)) if !harvested.leaks.is_empty() => Outcome::Secret,
         (_, Some(harvested)) if !harvested.is_complete() => Outcome::Refused,
         (_, Some(harvested)) if harvested.kept().is_empty() => Outcome::NothingChanged,
         _ if evidence.iter().any(|e| !e.ending.succeeded()) => Outcome::ChecksFailed,
@@ -83,11 +90,15 @@ pub fn report(ended: &Ended<'_>) -> Report {
                 .filter_map(|(n, p)| Some((path(n)?, p.clone())))
                 .collect()
         }),
+        leaks: harvested
+            .as_ref()
+            .map_or_else(Vec::new, |harvested| harvested.leaks.clone()),
         evidence,
         commit: commit
             .clone()
             .zip(harvested.as_ref().map(|h| h.tree.clone())),
         claim: ran.as_ref().and_then(|ran| ran.claim.clone()),
+        traffic: traffic.clone(),
     }
 }
 
@@ -96,6 +107,15 @@ pub fn report(ended: &Ended<'_>) -> Report {
 pub fn faulted(ended: &Ended<'_>, why: String) -> Report {
     Report {
         outcome: Outcome::Faulted(why),
+        ..report(ended)
+    }
+}
+
+/// Returns the report of a job that could not begin, since a budget was used up before.
+#[must_use]
+pub fn broke(ended: &Ended<'_>, exceeded: Exceeded) -> Report {
+    Report {
+        outcome: Outcome::OutOfBudget(exceeded),
         ..report(ended)
     }
 }
@@ -160,6 +180,7 @@ fn unpublished(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<Report
         && last.run.as_ref().is_some_and(|run| run.ending.succeeded())
         && last.refused.is_empty()
         && last.protected.is_empty()
+        && last.leaks.is_empty()
         && last.evidence.iter().all(|one| one.ending.succeeded());
     let untouched = ended.progress.briefed.as_ref()?.base == *commit;
     let nothing_left = report.outcome == Outcome::NothingChanged && task.pull.is_none();
@@ -178,8 +199,10 @@ fn stopped(report: Report) -> Report {
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Refused
+        | Outcome::Secret
         | Outcome::AgentFailed
-        | Outcome::SetupFailed(_) => Report {
+        | Outcome::SetupFailed(_)
+        | Outcome::OutOfBudget(_) => Report {
             outcome: Outcome::Stopped,
             ..report
         },

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::change::Harvest;
+use crate::domain::change::{Harvest, RepoPath};
 use crate::domain::event::{DiffPlace, Thread};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::name::Name;
 use crate::domain::repo::Actor;
+use crate::domain::secrets::Leak;
 use crate::domain::time::{Span, Timestamp};
+use crate::domain::traffic::Traffic;
 
 /// What a job is to do, frozen at the trigger; later edits on GitHub do not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,9 @@ pub enum Entry {
     Checked {
         /// One per command, in order; a failed setup command ends the list.
         evidence: Vec<Evidence>,
+        /// What passed the gateway meanwhile.
+        #[serde(default)]
+        traffic: Traffic,
     },
     /// The commit exists on GitHub, on no branch yet.
     Committed {
@@ -101,6 +106,29 @@ pub struct Briefed {
     pub brief_digest: String,
     /// The agent or recipe that was chosen, as its name in settings or policy.
     pub agent: String,
+    /// What of `base` the agent gets as the default branch has it; `None` when it is all the same.
+    #[serde(default)]
+    pub restored: Option<Restored>,
+}
+
+/// The files that steer agents, put back to what the default branch says before an agent starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// A commit of the server's own on top of the base, which the checkout is made from.
+    pub start: CommitSha,
+    /// The base's own tree, which what the agent changes is published on.
+    pub base_tree: TreeSha,
+    /// Which files differ from the base, ordered by path.
+    pub files: Vec<PutBack>,
+}
+
+/// A file that was put back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBack {
+    /// Where.
+    pub path: RepoPath,
+    /// The blob that the base has there; `None` when it has nothing.
+    pub base: Option<String>,
 }
 
 /// What was observed of the agent's run, and its claim.
@@ -122,6 +150,9 @@ pub struct Ran {
     pub claim: Option<Claim>,
     /// The sandbox backend it ran in.
     pub sandbox: String,
+    /// What passed the gateway, for the setup commands too.
+    #[serde(default)]
+    pub traffic: Traffic,
 }
 
 /// What the harvest found, and what policy lets through.
@@ -133,6 +164,9 @@ pub struct Harvested {
     pub protected: Vec<(usize, String)>,
     /// The tree without protected changes: what is checked and published.
     pub tree: TreeSha,
+    /// Secrets that it says; with any, nothing of it is published.
+    #[serde(default)]
+    pub leaks: Vec<Leak>,
 }
 
 impl Harvested {
@@ -162,6 +196,8 @@ pub struct Progress {
     pub harvested: Option<Harvested>,
     /// The evidence, once gathered.
     pub evidence: Option<Vec<Evidence>>,
+    /// What has passed the gateway so far.
+    pub traffic: Traffic,
     /// The commit, once it exists.
     pub commit: Option<CommitSha>,
 }
@@ -203,9 +239,15 @@ impl Progress {
                     ..Self::default()
                 };
             }
-            Entry::Ran(ran) => self.ran = Some(ran),
+            Entry::Ran(ran) => {
+                self.traffic = ran.traffic.clone();
+                self.ran = Some(ran);
+            }
             Entry::Harvested(harvested) => self.harvested = Some(harvested),
-            Entry::Checked { evidence } => self.evidence = Some(evidence),
+            Entry::Checked { evidence, traffic } => {
+                self.traffic = std::mem::take(&mut self.traffic).with(traffic);
+                self.evidence = Some(evidence);
+            }
             Entry::Committed { commit } => self.commit = Some(commit),
         }
     }
@@ -233,8 +275,11 @@ impl Progress {
                 (Some(_), Some(_)) => Step::Harvest,
             };
         };
-        let worth_checking = ran.ending.succeeded() && harvested.is_complete();
-        if harvested.kept().is_empty() || self.commit.is_some() {
+        let worth_checking =
+            ran.ending.succeeded() && ran.traffic.exceeded.is_none() && harvested.is_complete();
+        // A pushed secret is a leaked one, on whatever branch.
+        let unfit = harvested.kept().is_empty() || !harvested.leaks.is_empty();
+        if unfit || self.commit.is_some() {
             Step::Conclude
         } else if worth_checking && self.evidence.is_none() {
             Step::Check
@@ -258,19 +303,39 @@ impl Entry {
             }
             Self::Ran(ran) => match &ran.failed_setup {
                 Some(setup) => format!("setup failed: {} ({})", setup.command, setup.ending),
-                None => format!("agent: {} after {}", ran.ending, ran.took),
+                None => format!(
+                    "agent: {} after {}{}",
+                    ran.ending,
+                    ran.took,
+                    spent(&ran.traffic)
+                ),
             },
-            Self::Harvested(harvested) => format!(
-                "harvest: {} changed, {} left out",
-                harvested.kept().len(),
-                harvested.protected.len() + harvested.harvest.refused.len()
-            ),
-            Self::Checked { evidence } => {
+            Self::Harvested(harvested) => {
+                let (changed, leaks) = (harvested.kept().len(), harvested.leaks.len());
+                let left_out = harvested.protected.len() + harvested.harvest.refused.len();
+                match leaks {
+                    0 => format!("harvest: {changed} changed, {left_out} left out"),
+                    _ => format!("harvest: {changed} changed, {leaks} secrets found"),
+                }
+            }
+            Self::Checked { evidence, .. } => {
                 let passed = evidence.iter().filter(|one| one.ending.succeeded()).count();
                 format!("checks: {passed} of {} passed", evidence.len())
             }
             Self::Committed { commit } => format!("commit {}", short(commit.as_str())),
         }
+    }
+}
+
+fn spent(traffic: &Traffic) -> String {
+    let why = match &traffic.exceeded {
+        Some(_) => ", out of budget",
+        None => "",
+    };
+    if traffic.models.is_empty() {
+        why.to_owned()
+    } else {
+        format!(", ${}{why}", traffic.cost())
     }
 }
 

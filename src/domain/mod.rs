@@ -9,8 +9,15 @@ pub mod suggest;
 pub mod time;
 
 pub mod budget;
-pub mod egress;
+pub mod spend;
 pub mod traffic;
+
+pub mod egress;
+pub mod reach;
+
+pub mod model;
+
+pub mod metering;
 
 pub mod branch;
 pub mod change;
@@ -21,10 +28,12 @@ pub mod redact;
 pub mod repo;
 pub mod retry;
 pub mod sanitize;
+pub mod steering;
 
 pub mod command;
 pub mod event;
 pub mod policy;
+pub mod secrets;
 
 pub mod effect;
 pub mod job;

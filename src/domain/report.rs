@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::budget::Exceeded;
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, JobId, TreeSha};
+use crate::domain::secrets::Leak;
 use crate::domain::time::Span;
+use crate::domain::traffic::Traffic;
 
 /// What became of a job. Everything here but `claim` was observed by the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,12 +25,18 @@ pub struct Report {
     pub refused: Vec<Refusal>,
     /// Protected paths that were left out, with the pattern that protects them.
     pub protected: Vec<(RepoPath, String)>,
+    /// Secrets that the change says; with any, nothing of it was published.
+    #[serde(default)]
+    pub leaks: Vec<Leak>,
     /// The checks, in order; empty when policy has none or they did not run.
     pub evidence: Vec<Evidence>,
     /// The commit that carries the change, and its tree, which is the one that was checked.
     pub commit: Option<(CommitSha, TreeSha)>,
     /// What the agent said.
     pub claim: Option<Claim>,
+    /// What passed the gateway: model calls, hosts, and what was not let through.
+    #[serde(default)]
+    pub traffic: Traffic,
 }
 
 /// How a job ended.
@@ -42,10 +51,14 @@ pub enum Outcome {
     ChecksFailed,
     /// The change holds things that may not be published.
     Refused,
+    /// The change says secrets, so nothing of it was published.
+    Secret,
     /// The agent ended with an error, a signal, or at the end of its time.
     AgentFailed,
     /// A setup command failed before the agent could start.
     SetupFailed(Evidence),
+    /// A limit of what model calls may cost was reached, or had been before the agent could start.
+    OutOfBudget(Exceeded),
     /// A person stopped it.
     Stopped,
     /// Something else stood in the way: what, and what to do, as Markdown.
@@ -91,8 +104,10 @@ impl Outcome {
             Self::NothingChanged => "empty",
             Self::ChecksFailed => "checks failed",
             Self::Refused => "refused",
+            Self::Secret => "secret found",
             Self::AgentFailed => "agent failed",
             Self::SetupFailed(_) => "setup failed",
+            Self::OutOfBudget(_) => "out of budget",
             Self::Stopped => "stopped",
             Self::Faulted(_) => "faulted",
         }

@@ -138,6 +138,13 @@ pub trait Sandbox: Send + Sync {
     /// checkouts must be handed over to them.
     fn owner(&self) -> Option<(u32, u32)>;
 
+    /// Returns whether it can show a tree of layers ([`Tree::Layered`]) here. Known after a
+    /// [`probe`](Self::probe) that succeeded; `false` before it, and where no layers can be mounted.
+    /// A plain tree is shown everywhere.
+    fn layers(&self) -> bool {
+        false
+    }
+
     /// Runs `spec` to its end, to the end of its wall clock, or until `cancel`, whichever is first;
     /// every process inside is dead when it returns. Without a `door` there is no way out.
     async fn run(

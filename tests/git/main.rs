@@ -6,8 +6,10 @@
 )]
 
 mod attacks;
+mod corpus;
 mod mirrors;
 mod names;
 mod property;
+mod restore;
 mod stories;
 mod support;

@@ -32,8 +32,26 @@ pub(crate) struct Bed {
 }
 
 pub(crate) fn sandbox(settings: Settings) -> Result<Arc<dyn Sandbox>, Unusable> {
+    let settings = Settings {
+        stage: stage(),
+        ..settings
+    };
     select(settings, Arc::new(SystemClock))
 }
+
+/// The program that sets the stage: the one beside this test, when it was put there with it, since
+/// another user cannot walk to where it was built.
+fn stage() -> PathBuf {
+    let beside = std::env::current_exe().unwrap().with_file_name(STAGE);
+    if beside.exists() {
+        beside
+    } else {
+        PathBuf::from(env!("CARGO_BIN_EXE_prova"))
+    }
+}
+
+/// What that program is called beside a test.
+pub(crate) const STAGE: &str = "prova-of-this-test";
 
 impl Bed {
     /// A job below a directory that is closed to everybody else.
@@ -110,6 +128,16 @@ impl Bed {
     /// Runs a shell script and returns what it printed.
     pub(crate) async fn prints(&self, script: &str) -> String {
         text(&self.sh(script).await)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // What the kernel makes for an overlay has no permissions; only root removes it as it is.
+        for dir in ["work", "work/incompat", "work/incompat/volatile"] {
+            let dir = self.dir.path().join("work").join(dir);
+            let _missing = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));
+        }
     }
 }
 

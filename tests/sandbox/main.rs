@@ -9,8 +9,11 @@
 
 mod agents;
 mod bed;
+mod calls;
+mod door;
 mod endings;
 mod isolation;
+mod layers;
 mod limits;
 mod none;
 mod probe;

@@ -15,6 +15,7 @@ mod process;
 mod programs;
 pub mod settings;
 mod spec;
+mod stage;
 
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ use crate::adapters::sandbox::none::Unisolated;
 use crate::adapters::sandbox::settings::{Backend, Settings};
 use crate::ports::clock::Clock;
 use crate::ports::sandbox::{Sandbox, Unusable};
+
+pub use stage::run as run_stage;
 
 /// Makes the backend that `settings` ask for. Checks what needs no process; whether the kernel lets
 /// it work is what [`Sandbox::probe`] finds out.

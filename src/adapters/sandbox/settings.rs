@@ -31,6 +31,12 @@ pub struct Settings {
     pub uid: u32,
     /// The bubblewrap program: a path, or a name that is searched for among the system's programs.
     pub bwrap: PathBuf,
+    /// This program, as which the stage of every sandbox is set: the server's own, unless a program
+    /// of another name stands for it.
+    pub stage: PathBuf,
+    /// A directory on the file system where jobs will be, to try there whether trees in layers can be
+    /// shown.
+    pub work: PathBuf,
     /// Bytes that each of the private `/tmp`, home directory and `/dev/shm` may hold, in memory.
     pub scratch_bytes: u64,
     /// Bytes of the disk that are left to everybody else: with less, a run is ended.
@@ -45,6 +51,8 @@ impl Default for Settings {
             profiles: Vec::new(),
             uid: 65_534, // nobody on every distribution
             bwrap: PathBuf::from("bwrap"),
+            stage: PathBuf::from("/proc/self/exe"),
+            work: std::env::temp_dir(),
             scratch_bytes: 1 << 30,
             floor_bytes: 512 << 20,
         }

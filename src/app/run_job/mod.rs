@@ -5,6 +5,8 @@ pub mod brief;
 pub mod check;
 pub mod commit;
 pub mod run;
+pub mod secrets;
+pub mod way;
 
 use std::path::PathBuf;
 
@@ -13,14 +15,17 @@ use tokio_util::sync::CancellationToken;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::run_job::brief::{Briefing, Problem};
-use crate::domain::conclude::{Ended, conclude, faulted, report};
+use crate::domain::budget::Exceeded;
+use crate::domain::conclude::{Ended, broke, conclude, faulted, report};
 use crate::domain::decide::{Decision, status_of};
 use crate::domain::job::{Entry, Harvested, Progress, Step};
 use crate::domain::policy::Policy;
 use crate::domain::report::Report;
 use crate::domain::retry::MAX_ATTEMPTS;
 use crate::domain::sanitize::neutral;
+use crate::domain::spend::used_up;
 use crate::domain::task::{self, State};
+use crate::domain::traffic::Traffic;
 use crate::domain::verify;
 use crate::ports::checkouts::{Checkout, Place};
 use crate::ports::fault::{Class, Fault};
@@ -33,6 +38,8 @@ pub enum Stuck {
     Fault(Fault),
     /// A person has to mend something first: what, as Markdown.
     Person(String),
+    /// A budget was used up before the agent could start.
+    Budget(Exceeded),
 }
 
 impl From<Fault> for Stuck {
@@ -72,6 +79,8 @@ pub struct Attempt<'a> {
     progress: Progress,
     briefing: Option<Briefing>,
     checkout: Option<Checkout>,
+    /// What has passed the gateway and is in no journal entry yet.
+    traffic: Traffic,
 }
 
 /// Runs one attempt to its end: a report for the task, or back to the queue.
@@ -101,6 +110,7 @@ pub async fn run_job(
         progress: progress.resume(survives),
         briefing: None,
         checkout: None,
+        traffic: Traffic::default(),
     };
     if leased.task.task.state.is_busy() {
         attempt.announce().await?;
@@ -191,6 +201,10 @@ impl Attempt<'_> {
 
     async fn brief(&mut self) -> Result<Entry, Stuck> {
         let briefing = brief::prepare(self.ctx, self.leased).await?;
+        let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
+        if let Some(exceeded) = used_up(&reachable.caps) {
+            return Err(Stuck::Budget(exceeded));
+        }
         let entry = Entry::Briefed(briefing.briefed.clone());
         self.briefing = Some(briefing);
         Ok(entry)
@@ -203,19 +217,30 @@ impl Attempt<'_> {
             .ok_or_else(|| Fault::permanent("read the checkout", "the run left none"))?;
         let repo = self.leased.task.task.repo.id;
         let limits = &self.ctx.settings.harvest;
-        let harvest = self
+        let mut harvest = self
             .ctx
             .checkouts
             .harvest(repo, &checkout, &self.dir, limits)
             .await?;
         let policy = self.policy().await?;
-        let protected = verify::protected(&harvest, &policy);
+        let briefed = self.progress.briefed.as_ref();
+        let restored = briefed.and_then(|briefed| briefed.restored.as_ref());
+        let mut protected = restored.map_or_else(Vec::new, |restored| {
+            verify::onto_base(&mut harvest, restored)
+        });
+        protected.extend(verify::protected(&harvest, &policy));
+        protected.sort_by_key(|(n, _)| *n);
+        protected.dedup_by_key(|(n, _)| *n);
         let mut harvested = Harvested {
             tree: harvest.tree.clone(),
             harvest,
             protected,
+            leaks: Vec::new(),
         };
-        if !harvested.protected.is_empty() {
+        if let Some(briefed) = briefed {
+            harvested.leaks = self.leaks(&harvested, &briefed.base, &policy).await?;
+        }
+        if !harvested.protected.is_empty() || restored.is_some() {
             let kept = harvested.kept();
             let harvest = &harvested.harvest;
             harvested.tree = self
@@ -252,6 +277,7 @@ impl Attempt<'_> {
         let report = match end {
             Ok(report) => report,
             Err(Stuck::Person(text)) => faulted(&self.ended(), text),
+            Err(Stuck::Budget(exceeded)) => broke(&self.ended(), exceeded),
             Err(Stuck::Fault(fault)) => match self.again(&fault) {
                 Some(end) => {
                     let changes = Changes {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
+use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
+use crate::domain::egress::HostRule;
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
 use crate::domain::job::{Entry, Ran};
@@ -25,6 +27,8 @@ pub struct Room {
     pub limits: Limits,
     /// What stands inside beside the system.
     pub profile: Profile,
+    /// Hosts that each may reach.
+    pub egress: Vec<HostRule>,
 }
 
 impl Attempt<'_> {
@@ -34,7 +38,9 @@ impl Attempt<'_> {
             return Err(Fault::permanent("run the agent", "there is no brief").into());
         };
         let task = &self.leased.task.task;
-        let base = &briefing.briefed.base;
+        let briefed = &briefing.briefed;
+        let restored = briefed.restored.as_ref();
+        let base = restored.map_or(&briefed.base, |restored| &restored.start);
         let checkout = self
             .ctx
             .checkouts
@@ -58,6 +64,8 @@ impl Attempt<'_> {
             }
         };
         let agent = agent.ok_or_else(|| Fault::permanent("run the agent", "it is not set up"))?;
+        let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
+        let way = self.way(reachable).await?;
         let request = agent::Request {
             brief: &briefing.text,
             job_json: &briefing.job_json,
@@ -65,16 +73,16 @@ impl Attempt<'_> {
             job: &self.dir,
             limits: room.limits,
             profile: &room.profile,
-            door: None,
+            door: way.door(),
             input,
         };
-        let run = agent
-            .run(&request, self.ctx.sandbox.as_ref(), self.cancel)
-            .await?;
-        Ok(Entry::Ran(self.ran(Some(run), None)))
+        let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
+        let run = way.during(run).await;
+        self.passed(way).await;
+        Ok(Entry::Ran(self.ran(Some(run?), None)))
     }
 
-    fn ran(&self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
+    fn ran(&mut self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
         let stopped = Outcome {
             ending: Ending::Cancelled,
             took: Span::ZERO,
@@ -93,6 +101,7 @@ impl Attempt<'_> {
             failed_setup,
             claim,
             sandbox: self.ctx.sandbox.name().to_owned(),
+            traffic: std::mem::take(&mut self.traffic),
         }
     }
 
@@ -105,6 +114,7 @@ impl Attempt<'_> {
                 Some(name) => self.profile(name)?,
                 None => Profile::default(),
             },
+            egress: policy.egress.clone(),
         })
     }
 
@@ -130,8 +140,19 @@ impl Attempt<'_> {
         }
     }
 
-    /// Runs one command of policy in a sandbox of its own.
-    pub async fn command(&self, command: &str, room: &Room, log: &str) -> Result<Evidence, Fault> {
+    /// Closes a way out and counts what passed.
+    async fn passed(&mut self, way: Way) {
+        let passed = way.close().await;
+        self.traffic = std::mem::take(&mut self.traffic).with(passed);
+    }
+
+    /// Runs one command of policy in a sandbox of its own, on a working tree. It reaches no model.
+    pub async fn command(
+        &mut self,
+        command: &str,
+        room: &Room,
+        log: &str,
+    ) -> Result<Evidence, Fault> {
         let spec = Spec {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
@@ -143,7 +164,15 @@ impl Attempt<'_> {
             limits: room.limits,
             profile: room.profile.clone(),
         };
-        let outcome = self.ctx.sandbox.run(&spec, None, self.cancel).await?;
+        let reachable = Reachable {
+            egress: room.egress.clone(),
+            ..Reachable::default()
+        };
+        let way = self.way(reachable).await?;
+        let run = self.ctx.sandbox.run(&spec, way.door(), way.stop());
+        let outcome = way.during(run).await;
+        self.passed(way).await;
+        let outcome = outcome?;
         Ok(Evidence {
             command: command.to_owned(),
             ending: outcome.ending,

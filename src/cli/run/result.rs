@@ -8,6 +8,7 @@ use crate::cli::output::{Output, Style, columns, one_line, printable};
 use crate::domain::change::{ChangeKind, Mode};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::render::parts::{files, reason};
+use crate::domain::render::spend;
 use crate::domain::report::{self, Changed, Report};
 use crate::domain::task::{State, Task};
 
@@ -175,8 +176,10 @@ const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
         report::Outcome::NothingChanged => (Style::Bad, "Nothing changed"),
         report::Outcome::ChecksFailed => (Style::Bad, "Checks failed"),
         report::Outcome::Refused => (Style::Bad, "Refused"),
+        report::Outcome::Secret => (Style::Bad, "A secret in the change"),
         report::Outcome::AgentFailed => (Style::Bad, "The agent failed"),
         report::Outcome::SetupFailed(_) => (Style::Bad, "Setup failed"),
+        report::Outcome::OutOfBudget(_) => (Style::Bad, "Out of budget"),
         report::Outcome::Stopped => (Style::Bad, "Stopped"),
         report::Outcome::Faulted(_) => (Style::Bad, "Failed"),
     }
@@ -193,6 +196,9 @@ fn why(outcome: &report::Outcome) -> Option<String> {
         report::Outcome::Refused => {
             "The agent left things that may not be published. Without them the change is not whole, so no pull request would be opened."
         }
+        report::Outcome::Secret => {
+            "What looks like a secret is in the change, so nothing of it would be pushed."
+        }
         report::Outcome::AgentFailed => "No pull request would be opened.",
         report::Outcome::SetupFailed(evidence) => {
             let Evidence {
@@ -202,6 +208,7 @@ fn why(outcome: &report::Outcome) -> Option<String> {
                 "`{command}` ended with {ending}, so the agent was not started."
             ));
         }
+        report::Outcome::OutOfBudget(exceeded) => return Some(spend::exceeded(exceeded)),
         report::Outcome::Faulted(why) => why,
     };
     Some(why.to_owned())

@@ -2,13 +2,17 @@
 
 mod layer;
 pub mod load;
+mod models;
 mod show;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::domain::model::{Api, Model};
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
+use crate::domain::spend::Budgets;
 use crate::domain::time::Span;
 
 /// Everything that an operator sets.
@@ -26,8 +30,10 @@ pub struct ServerSettings {
     pub sandbox: Sandbox,
     /// `[agents.NAME]`
     pub agents: BTreeMap<Name, Agent>,
-    /// Whether there are `[models.NAME]` tables, which have no effect in this version.
-    pub models: bool,
+    /// `[models.NAME]`
+    pub models: BTreeMap<Name, Endpoint>,
+    /// `[budget]`
+    pub budget: Budgets,
     /// `[limits]`
     pub limits: Limits,
 }
@@ -105,6 +111,10 @@ pub struct Sandbox {
     pub backend: Backend,
     /// Directories that are read-only inside, at the same path, beside the system's own.
     pub mounts: Vec<PathBuf>,
+    /// The program that sets the stage of a sandbox: the server's own, which no setting changes.
+    pub stage: PathBuf,
+    /// Hosts that policies may ask for.
+    pub egress: Reach,
     /// `[sandbox.profiles.NAME]`
     pub profiles: BTreeMap<Name, Profile>,
 }
@@ -141,12 +151,27 @@ pub enum Agent {
         command: Vec<String>,
         /// More environment for it. Not for secrets: the agent sees it.
         env: BTreeMap<String, String>,
+        /// The model endpoints that it may call; all of them when it names none.
+        models: Option<Vec<Name>>,
     },
     /// A fixed shell command, without a model.
     Recipe {
         /// The command.
         run: String,
     },
+}
+
+/// A model endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The language it speaks.
+    pub api: Api,
+    /// Its base URL, without a slash at its end.
+    pub url: String,
+    /// Its key; a server of one's own may need none.
+    pub key: Option<Secret>,
+    /// The models that may be called, by the name that requests use; `*` stands for every other.
+    pub models: BTreeMap<String, Model>,
 }
 
 /// What one run may use.
@@ -162,6 +187,8 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Processes and threads at once.
     pub processes: u64,
+    /// Most bytes to and from the hosts that policy asks for, by one job.
+    pub egress_bytes: u64,
     /// Memory of everything in one sandbox, in bytes.
     pub memory_bytes: u64,
     /// Thousandths of a processor for everything in one sandbox; none: all that there are.

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use crate::domain::ids::ThreadNumber;
 use crate::domain::render::parts::{
-    Links, check_excerpts, checks, excerpt, files, left_out, remedies,
+    Links, check_excerpts, checks, excerpt, files, leaks, left_out, remedies,
 };
+use crate::domain::render::spend;
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::{State, Task};
@@ -107,6 +108,7 @@ fn blocked(task: &Task, links: &Links) -> String {
     if !left.is_empty() {
         let _ = write!(out, "\n{left}");
     }
+    out.push_str(&leaks(report));
     if !report.evidence.is_empty() {
         let _ = write!(
             out,
@@ -122,6 +124,7 @@ fn blocked(task: &Task, links: &Links) -> String {
             excerpt("End of the agent's output", &run.excerpt)
         );
     }
+    out.push_str(&spend::traffic(&report.traffic));
     if let Outcome::SetupFailed(evidence) = &report.outcome {
         let _ = write!(
             out,
@@ -139,8 +142,10 @@ const fn headline(report: &Report) -> &'static str {
         Outcome::NothingChanged => "Nothing changed.",
         Outcome::ChecksFailed => "Checks failed.",
         Outcome::Refused => "Refused.",
+        Outcome::Secret => "A secret in the change.",
         Outcome::AgentFailed => "The agent failed.",
         Outcome::SetupFailed(_) => "Setup failed.",
+        Outcome::OutOfBudget(_) => "Out of budget.",
         Outcome::Stopped => "Stopped.",
         Outcome::Faulted(_) => "Blocked.",
     }
@@ -172,11 +177,22 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
         Outcome::Refused => format!(
             "{agent} and left things that may not be published. They were left out, and because the change is not whole without them, {unopened}:"
         ),
+        Outcome::Secret => format!(
+            "{agent} and wrote what looks like a secret into the change. A secret that is pushed is a secret that is lost, so nothing of it was put on GitHub, on no branch either, and {unopened}."
+        ),
         Outcome::AgentFailed => format!("{agent}, so {unopened}."),
         Outcome::SetupFailed(evidence) => format!(
             "{} ended with {}, so the agent was not started.",
             neutral::inline(&evidence.command, 120),
             evidence.ending
+        ),
+        Outcome::OutOfBudget(exceeded) if agent.is_empty() => format!(
+            "{} The agent was not started, and nothing was spent.",
+            spend::exceeded(exceeded)
+        ),
+        Outcome::OutOfBudget(exceeded) => format!(
+            "{agent} until a budget was used up, so {unopened}. {}",
+            spend::exceeded(exceeded)
         ),
         Outcome::Stopped => "It was stopped.".to_owned(),
         Outcome::Faulted(why) => why.clone(),
@@ -189,7 +205,8 @@ fn stopped(task: &Task, links: &Links) -> String {
         .as_ref()
         .map_or_else(String::new, |login| format!(" by @{login}"));
     format!(
-        "**Stopped**{by}. Nothing runs.\n\n{}{}",
+        "**Stopped**{by}. Nothing runs.\n{}\n{}{}",
+        task.last.as_ref().map(leaks).unwrap_or_default(),
         kept(task, links),
         next(task, links)
     )
@@ -205,8 +222,10 @@ fn kept(task: &Task, links: &Links) -> String {
         Outcome::Proposed
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
+        | Outcome::Secret
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
+        | Outcome::OutOfBudget(_)
         | Outcome::Stopped
         | Outcome::Faulted(_) => "What was changed",
     };
