@@ -20,7 +20,7 @@ use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
 use crate::app::ledger::StoreLedger;
-use crate::config::server::{Agent, Backend, Endpoint, Secret, ServerSettings};
+use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
@@ -38,7 +38,7 @@ use crate::ports::fault::Fault;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
-use crate::ports::sandbox::{Limits, Sandbox, Unusable};
+use crate::ports::sandbox::{Limits, Profile, Sandbox, Unusable};
 use crate::ports::store::{Queue, Store};
 
 /// Why the server cannot start.
@@ -237,6 +237,7 @@ impl House {
                     milli_cpus: settings.limits.milli_cpus,
                     disk_bytes: settings.limits.disk_bytes,
                 },
+                profiles: profiles(settings),
                 harvest: HarvestLimits {
                     file_bytes: settings.limits.changed_file_bytes,
                     changes: settings.limits.changed_files,
@@ -343,11 +344,24 @@ pub fn open_sandbox(
     let settings = sandbox::settings::Settings {
         backend,
         mounts: settings.sandbox.mounts.clone(),
+        profiles: profiles(settings).into_values().collect(),
         stage: settings.sandbox.stage.clone(),
         work: settings.work.dir.clone(),
         ..sandbox::settings::Settings::default()
     };
     Ok(sandbox::select(settings, clock)?)
+}
+
+fn profiles(settings: &ServerSettings) -> BTreeMap<Name, Profile> {
+    let profiles = settings.sandbox.profiles.iter();
+    let profile = |profile: &server::Profile| Profile {
+        mounts: profile.mounts.clone(),
+        env: profile.env.clone(),
+        image: profile.image.clone(),
+    };
+    profiles
+        .map(|(name, set)| (name.clone(), profile(set)))
+        .collect()
 }
 
 /// Reads the model endpoints of the settings, with their keys.

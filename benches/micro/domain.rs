@@ -119,6 +119,7 @@ fn decisions(bench: &mut Criterion) {
                 policy: Ok(&policy),
                 permission: Permission::Write,
                 agents: &agents,
+                profiles: &BTreeSet::new(),
                 open: None,
                 count: 0,
                 remarks: &[],

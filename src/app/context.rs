@@ -21,7 +21,7 @@ use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
-use crate::ports::sandbox::{Limits, Sandbox};
+use crate::ports::sandbox::{Limits, Profile, Sandbox};
 use crate::ports::store::Store;
 
 /// The ports and the settings that the use cases share.
@@ -65,6 +65,8 @@ pub struct Settings {
     pub worker: String,
     /// What one run in a sandbox may use.
     pub limits: Limits,
+    /// What sandboxes hold beside the system, for the policies that pick it.
+    pub profiles: BTreeMap<Name, Profile>,
     /// How much a harvest takes.
     pub harvest: HarvestLimits,
     /// How much of what can be fetched or made again is kept.

@@ -236,10 +236,12 @@ async fn decide_asked(
         .await?;
     let open = open_task(ctx, event.key()).await?;
     let remarks = remarks(ctx, event, permission, &wished).await?;
+    let profiles = ctx.settings.profiles.keys().cloned().collect();
     let snapshot = Snapshot {
         policy: policy.as_ref().map_err(String::as_str),
         permission,
         agents: &ctx.settings.agents,
+        profiles: &profiles,
         open: open.as_ref().map(|versioned| &versioned.task),
         count: ctx.store.thread_tasks(event.key()).await?.count,
         remarks: &remarks,

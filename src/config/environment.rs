@@ -8,8 +8,9 @@ const PREFIX: &str = "PROVA_";
 
 /// Returns the settings among the variables as a TOML text; what has no `__` is not a setting.
 ///
-/// A value is taken as a number, `true`, `false` or a list when it looks like one, else as
-/// text, so nobody has to write quotes within quotes. A secret is text whatever it looks like.
+/// A value is taken as a number, `true`, `false` or a list when it looks like one, else as text, so
+/// nobody has to write quotes within quotes. A secret is text whatever it looks like, and so is a
+/// variable for an agent or a profile.
 #[must_use]
 pub fn to_toml(variables: &BTreeMap<String, String>) -> String {
     variables
@@ -21,7 +22,7 @@ pub fn to_toml(variables: &BTreeMap<String, String>) -> String {
             }
             let keys: Vec<_> = path.split("__").map(quoted).collect();
             let is_secret = path.ends_with("_secret") || path.ends_with("_key");
-            let value = if is_secret {
+            let value = if is_secret || path.contains("__env__") {
                 quoted(value)
             } else {
                 written(value)

@@ -71,6 +71,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
         limits: top.table("limits", limits).unwrap_or(default.limits),
         text: top.table("text", text).unwrap_or(default.text),
         secrets: top.table("secrets", secrets).unwrap_or(default.secrets),
+        profile: top.table("sandbox", profile).flatten(),
     }
 }
 
@@ -115,6 +116,11 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
     Limits {
         timeout_minutes: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
     }
+}
+
+/// A name and nothing more: what stands behind it is the operator's to say.
+fn profile(table: &mut Table<'_, '_>) -> Option<Name> {
+    table.text("profile", str::parse::<Name>)
 }
 
 fn text(table: &mut Table<'_, '_>) -> Text {

@@ -33,6 +33,8 @@ pub struct Snapshot<'a> {
     pub permission: Permission,
     /// The agents of the server's settings.
     pub agents: &'a Agents,
+    /// The profiles of sandboxes that the server's settings name.
+    pub profiles: &'a BTreeSet<Name>,
     /// The task on this thread that is not over, if there is one.
     pub open: Option<&'a Task>,
     /// How many tasks the thread has had.
@@ -446,7 +448,15 @@ impl Desk<'_> {
 
     fn performable(&self, performer: &Performer) -> Result<(), Refusal> {
         let policy = self.allowed()?;
-        let agents = self.snapshot.agents;
+        let (agents, profiles) = (self.snapshot.agents, self.snapshot.profiles);
+        if let Some(name) = policy
+            .profile
+            .as_ref()
+            .filter(|name| !profiles.contains(*name))
+        {
+            let known = profiles.iter().cloned().collect();
+            return Err(Refusal::UnknownProfile(name.clone(), known));
+        }
         match performer {
             Performer::DefaultAgent => {
                 let known = || agents.known.iter().cloned().collect();

@@ -127,8 +127,14 @@ fn every_server_setting_is_documented_and_no_other() {
         .filter(|table| !["agents", "models"].contains(&table.as_str()))
     {
         let read = known(local(&format!("[{table}]\n{BOGUS} = 1")));
-        assert_eq!(names(&keys, table), read, "[{table}]");
+        let mut written = names(&keys, table);
+        if table == "sandbox" {
+            written.insert("profiles".to_owned());
+        }
+        assert_eq!(written, read, "[{table}]");
     }
+    let profile = known(local(&format!("[sandbox.profiles.a]\n{BOGUS} = 1")));
+    assert_eq!(names(&keys, "sandbox.profiles.NAME"), profile);
     let exec = format!("[agents.a]\ndriver = \"exec\"\ncommand = [\"a\"]\n{BOGUS} = 1");
     let recipe = format!("[agents.a]\ndriver = \"recipe\"\nrun = \"a\"\n{BOGUS} = 1");
     let both = [exec, recipe]
@@ -155,6 +161,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
         "budget",
         "limits",
         "recipes",
+        "sandbox",
         "schedules",
         "secrets",
         "text",
@@ -164,6 +171,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
         "budget",
         "limits",
         "recipes.NAME",
+        "sandbox",
         "schedules.NAME",
         "secrets",
         "text",

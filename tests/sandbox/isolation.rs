@@ -8,11 +8,12 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::process::Command;
 
-use prova::adapters::sandbox::settings::Settings;
+use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::domain::evidence::Ending;
+use prova::ports::sandbox::Profile;
 use prova::ports::tree::Tree;
 
-use crate::bed::{Bed, text};
+use crate::bed::{Bed, sandbox, text};
 
 #[tokio::test]
 async fn files_of_the_host_are_not_there() {
@@ -280,4 +281,55 @@ async fn a_mount_that_would_show_all_jobs_is_refused() {
         fault.cause.contains(&mount.display().to_string()),
         "{fault}"
     );
+}
+
+#[tokio::test]
+async fn a_profile_stands_inside_read_only_for_the_runs_that_pick_it() {
+    let tools = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(tools.path(), open.clone()).unwrap();
+    std::fs::create_dir(tools.path().join("bin")).unwrap();
+    let tool = tools.path().join("bin/prova-test-tool");
+    std::fs::write(&tool, "#!/bin/sh\necho $FLAVOUR $OWN\n").unwrap();
+    std::fs::set_permissions(&tool, open).unwrap();
+    let profile = Profile {
+        mounts: vec![tools.path().to_path_buf()],
+        env: [("FLAVOUR", "sweet"), ("OWN", "overridden")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        image: None,
+    };
+    for backend in [Backend::Bubblewrap, Backend::None] {
+        let bed = Bed::with(Settings {
+            backend,
+            profiles: vec![profile.clone()],
+            ..Settings::default()
+        });
+        let mut spec = bed.spec(&["sh", "-c", "prova-test-tool"]);
+        let without = bed.run(&spec).await.unwrap();
+        assert_eq!(without.ending, Ending::Exited(127), "{}", text(&without));
+        spec.profile = profile.clone();
+        spec.env.insert("OWN".to_owned(), "own".to_owned());
+        assert_eq!(text(&bed.run(&spec).await.unwrap()), "sweet own\n");
+    }
+    let bed = Bed::new();
+    let mut spec = bed.spec(&["sh", "-c", &format!(": > {}/x", tools.path().display())]);
+    spec.profile = profile;
+    assert_ne!(bed.run(&spec).await.unwrap().ending, Ending::Exited(0));
+}
+
+#[test]
+fn a_profile_that_covers_the_sandbox_itself_is_refused_at_the_start() {
+    for mount in ["/usr/local", "/proc", "/workspace", "/opt/../etc"] {
+        let profile = Profile {
+            mounts: vec![mount.into()],
+            ..Profile::default()
+        };
+        let unusable = sandbox(Settings {
+            profiles: vec![profile],
+            ..Settings::default()
+        });
+        let said = unusable.err().map(|error| error.to_string());
+        assert!(said.unwrap_or_default().contains(mount), "{mount}");
+    }
 }

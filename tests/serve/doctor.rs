@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use prova::simulator::world::installations::Access;
 use prova::simulator::{Options, Simulator};
 
-use crate::home::{Home, Said};
+use crate::home::{Account, Home, Said};
 use crate::simulated::{options, settle_in};
 
 const AGENT: &str = "[agents.one]\ndriver = \"exec\"\ncommand = [\"sh\"]\n";
@@ -24,7 +24,7 @@ async fn examine(options: Options, more: &str, change: impl FnOnce(&Home)) -> Sa
     let mut said = home.run(&["doctor"]);
     // Rooms left on the disk differ, and so does who runs the tests.
     let steady = |line: &str| match line.split_whitespace().nth(1) {
-        Some("disk" | "sandbox" | "store") => line.chars().take(25).collect(),
+        Some("disk" | "limits" | "sandbox" | "store") => line.chars().take(25).collect(),
         _ => line.to_owned(),
     };
     said.out = said
@@ -130,4 +130,84 @@ async fn what_this_machine_lacks_is_named() {
         line(&said, "private key"),
         line(&said, "agent")
     ));
+}
+
+/// Sets up what a sandbox must keep, and attacks one.
+fn attack(backend: &str, args: &[&str]) -> Said {
+    let home = Home::new();
+    home.secret("app.pem", "the key\n");
+    home.secret("prova.db", "the store\n");
+    let github = Account {
+        api_url: "http://127.0.0.1:9",
+        web_url: "http://127.0.0.1:9",
+        app_id: 1,
+    };
+    home.settings(&github, &format!("[sandbox]\nbackend = \"{backend}\"\n"));
+    let said = home.run(args);
+    let left = std::fs::read_dir(home.path().join("work")).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+    said
+}
+
+/// Returns the lines of attempts that came out like that, by their names.
+fn attempts(said: &Said, result: &str) -> Vec<String> {
+    let lines = said.out.lines().filter(|line| line.starts_with(result));
+    let names = lines.filter_map(|line| line.get(11..)?.split_whitespace().next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_sandbox_that_isolates_stands_every_attempt() {
+    let said = attack("bubblewrap", &["doctor", "--sandbox"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    let held = attempts(&said, "held");
+    for name in [
+        "app-key",
+        "store",
+        "environment",
+        "other-checkout",
+        "processes",
+        "write",
+        "loopback",
+        "metadata",
+        "unix-socket",
+        "namespace",
+        "outlive",
+        "forks",
+        "disk",
+        "output",
+    ] {
+        assert!(
+            held.iter().any(|held| held == name),
+            "{name}:\n{}",
+            said.out
+        );
+    }
+    // Memory is bounded where the host has control groups, and else that is said.
+    assert_eq!(said.out.lines().count(), 15, "{}", said.out);
+}
+
+#[test]
+fn one_that_does_not_is_found_out() {
+    let said = attack("none", &["doctor", "--sandbox", "--json"]);
+    assert_eq!(said.code, 1, "{}", said.out);
+    let list: Vec<serde_json::Value> = serde_json::from_str(&said.out).unwrap();
+    let result = |name: &str| {
+        let found = list.iter().find(|one| one["attempt"] == name);
+        found.unwrap_or_else(|| panic!("{name} was not tried"))["result"].clone()
+    };
+    for name in [
+        "app-key",
+        "store",
+        "other-checkout",
+        "processes",
+        "write",
+        "loopback",
+        "unix-socket",
+    ] {
+        assert_eq!(result(name), "through", "{name}:\n{}", said.out);
+    }
+    for name in ["environment", "disk", "output"] {
+        assert_eq!(result(name), "held", "{name}:\n{}", said.out);
+    }
 }

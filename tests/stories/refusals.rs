@@ -266,3 +266,17 @@ async fn a_locked_issue() {
     assert!(bot.thread(issue + 1).contains("Closes #1"));
     assert_eq!(bot.ctx().store.counts().await.unwrap().effects_pending, 0);
 }
+
+#[tokio::test]
+async fn a_profile_of_policy_that_the_server_does_not_know() {
+    let world = World::fixer()
+        .policy("[sandbox]\nprofile = \"cobol\"\n")
+        .tuned(|settings| {
+            let profile = prova::config::server::Profile::default();
+            settings
+                .sandbox
+                .profiles
+                .insert("rust".parse().unwrap(), profile);
+        });
+    insta::assert_snapshot!(refused_label(world, "prova").await);
+}

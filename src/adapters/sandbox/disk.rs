@@ -16,9 +16,11 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 
 use crate::ports::sandbox::Spec;
 
-/// How often is looked, unless looking takes long.
+/// How long to rest between two looks that take no time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Looking takes at most one part of so many of the time.
+/// How finely is told how long a look takes.
+const TICK: Duration = Duration::from_millis(25);
+/// How many times as long as it took the rest after a look is.
 const SHARE: u32 = 20;
 /// What a file takes that has no blocks: its inode.
 const INODE_BYTES: u64 = 256;
@@ -55,13 +57,19 @@ impl Allotment {
     pub(super) async fn used_up(&self) {
         let given_up = Flag::default();
         loop {
-            let began = tokio::time::Instant::now();
             let (allotment, flag) = (self.clone(), Arc::clone(&given_up.0));
-            let look = tokio::task::spawn_blocking(move || allotment.is_used_up(&flag));
-            if look.await.unwrap_or(false) {
+            let mut look = tokio::task::spawn_blocking(move || allotment.is_used_up(&flag));
+            let mut rest = PAUSE;
+            let is_used_up = loop {
+                tokio::select! {
+                    seen = &mut look => break seen.unwrap_or(false),
+                    () = tokio::time::sleep(TICK) => rest += TICK * SHARE,
+                }
+            };
+            if is_used_up {
                 return;
             }
-            tokio::time::sleep(PAUSE.max(began.elapsed() * SHARE)).await;
+            tokio::time::sleep(rest).await;
         }
     }
 
@@ -151,16 +159,17 @@ fn size(facts: &Stat) -> u64 {
         .unwrap_or(0)
         .saturating_mul(512);
     let names = match FileType::from_raw_mode(facts.st_mode) {
-        FileType::Directory => 1,
+        FileType::Directory => 1_u128,
         FileType::RegularFile
         | FileType::Symlink
         | FileType::Fifo
         | FileType::Socket
         | FileType::CharacterDevice
         | FileType::BlockDevice
-        | FileType::Unknown => u64::from(facts.st_nlink).max(1),
+        | FileType::Unknown => u128::from(facts.st_nlink).max(1),
     };
-    blocks.max(INODE_BYTES) / names
+    let share = u128::from(blocks.max(INODE_BYTES)) / names;
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 /// Opens a directory by the names on the way to it, in as few steps as the kernel takes.

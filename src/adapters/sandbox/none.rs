@@ -38,7 +38,7 @@ const NAME: &str = "none";
 
 /// The backend.
 pub(super) struct Unisolated {
-    path: String,
+    mounts: Vec<PathBuf>,
     fences: Fences,
     clock: Arc<dyn Clock>,
 }
@@ -57,7 +57,7 @@ impl Unisolated {
              its files and secrets and reach its network"
         );
         Ok(Self {
-            path: search_path(&settings.mounts),
+            mounts: settings.mounts.clone(),
             fences: Fences::new(settings.floor_bytes),
             clock,
         })
@@ -65,6 +65,7 @@ impl Unisolated {
 
     fn command(&self, spec: &Spec, fence: &Fence, home: &Path) -> io::Result<Command> {
         let places = places(spec)?;
+        let path = search_path(spec.profile.mounts.iter().chain(&self.mounts));
         let words = limits::limited(&spec.command, &spec.limits, Counted::OfUser);
         let words = words.iter().map(|word| on_host(word, &places)).collect();
         let mut words = fence.gated(words).into_iter();
@@ -75,13 +76,13 @@ impl Unisolated {
             .env_clear()
             .env("HOME", home)
             .env("LANG", "C.UTF-8")
-            .env("PATH", &self.path)
+            .env("PATH", path)
             .env("TMPDIR", home);
         if let Some(objects) = &spec.objects {
             // The checkout borrows them by their path inside, which does not exist here.
             command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", absolute(objects)?);
         }
-        for (name, value) in &spec.env {
+        for (name, value) in spec.profile.env.iter().chain(&spec.env) {
             command.env(name, on_host(OsStr::new(value), &places));
         }
         Ok(command)

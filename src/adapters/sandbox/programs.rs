@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 pub(super) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Returns the search path inside: the mounts' `bin` directories, then the system's.
-pub(super) fn search_path(mounts: &[PathBuf]) -> String {
-    let own = mounts.iter().map(|mount| mount.join("bin"));
+pub(super) fn search_path<'a>(mounts: impl IntoIterator<Item = &'a PathBuf>) -> String {
+    let own = mounts.into_iter().map(|mount| mount.join("bin"));
     let own = own.filter(|bin| bin.is_dir());
     let own = own.filter_map(|bin| bin.to_str().filter(|b| !b.contains(':')).map(str::to_owned));
     own.chain([SYSTEM_PATH.to_owned()])

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::ports::sandbox::Profile;
+
 /// Which isolation to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backend {
@@ -22,6 +24,8 @@ pub struct Settings {
     /// Files and directories of the host that stand inside at the same path, read-only. The `bin`
     /// directory of each is searched for programs, before the system's.
     pub mounts: Vec<PathBuf>,
+    /// What a run may have beside them. Checked like the mounts when the backend is made.
+    pub profiles: Vec<Profile>,
     /// User id, and group id of the same number, that everything inside runs as on the host when the
     /// server is root; it must not be 0. A server that is not root can only use its own.
     pub uid: u32,
@@ -44,6 +48,7 @@ impl Default for Settings {
         Self {
             backend: Backend::default(),
             mounts: Vec::new(),
+            profiles: Vec::new(),
             uid: 65_534, // nobody on every distribution
             bwrap: PathBuf::from("bwrap"),
             stage: PathBuf::from("/proc/self/exe"),

@@ -10,7 +10,9 @@ use crate::domain::egress::HostRule;
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
 use crate::domain::job::{Entry, Ran};
+use crate::domain::name::Name;
 use crate::domain::policy::Policy;
+use crate::domain::render::refusal::unknown_profile;
 use crate::domain::time::Span;
 use crate::ports::agent;
 use crate::ports::fault::Fault;
@@ -120,8 +122,20 @@ impl Attempt<'_> {
         Ok(Room {
             tree,
             limits: self.limits(policy),
-            profile: Profile::default(),
+            profile: match &policy.profile {
+                Some(name) => self.profile(name)?,
+                None => Profile::default(),
+            },
             egress: policy.egress.clone(),
+        })
+    }
+
+    /// Returns a profile of the server's settings; it may have been there when the job was queued.
+    fn profile(&self, name: &Name) -> Result<Profile, Stuck> {
+        let profiles = &self.ctx.settings.profiles;
+        profiles.get(name).cloned().ok_or_else(|| {
+            let known: Vec<_> = profiles.keys().cloned().collect();
+            Stuck::Person(unknown_profile(name, &known))
         })
     }
 

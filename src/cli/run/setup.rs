@@ -245,10 +245,12 @@ impl Desk {
         (open, count): (Option<&Versioned>, u32),
     ) -> Decision {
         let settings = &self.ctx.settings;
+        let profiles = settings.profiles.keys().cloned().collect();
         let snapshot = Snapshot {
             policy: Ok(policy),
             permission: Permission::Admin,
             agents: &settings.agents,
+            profiles: &profiles,
             open: open.map(|read| &read.task),
             count,
             remarks: &[],

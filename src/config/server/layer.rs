@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use crate::config::reader::Table;
 use crate::config::server::models::{self, BudgetLayer};
-use crate::config::server::{Agent, Backend};
+use crate::config::server::{Agent, Backend, Profile};
 use crate::config::values;
 use crate::domain::egress::HostRule;
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 
-/// Most agents.
+/// Most agents, and most profiles.
 const MAX_AGENTS: usize = 50;
 /// Most directories for sandboxes, and words of a command.
 const MAX_LIST: usize = 100;
@@ -43,6 +43,7 @@ pub(super) struct Layer {
     pub(super) agent: Option<Name>,
     pub(super) backend: Option<Backend>,
     pub(super) mounts: Option<Vec<PathBuf>>,
+    pub(super) profiles: BTreeMap<Name, Profile>,
     pub(super) egress: Option<Reach>,
     pub(super) agents: BTreeMap<Name, Agent>,
     pub(super) models: BTreeMap<Name, models::Source>,
@@ -129,13 +130,13 @@ impl Layer {
             ("none", Backend::None),
         ];
         self.backend = table.choice("backend", &backends);
-        self.mounts = table.texts("mounts", MAX_LIST, |text| {
-            let path = path(text)?;
-            if path.is_absolute() {
-                Ok(path)
-            } else {
-                Err("expected an absolute path, such as /opt/agents".to_owned())
-            }
+        self.mounts = table.texts("mounts", MAX_LIST, mount);
+        self.profiles = table.named("profiles", MAX_AGENTS, |table| {
+            Some(Profile {
+                mounts: table.texts("mounts", MAX_LIST, mount).unwrap_or_default(),
+                env: table.map("env", MAX_LIST, any).unwrap_or_default(),
+                image: table.text("image", image),
+            })
         });
         self.egress = table.texts("egress", MAX_LIST, host_or_any).map(reach);
     }
@@ -219,6 +220,25 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
         return Err("expected a path".to_owned());
     }
     Ok(PathBuf::from(text))
+}
+
+fn mount(text: &str) -> Result<PathBuf, String> {
+    let path = path(text)?;
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err("expected an absolute path, such as /opt/agents".to_owned())
+    }
+}
+
+/// Reads the name of an image. What it names is for the engine to know; it is one word of a request.
+fn image(text: &str) -> Result<String, &'static str> {
+    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_word && !text.starts_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the name of an image, such as docker.io/library/rust:1")
+    }
 }
 
 /// Reads a host that policies may ask for; `None` is any.

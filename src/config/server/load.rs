@@ -109,6 +109,8 @@ fn required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
 fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path) -> ServerSettings {
     let mut agents = under.agents;
     agents.extend(over.agents);
+    let mut profiles = under.profiles;
+    profiles.extend(over.profiles);
     let models = models::merged(top, over.models, models::beside(under.models, base));
     models::known(top, &agents, &models);
     let path = |path: PathBuf| base.join(path);
@@ -186,6 +188,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
         sandbox: Sandbox {
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
+            profiles,
             stage: PathBuf::from("/proc/self/exe"),
             egress: over.egress.or(under.egress).unwrap_or_else(registries),
         },

@@ -119,6 +119,19 @@ pub struct Sandbox {
     pub stage: PathBuf,
     /// Hosts that policies may ask for.
     pub egress: Reach,
+    /// `[sandbox.profiles.NAME]`
+    pub profiles: BTreeMap<Name, Profile>,
+}
+
+/// A toolchain that a policy may pick by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Directories that are read-only inside, at the same path, beside [`Sandbox::mounts`].
+    pub mounts: Vec<PathBuf>,
+    /// Environment. Not for secrets: the agent sees it.
+    pub env: BTreeMap<String, String>,
+    /// The image that sandboxes are made from, for backends that have images.
+    pub image: Option<String>,
 }
 
 /// A sandbox backend.

@@ -1,5 +1,6 @@
 //! Settings as text, secrets named by where they come from.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::server::{Agent, Backend, Endpoint, Limits, Secret, ServerSettings};
@@ -25,7 +26,6 @@ impl ServerSettings {
         };
         let text = |text: &str| Some(toml::Value::String(text.to_owned()));
         let path = |path: &std::path::Path| text(&path.display().to_string());
-        let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
         section(
             "server",
             &[
@@ -82,20 +82,27 @@ impl ServerSettings {
                 ),
             ],
         );
-        let mounts = self
-            .sandbox
-            .mounts
-            .iter()
-            .filter_map(|mount| path(mount))
-            .collect();
+        let paths = |paths: &[std::path::PathBuf]| {
+            toml::Value::Array(paths.iter().filter_map(|one| path(one)).collect())
+        };
         section(
             "sandbox",
             &[
                 ("backend", text(self.sandbox.backend.word())),
-                ("mounts", Some(toml::Value::Array(mounts))),
+                ("mounts", Some(paths(&self.sandbox.mounts))),
                 ("egress", Some(egress(&self.sandbox.egress))),
             ],
         );
+        for (name, profile) in &self.sandbox.profiles {
+            section(
+                &format!("sandbox.profiles.{name}"),
+                &[
+                    ("mounts", Some(paths(&profile.mounts))),
+                    ("env", Some(veiled(&profile.env))),
+                    ("image", profile.image.as_deref().and_then(text)),
+                ],
+            );
+        }
         for (name, endpoint) in &self.models {
             section(&format!("models.{name}"), &endpoint_keys(endpoint));
             for (model, priced) in &endpoint.models {
@@ -144,16 +151,7 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
                         .into(),
                 ),
             ),
-            // The agent's environment is no place for secrets, and people put them there.
-            (
-                "env",
-                Some(
-                    env.keys()
-                        .map(|key| (key.clone(), text("…")))
-                        .collect::<toml::Table>()
-                        .into(),
-                ),
-            ),
+            ("env", Some(veiled(env))),
             (
                 "models",
                 models.as_ref().map(|models| {
@@ -168,11 +166,17 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
     }
 }
 
+/// Returns an environment without its values: it is no place for secrets, and people put them there.
+fn veiled(env: &BTreeMap<String, String>) -> toml::Value {
+    let names = env.keys().cloned();
+    let veiled = names.map(|name| (name, toml::Value::String("…".to_owned())));
+    veiled.collect::<toml::Table>().into()
+}
+
 type Keys = Vec<(&'static str, Option<toml::Value>)>;
 
 fn endpoint_keys(endpoint: &Endpoint) -> Keys {
     let text = |text: &str| Some(toml::Value::String(text.to_owned()));
-    let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
     let any = endpoint.models.values().next();
     vec![
         ("api", text(endpoint.api.as_str())),
@@ -246,6 +250,28 @@ fn egress(reach: &Reach) -> toml::Value {
 
 fn cpus(milli: u32) -> toml::Value {
     toml::Value::Float(f64::from(milli) / 1000.0)
+}
+
+fn limit_keys(limits: &Limits) -> Vec<(&'static str, Option<toml::Value>)> {
+    let minutes = |span: Span| whole(span.as_millis() / 60_000);
+    let mib = |bytes: u64| whole(bytes / (1024 * 1024));
+    vec![
+        ("timeout_minutes", minutes(limits.timeout)),
+        ("fetch_minutes", minutes(limits.fetch)),
+        ("output_mib", mib(limits.output_bytes)),
+        ("file_mib", mib(limits.file_bytes)),
+        ("processes", whole(limits.processes)),
+        ("egress_mib", mib(limits.egress_bytes)),
+        ("memory_mib", mib(limits.memory_bytes)),
+        ("cpus", limits.milli_cpus.map(cpus)),
+        ("disk_mib", mib(limits.disk_bytes)),
+        ("changed_file_mib", mib(limits.changed_file_bytes)),
+        ("changed_files", whole(limits.changed_files)),
+    ]
+}
+
+fn whole(number: u64) -> Option<toml::Value> {
+    i64::try_from(number).ok().map(toml::Value::Integer)
 }
 
 fn shown(secret: &Secret) -> String {

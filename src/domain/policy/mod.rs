@@ -53,6 +53,9 @@ pub struct Policy {
     pub text: Text,
     /// What a change may say.
     pub secrets: Secrets,
+    /// The profile of the server's settings that its commands run with; `None` is none.
+    #[serde(default)]
+    pub profile: Option<Name>,
 }
 
 /// Whether a task begins with a plan.
@@ -148,6 +151,7 @@ impl Default for Policy {
             secrets: Secrets {
                 allow: Protected::none(),
             },
+            profile: None,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Pieces that several texts share.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::domain::branch::BranchName;
 use crate::domain::change::{ChangeKind, Mode, RefusalReason};
-use crate::domain::evidence::Evidence;
+use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::ids::{CommitSha, RepoName};
-use crate::domain::report::{Changed, Report};
+use crate::domain::report::{Changed, Outcome, Report};
 use crate::domain::sanitize::neutral;
 
 /// How many paths a text lists before it only counts.
@@ -55,6 +56,48 @@ pub fn checks(evidence: &[Evidence]) -> String {
         let _ = writeln!(out, "| {command} | {mark} {} | {} |", one.ending, one.took);
     }
     out
+}
+
+/// Returns what can be done about the limits that a job has met; empty when it has met none.
+#[must_use]
+pub fn remedies(report: &Report) -> String {
+    let setup = match &report.outcome {
+        Outcome::SetupFailed(evidence) => Some(evidence.ending),
+        Outcome::Proposed
+        | Outcome::NothingChanged
+        | Outcome::ChecksFailed
+        | Outcome::Refused
+        | Outcome::AgentFailed
+        | Outcome::Stopped
+        | Outcome::Secret
+        | Outcome::OutOfBudget(_)
+        | Outcome::Faulted(_) => None,
+    };
+    let run = report.run.as_ref().map(|run| run.ending);
+    let checks = report.evidence.iter().map(|one| one.ending);
+    let met: BTreeSet<_> = setup
+        .into_iter()
+        .chain(run)
+        .chain(checks)
+        .filter_map(remedy)
+        .collect();
+    met.into_iter().fold(String::new(), |mut out, remedy| {
+        let _ = writeln!(out, "\n{remedy}");
+        out
+    })
+}
+
+/// Returns what can be done about a limit, by the people who read this.
+const fn remedy(ending: Ending) -> Option<&'static str> {
+    match ending {
+        Ending::OutOfMemory => Some(
+            "It needed more memory than one run may have, so part of it was killed. Ask for fewer things at once (`-j2`, a smaller test run), or ask whoever runs this server for a higher `memory_mib` in its `[limits]`.",
+        ),
+        Ending::DiskFull => Some(
+            "It wrote more than one run may write, or the server's disk is nearly full, so it was killed. Ask whoever runs this server for a higher `disk_mib` in its `[limits]`, or for more room.",
+        ),
+        Ending::Exited(_) | Ending::Signalled(_) | Ending::TimedOut | Ending::Cancelled => None,
+    }
 }
 
 /// Returns the end of a log, folded; empty when there is none.

@@ -7,7 +7,7 @@ use crate::domain::event::ThreadKind;
 use crate::domain::evidence::Claim;
 use crate::domain::job::Request;
 use crate::domain::render::parts::{
-    Links, changes, check_excerpts, checks, excerpt, files, left_out,
+    Links, changes, check_excerpts, checks, excerpt, files, left_out, remedies,
 };
 use crate::domain::render::{commit, spend};
 use crate::domain::report::{Outcome, Report, RunFacts};
@@ -133,6 +133,7 @@ fn observed(report: &Report, links: &Links, task: &Task) -> String {
         }
         out.push_str(&excerpt("End of the agent's output", &run.excerpt));
     }
+    out.push_str(&remedies(report));
     if let Outcome::OutOfBudget(exceeded) = &report.outcome {
         let _ = write!(out, "\n{}\n", spend::exceeded(exceeded));
     }

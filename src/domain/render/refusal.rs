@@ -18,6 +18,8 @@ pub enum Refusal {
     NoAgent(Vec<Name>),
     /// The agent that policy names is not set up; what there is.
     UnknownDefault(Name, Vec<Name>),
+    /// The profile that policy names is not set up; what there is.
+    UnknownProfile(Name, Vec<Name>),
     /// There is neither an agent nor a recipe of that name; what there is.
     Unknown(Name, Vec<Name>),
     /// There is no recipe of that name; what there is.
@@ -60,6 +62,7 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
         Refusal::UnknownDefault(name, known) => format!(
             "`.github/prova.toml` names the agent `{name}`, which this server does not have. {}", there_is(known)
         ),
+        Refusal::UnknownProfile(name, known) => unknown_profile(name, known),
         Refusal::Unknown(name, known) => format!(
             "There is neither an agent nor a recipe called `{name}`. {}", there_is(known)
         ),
@@ -103,6 +106,15 @@ pub fn no_default_branch(branch: &str) -> String {
     format!(
         "There is no branch {} here yet, so there is nothing to work on. Push a first commit, then ask again.",
         neutral::inline(branch, 100)
+    )
+}
+
+/// Tells that policy picks a profile that the server's settings do not have.
+#[must_use]
+pub fn unknown_profile(name: &Name, known: &[Name]) -> String {
+    format!(
+        "`.github/prova.toml` picks the sandbox profile `{name}`, which this server does not have. {}",
+        there_is(known)
     )
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::ids::ThreadNumber;
 use crate::domain::render::parts::{
-    Links, check_excerpts, checks, excerpt, files, leaks, left_out,
+    Links, check_excerpts, checks, excerpt, files, leaks, left_out, remedies,
 };
 use crate::domain::render::spend;
 use crate::domain::report::{Outcome, Report};
@@ -103,6 +103,7 @@ fn blocked(task: &Task, links: &Links) -> String {
         return format!("**Blocked**. {}", next(task, links));
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
+    out.push_str(&remedies(report));
     let left = left_out(report);
     if !left.is_empty() {
         let _ = write!(out, "\n{left}");

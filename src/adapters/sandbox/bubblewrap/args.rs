@@ -34,7 +34,7 @@ pub(super) struct Layout<'a> {
     /// The operator's mounts, then what belongs to the job; later ones cover earlier ones.
     pub(super) binds: &'a [Bind],
     /// The whole environment.
-    pub(super) env: &'a BTreeMap<&'a str, &'a str>,
+    pub(super) env: &'a BTreeMap<String, String>,
     /// Bytes that each of the private directories may hold.
     pub(super) scratch_bytes: u64,
     /// The descriptors that bubblewrap inherits.
@@ -167,7 +167,10 @@ mod tests {
                 bind("/work/jobs/7/checkout", "/workspace", Access::Writable),
                 bind("/work/jobs/7/in", "/prova/in", Access::ReadOnly),
             ],
-            env: &BTreeMap::from([("HOME", HOME), ("WORDS", "--bind / /")]),
+            env: &BTreeMap::from(
+                [("HOME", HOME), ("WORDS", "--bind / /")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            ),
             scratch_bytes: 1024,
             descriptors: &Descriptors {
                 status: 9,

@@ -17,7 +17,7 @@ use crate::adapters::sandbox::bubblewrap::handover::Line;
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, view, way};
 use crate::adapters::sandbox::fence::Fence;
 use crate::adapters::sandbox::limits::{self, Counted};
-use crate::adapters::sandbox::programs::SYSTEM_PATH;
+use crate::adapters::sandbox::programs::{SYSTEM_PATH, search_path};
 use crate::adapters::sandbox::stage::plan::{Overlay, Plan};
 use crate::adapters::sandbox::stage::{ENTER, STAGE};
 use crate::ports::fault::Fault;
@@ -137,16 +137,20 @@ impl Bubblewrap {
             (spec.output.as_deref(), INSIDE_OUTPUT, Access::Writable),
             (spec.objects.as_deref(), INSIDE_OBJECTS, Access::ReadOnly),
         ];
-        let mut binds = self.mounts.clone();
+        let mounts = self.mounts.iter().chain(&spec.profile.mounts);
+        let mut binds: Vec<Bind> = mounts
+            .map(|mount| Bind {
+                from: mount.clone(),
+                at: mount.clone(),
+                access: Access::ReadOnly,
+            })
+            .collect();
+        let mounts = binds.clone();
         for (from, at, access) in own {
             let Some(from) = from else { continue };
             // bubblewrap starts in the root directory.
             let from = absolute(from).map_err(|error| Fault::io(START, &error))?;
-            if let Some(mount) = self
-                .mounts
-                .iter()
-                .find(|mount| from.starts_with(&mount.from))
-            {
+            if let Some(mount) = mounts.iter().find(|mount| from.starts_with(&mount.from)) {
                 let cause = format!(
                     "the mount {} would show every job to every other; take it out of `[sandbox] \
                      mounts` or move `[work] dir`",
@@ -163,15 +167,19 @@ impl Bubblewrap {
         Ok(binds)
     }
 
-    fn environment<'a>(&'a self, spec: &'a Spec) -> BTreeMap<&'a str, &'a str> {
-        let mut env = BTreeMap::from([
-            ("HOME", view::HOME),
-            ("LANG", "C.UTF-8"),
-            ("PATH", self.path.as_str()),
-            ("TMPDIR", "/tmp"),
-        ]);
-        let given = spec.env.iter();
-        env.extend(given.map(|(name, value)| (name.as_str(), value.as_str())));
+    fn environment(&self, spec: &Spec) -> BTreeMap<String, String> {
+        let path = search_path(spec.profile.mounts.iter().chain(&self.mounts));
+        let mut env = BTreeMap::from(
+            [
+                ("HOME", view::HOME),
+                ("LANG", "C.UTF-8"),
+                ("PATH", path.as_str()),
+                ("TMPDIR", "/tmp"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        env.extend(spec.profile.env.clone());
+        env.extend(spec.env.clone());
         env
     }
 }

@@ -27,14 +27,13 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::sandbox::bubblewrap::args::{Access, Bind};
 use crate::adapters::sandbox::bubblewrap::launch::Launch;
 use crate::adapters::sandbox::bubblewrap::remedy::Obstacle;
 use crate::adapters::sandbox::bubblewrap::view::Piece;
 use crate::adapters::sandbox::fence::{Fences, without_memory};
 use crate::adapters::sandbox::limits;
 use crate::adapters::sandbox::process::{self, Stop, Watched};
-use crate::adapters::sandbox::programs::{find_program, search_path};
+use crate::adapters::sandbox::programs::find_program;
 use crate::adapters::sandbox::settings::Settings;
 use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
@@ -52,8 +51,7 @@ const START: &str = "start the sandbox";
 pub(super) struct Bubblewrap {
     program: PathBuf,
     system: Vec<Piece>,
-    mounts: Vec<Bind>,
-    path: String,
+    mounts: Vec<PathBuf>,
     scratch_bytes: u64,
     fences: Fences,
     /// User and group id to start bubblewrap as; none: the server's own, which is not root.
@@ -82,21 +80,9 @@ impl Bubblewrap {
                 return Err(unusable(reason, remedy::INSTALL));
             }
         }
-        for mount in &settings.mounts {
-            let shown = mount.display();
-            if !view::is_plain(mount) || view::is_taken(mount) {
-                let reason = format!("{shown} cannot be mounted over what the sandbox is made of");
-                let remedy = "Name an absolute path without `..` below another directory, such as \
-                    /opt/agents, in `[sandbox] mounts`";
-                return Err(unusable(reason, remedy));
-            }
-            if !mount.exists() {
-                let remedy = "Make it, or take it out of `[sandbox] mounts`";
-                return Err(unusable(
-                    format!("the mount {shown} does not exist"),
-                    remedy,
-                ));
-            }
+        let profiles = settings.profiles.iter();
+        for mount in profiles.flat_map(|one| &one.mounts).chain(&settings.mounts) {
+            mountable(mount)?;
         }
         let is_root = rustix::process::geteuid().is_root();
         if is_root && settings.uid == 0 {
@@ -113,16 +99,7 @@ impl Bubblewrap {
             unusable(format!("no filter of system calls: {error}"), remedy)
         })?;
         Ok(Self {
-            path: search_path(&settings.mounts),
-            mounts: settings
-                .mounts
-                .into_iter()
-                .map(|mount| Bind {
-                    from: mount.clone(),
-                    at: mount,
-                    access: Access::ReadOnly,
-                })
-                .collect(),
+            mounts: settings.mounts,
             program: settings.bwrap,
             system: view::system(Path::new("/")),
             scratch_bytes: settings.scratch_bytes,
@@ -314,6 +291,29 @@ impl Sandbox for Bubblewrap {
                 }
             })
     }
+}
+
+/// Returns whether `mount` can stand inside.
+fn mountable(mount: &Path) -> Result<(), Unusable> {
+    let unusable = |reason: String, remedy: &str| {
+        Err(Unusable {
+            backend: NAME,
+            reason,
+            remedy: remedy.to_owned(),
+        })
+    };
+    let shown = mount.display();
+    if !view::is_plain(mount) || view::is_taken(mount) {
+        let remedy = "Name an absolute path without `..` below another directory, such as \
+            /opt/agents, in `[sandbox] mounts` or the profile";
+        let reason = format!("{shown} cannot be mounted over what the sandbox is made of");
+        return unusable(reason, remedy);
+    }
+    if !mount.exists() {
+        let remedy = "Make it, or take it out of `[sandbox] mounts` or the profile";
+        return unusable(format!("the mount {shown} does not exist"), remedy);
+    }
+    Ok(())
 }
 
 /// Why a run has no outcome.

@@ -19,15 +19,15 @@ pub(super) struct Value {
 }
 
 impl Value {
-    fn needed(file: &'static str, text: impl ToString) -> Self {
+    fn needed(file: &'static str, text: impl Into<String>) -> Self {
         Self {
             file,
-            text: text.to_string(),
+            text: text.into(),
             is_optional: false,
         }
     }
 
-    fn optional(file: &'static str, text: impl ToString) -> Self {
+    fn optional(file: &'static str, text: impl Into<String>) -> Self {
         Self {
             is_optional: true,
             ..Self::needed(file, text)
@@ -37,18 +37,18 @@ impl Value {
 
 /// Returns what makes the kernel enforce `limits`, in the order in which it is to be written.
 pub(super) fn values(version: Version, controller: Controller, limits: &Limits) -> Vec<Value> {
-    let memory = limits.memory_bytes;
-    let processes = limits.processes.saturating_add(OWN_PROCESSES);
-    let quota = |milli: u32| milli.saturating_mul(PERIOD_US / 1000);
+    let memory = limits.memory_bytes.to_string();
+    let processes = limits.processes.saturating_add(OWN_PROCESSES).to_string();
+    let quota = |milli: u32| milli.saturating_mul(PERIOD_US / 1000).to_string();
     match (version, controller) {
         (Version::Two, Controller::Memory) => vec![
             Value::needed("memory.max", memory),
-            Value::optional("memory.swap.max", 0),
+            Value::optional("memory.swap.max", "0"),
             // A compiler that lost one of its processes only looks broken: all or none.
-            Value::optional("memory.oom.group", 1),
+            Value::optional("memory.oom.group", "1"),
         ],
         (Version::One, Controller::Memory) => vec![
-            Value::needed("memory.limit_in_bytes", memory),
+            Value::needed("memory.limit_in_bytes", memory.clone()),
             // Memory and swap together; it cannot be below the former, so it comes after it.
             Value::optional("memory.memsw.limit_in_bytes", memory),
         ],
@@ -62,7 +62,7 @@ pub(super) fn values(version: Version, controller: Controller, limits: &Limits) 
             .collect(),
         (Version::One, Controller::Cpu) => limits.milli_cpus.map_or_else(Vec::new, |milli| {
             vec![
-                Value::needed("cpu.cfs_period_us", PERIOD_US),
+                Value::needed("cpu.cfs_period_us", PERIOD_US.to_string()),
                 Value::needed("cpu.cfs_quota_us", quota(milli)),
             ]
         }),

@@ -1,5 +1,9 @@
 //! `prova doctor`: what works here and what does not, with the remedy.
 
+mod attempts;
+mod sandbox;
+mod scene;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +19,7 @@ use crate::config::server::{Agent, Secret, ServerSettings};
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::github::{AppFacts, GitHub};
+use crate::ports::sandbox::Unenforced;
 use crate::ports::store::Queue as _;
 
 /// What to check.
@@ -22,6 +27,9 @@ use crate::ports::store::Queue as _;
 pub struct DoctorArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Attack a sandbox of this host, as it is configured, and tell what holds.
+    #[arg(long)]
+    sandbox: bool,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -48,16 +56,24 @@ struct Finding {
 
 /// Runs every check and shows what it found; fails when something keeps Prova from working.
 pub async fn run(args: &DoctorArgs, output: &Output) -> u8 {
-    let settings = match args.config.settings(Need::Server, output) {
+    let need = if args.sandbox {
+        Need::Local
+    } else {
+        Need::Server
+    };
+    let settings = match args.config.settings(need, output) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
     let clock = bootstrap::system_clock();
+    if args.sandbox {
+        return sandbox::attack(&settings, clock, (args.json, output)).await;
+    }
     let mut findings = vec![good("settings", args.config.config.display().to_string())];
     findings.push(secret("private key", &settings.github.private_key));
     findings.push(secret("webhook secret", &settings.github.webhook_secret));
     findings.extend(github(&settings, clock.clone()).await);
-    findings.push(sandbox(&settings, clock).await);
+    findings.extend(isolation(&settings, clock).await);
     findings.extend(agents(&settings));
     findings.push(store(&settings).await);
     findings.push(disk(&settings.work.dir));
@@ -253,19 +269,39 @@ async fn installations(client: &dyn GitHub) -> Finding {
     }
 }
 
-async fn sandbox(settings: &ServerSettings, clock: Arc<dyn Clock>) -> Finding {
+async fn isolation(settings: &ServerSettings, clock: Arc<dyn Clock>) -> Vec<Finding> {
     let sandbox = match bootstrap::open_sandbox(settings, clock) {
         Ok(sandbox) => sandbox,
-        Err(error) => return bad("sandbox", error.to_string()),
+        Err(error) => return vec![bad("sandbox", error.to_string())],
     };
-    match sandbox.probe().await {
+    let seen = match sandbox.probe().await {
         Ok(seen) if sandbox.isolates() => good("sandbox", format!("{}: {seen}", sandbox.name())),
         Ok(_) => warn(
             "sandbox",
             "none: agents run with the server's rights and network",
         ),
         Err(unusable) => bad("sandbox", unusable.to_string()),
-    }
+    };
+    vec![seen, limits(settings, &sandbox.unenforced())]
+}
+
+/// What cannot be enforced keeps nothing from working, and one job can then starve the others.
+fn limits(settings: &ServerSettings, unenforced: &[Unenforced]) -> Finding {
+    let asked = |one: &&Unenforced| one.setting != "cpus" || settings.limits.milli_cpus.is_some();
+    let missing: Vec<_> = unenforced.iter().filter(asked).collect();
+    let Some(first) = missing.first() else {
+        return good("limits", "memory, processes and processors are enforced");
+    };
+    let names: Vec<_> = missing.iter().map(|one| one.setting).collect();
+    warn(
+        "limits",
+        format!(
+            "nothing enforces {} for a whole run: {}. {}",
+            names.join(", "),
+            first.reason,
+            first.remedy
+        ),
+    )
 }
 
 /// Looks for each agent's program where the sandbox would.
