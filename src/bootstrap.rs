@@ -191,6 +191,9 @@ impl House {
                     output_bytes: settings.limits.output_bytes,
                     file_bytes: settings.limits.file_bytes,
                     processes: settings.limits.processes,
+                    memory_bytes: settings.limits.memory_bytes,
+                    milli_cpus: settings.limits.milli_cpus,
+                    disk_bytes: settings.limits.disk_bytes,
                 },
                 harvest: HarvestLimits {
                     file_bytes: settings.limits.changed_file_bytes,

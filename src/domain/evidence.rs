@@ -16,6 +16,10 @@ pub enum Ending {
     TimedOut,
     /// It was killed because a person or the server stopped the job.
     Cancelled,
+    /// It failed after the kernel had killed something of it for using too much memory.
+    OutOfMemory,
+    /// It was killed because it wrote more than it may, or as much as the server's disk can bear.
+    DiskFull,
 }
 
 impl Ending {
@@ -33,6 +37,8 @@ impl std::fmt::Display for Ending {
             Self::Signalled(signal) => write!(f, "signal {signal}"),
             Self::TimedOut => f.write_str("timed out"),
             Self::Cancelled => f.write_str("stopped"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::DiskFull => f.write_str("out of disk"),
         }
     }
 }

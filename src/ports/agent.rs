@@ -11,7 +11,7 @@ use crate::domain::policy::Recipe;
 use crate::ports::checkouts::Checkout;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Sandbox};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox};
 
 /// One run of an agent.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub job: &'a Path,
     /// What it may use.
     pub limits: Limits,
+    /// What stands inside beside the system.
+    pub profile: &'a Profile,
     /// Its way out of the sandbox, if it has one.
     pub door: Option<&'a dyn Door>,
     /// Recipes only: what a person gave the recipe to work on.

@@ -40,6 +40,21 @@ pub struct Spec {
     pub log: PathBuf,
     /// What it may use.
     pub limits: Limits,
+    /// What stands inside beside the system, as the server's settings name it.
+    pub profile: Profile,
+}
+
+/// What a repository's toolchain needs inside, named in the server's settings. A policy picks one by
+/// name; it never says what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Files and directories of the host that stand inside at the same path, read-only, beside those
+    /// that stand in every sandbox. The `bin` directory of each is searched first for programs.
+    pub mounts: Vec<PathBuf>,
+    /// Variables; those of [`Spec::env`] win.
+    pub env: BTreeMap<String, String>,
+    /// The image to start from, for backends that have images.
+    pub image: Option<String>,
 }
 
 /// What one run may use. Enforced outside the sandbox.
@@ -53,6 +68,12 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Processes and threads at once.
     pub processes: u64,
+    /// Memory of all processes together, with what they write to private directories in memory.
+    pub memory_bytes: u64,
+    /// Thousandths of a processor of all processes together; none: all that there are.
+    pub milli_cpus: Option<u32>,
+    /// What may be written to the tree and to the output directory together, in bytes on disk.
+    pub disk_bytes: u64,
 }
 
 /// What was observed of one run.

@@ -11,6 +11,7 @@ use prova::domain::evidence::{Claim, Ending};
 use prova::domain::ids::{CommitSha, TreeSha};
 use prova::ports::agent::{Agent, Request, Run};
 use prova::ports::checkouts::Checkout;
+use prova::ports::sandbox::Profile;
 use prova::ports::tree::Tree;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,7 @@ async fn run(bed: &Bed, agent: &dyn Agent, input: Option<&str>) -> Run {
         checkout: &checkout,
         job: bed.path(),
         limits: bed.limits,
+        profile: &Profile::default(),
         door: None,
         input,
     };

@@ -10,7 +10,7 @@ use prova::adapters::sandbox::settings::Settings;
 use prova::adapters::system::SystemClock;
 use prova::domain::time::Span;
 use prova::ports::fault::Fault;
-use prova::ports::sandbox::{Limits, Outcome, Sandbox, Spec, Unusable};
+use prova::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unusable};
 use prova::ports::tree::Tree;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,9 @@ pub(crate) const LIMITS: Limits = Limits {
     output_bytes: 1024 * 1024,
     file_bytes: 64 * 1024 * 1024,
     processes: 200,
+    memory_bytes: 1024 * 1024 * 1024,
+    milli_cpus: None,
+    disk_bytes: 256 * 1024 * 1024,
 };
 
 pub(crate) struct Bed {
@@ -89,6 +92,7 @@ impl Bed {
             objects: None,
             log: self.dir.path().join("log"),
             limits: self.limits,
+            profile: Profile::default(),
         }
     }
 

@@ -83,6 +83,7 @@ impl Handover {
             objects: Some(request.checkout.objects.clone()),
             log: request.job.join("agent.log"),
             limits: request.limits,
+            profile: request.profile.clone(),
         }
     }
 }

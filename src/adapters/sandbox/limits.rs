@@ -50,6 +50,9 @@ mod tests {
             output_bytes: 1,
             file_bytes: 2_000,
             processes: 30,
+            memory_bytes: 1,
+            milli_cpus: None,
+            disk_bytes: 1,
         };
         let command = ["sh".to_owned(), "--nproc=9".to_owned()];
         assert_eq!(

@@ -47,7 +47,7 @@ fn flaw(word: &str, beside: usize) -> Option<String> {
 mod tests {
     use super::*;
     use crate::domain::time::Span;
-    use crate::ports::sandbox::Limits;
+    use crate::ports::sandbox::{Limits, Profile};
     use crate::ports::tree::Tree;
 
     fn refused(command: &[&str], env: &[(&str, &str)]) -> String {
@@ -67,7 +67,11 @@ mod tests {
                 output_bytes: 1,
                 file_bytes: 1,
                 processes: 1,
+                memory_bytes: 1,
+                milli_cpus: None,
+                disk_bytes: 1,
             },
+            profile: Profile::default(),
         };
         check(&spec).map_or_else(|fault| fault.cause, |()| String::new())
     }

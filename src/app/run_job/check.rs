@@ -23,22 +23,17 @@ impl Attempt<'_> {
             .checkouts
             .materialise(repo, &harvested.tree, &self.place())
             .await?;
-        let limits = self.limits(&policy);
+        let room = self.room(&policy, tree)?;
         let mut evidence = Vec::new();
         for command in &policy.setup {
-            let one = self
-                .command(command, (tree.clone(), limits), "checks.log")
-                .await?;
+            let one = self.command(command, &room, "checks.log").await?;
             if !one.ending.succeeded() {
                 evidence.push(one);
                 return Ok(Entry::Checked { evidence });
             }
         }
         for command in &policy.checks {
-            evidence.push(
-                self.command(command, (tree.clone(), limits), "checks.log")
-                    .await?,
-            );
+            evidence.push(self.command(command, &room, "checks.log").await?);
             if self.cancel.is_cancelled() {
                 break;
             }

@@ -11,8 +11,19 @@ use crate::domain::policy::Policy;
 use crate::domain::time::Span;
 use crate::ports::agent;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Spec};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Spec};
 use crate::ports::tree::Tree;
+
+/// What the commands of a job run with.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// The working tree.
+    pub tree: Tree,
+    /// What each may use.
+    pub limits: Limits,
+    /// What stands inside beside the system.
+    pub profile: Profile,
+}
 
 impl Attempt<'_> {
     /// Runs the agent on a fresh checkout.
@@ -31,10 +42,9 @@ impl Attempt<'_> {
         if self.is_cancelled() {
             return Ok(Entry::Ran(self.ran(None, None)));
         }
-        let limits = self.limits(&briefing.policy);
+        let room = self.room(&briefing.policy, checkout.tree.clone())?;
         for command in &briefing.policy.setup {
-            let tree = (checkout.tree.clone(), limits);
-            let evidence = self.command(command, tree, "setup.log").await?;
+            let evidence = self.command(command, &room, "setup.log").await?;
             if !evidence.ending.succeeded() {
                 return Ok(Entry::Ran(self.ran(None, Some(evidence))));
             }
@@ -51,7 +61,8 @@ impl Attempt<'_> {
             job_json: &briefing.job_json,
             checkout: &checkout,
             job: &self.dir,
-            limits,
+            limits: room.limits,
+            profile: &room.profile,
             door: None,
             input,
         };
@@ -83,9 +94,17 @@ impl Attempt<'_> {
         }
     }
 
+    /// Returns what commands on `tree` run with.
+    pub fn room(&self, policy: &Policy, tree: Tree) -> Result<Room, Stuck> {
+        Ok(Room {
+            tree,
+            limits: self.limits(policy),
+            profile: Profile::default(),
+        })
+    }
+
     /// Returns what one run may use: policy may take less time than the server allows, never more.
-    #[must_use]
-    pub fn limits(&self, policy: &Policy) -> Limits {
+    fn limits(&self, policy: &Policy) -> Limits {
         let allowed = self.ctx.settings.limits;
         let asked = policy
             .limits
@@ -97,22 +116,18 @@ impl Attempt<'_> {
         }
     }
 
-    /// Runs one command of policy in a sandbox of its own, on a working tree.
-    pub async fn command(
-        &self,
-        command: &str,
-        (tree, limits): (Tree, Limits),
-        log: &str,
-    ) -> Result<Evidence, Fault> {
+    /// Runs one command of policy in a sandbox of its own.
+    pub async fn command(&self, command: &str, room: &Room, log: &str) -> Result<Evidence, Fault> {
         let spec = Spec {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
-            tree,
+            tree: room.tree.clone(),
             input: None,
             output: None,
             objects: None,
             log: self.dir.join(log),
-            limits,
+            limits: room.limits,
+            profile: room.profile.clone(),
         };
         let outcome = self.ctx.sandbox.run(&spec, None, self.cancel).await?;
         Ok(Evidence {

@@ -278,7 +278,11 @@ fn evidence_json(one: &Evidence) -> Value {
 const fn exit_code(ending: Ending) -> Option<i32> {
     match ending {
         Ending::Exited(code) => Some(code),
-        Ending::Signalled(_) | Ending::TimedOut | Ending::Cancelled => None,
+        Ending::Signalled(_)
+        | Ending::TimedOut
+        | Ending::Cancelled
+        | Ending::OutOfMemory
+        | Ending::DiskFull => None,
     }
 }
 

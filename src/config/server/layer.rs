@@ -43,6 +43,9 @@ pub(super) struct Layer {
     pub(super) output_mib: Option<u64>,
     pub(super) file_mib: Option<u64>,
     pub(super) processes: Option<u64>,
+    pub(super) memory_mib: Option<u64>,
+    pub(super) milli_cpus: Option<u32>,
+    pub(super) disk_mib: Option<u64>,
     pub(super) changed_file_mib: Option<u64>,
     pub(super) changed_files: Option<u64>,
 }
@@ -127,6 +130,9 @@ impl Layer {
         self.output_mib = table.whole("output_mib", 1..=1024);
         self.file_mib = table.whole("file_mib", 1..=1024 * 1024);
         self.processes = table.whole("processes", 8..=1_000_000);
+        self.memory_mib = table.whole("memory_mib", 64..=16 * 1024 * 1024);
+        self.milli_cpus = table.number("cpus", milli_cpus);
+        self.disk_mib = table.whole("disk_mib", 1..=16 * 1024 * 1024);
         self.changed_file_mib = table.whole("changed_file_mib", 1..=100);
         self.changed_files = table.whole("changed_files", 1..=3_000);
     }
@@ -205,6 +211,21 @@ fn url(text: &str) -> Result<String, String> {
     } else {
         Err(expected())
     }
+}
+
+/// Reads a number of processors, such as `2` or `1.5`, as thousandths of one.
+fn milli_cpus(text: &str) -> Result<u32, &'static str> {
+    let expected = "expected a number of processors from 0.01 to 4096 with at most three decimals";
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 3 {
+        return Err(expected);
+    }
+    let milli = format!("{whole}{part:0<3}").parse::<u32>();
+    milli
+        .ok()
+        .filter(|milli| (10..=4_096_000).contains(milli))
+        .ok_or(expected)
 }
 
 fn store_url(text: &str) -> Result<String, String> {

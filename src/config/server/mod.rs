@@ -149,6 +149,12 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Processes and threads at once.
     pub processes: u64,
+    /// Memory of everything in one sandbox, in bytes.
+    pub memory_bytes: u64,
+    /// Thousandths of a processor for everything in one sandbox; none: all that there are.
+    pub milli_cpus: Option<u32>,
+    /// What one run may write to its checkout, in bytes.
+    pub disk_bytes: u64,
     /// Largest changed file that is published, in bytes.
     pub changed_file_bytes: u64,
     /// Most changed files that are published.

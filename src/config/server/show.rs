@@ -99,6 +99,9 @@ impl ServerSettings {
                 ("output_mib", mib(limits.output_bytes)),
                 ("file_mib", mib(limits.file_bytes)),
                 ("processes", whole(limits.processes)),
+                ("memory_mib", mib(limits.memory_bytes)),
+                ("cpus", limits.milli_cpus.map(cpus)),
+                ("disk_mib", mib(limits.disk_bytes)),
                 ("changed_file_mib", mib(limits.changed_file_bytes)),
                 ("changed_files", whole(limits.changed_files)),
             ],
@@ -149,6 +152,10 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
             vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
         }
     }
+}
+
+fn cpus(milli: u32) -> toml::Value {
+    toml::Value::Float(f64::from(milli) / 1000.0)
 }
 
 fn shown(secret: &Secret) -> String {

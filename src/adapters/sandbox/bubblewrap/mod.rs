@@ -33,7 +33,7 @@ use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Sandbox, Spec, Unusable};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unusable};
 use crate::ports::tree::Tree;
 
 const NAME: &str = "bubblewrap";
@@ -155,7 +155,11 @@ impl Bubblewrap {
                 output_bytes: 16 * 1024,
                 file_bytes: 1024 * 1024,
                 processes: 64,
+                memory_bytes: 256 * 1024 * 1024,
+                milli_cpus: None,
+                disk_bytes: 16 * 1024 * 1024,
             },
+            profile: Profile::default(),
         };
         let outcome = self.attempt(&spec, &CancellationToken::new()).await?;
         Ok(String::from_utf8_lossy(&outcome.tail).into_owned())
