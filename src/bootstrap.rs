@@ -1,7 +1,9 @@
 //! The only file that names concrete adapters together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -272,6 +274,13 @@ pub async fn open_store(settings: &ServerSettings) -> Result<Arc<SqlStore>, Star
     Ok(Arc::new(store))
 }
 
+/// Runs the programs of which a sandbox is made, hidden among the commands, when `args` (the whole
+/// command line) ask for one.
+#[must_use]
+pub fn sandbox_program(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    sandbox::run_hidden(args)
+}
+
 /// Makes the sandbox backend that the settings name.
 pub fn open_sandbox(
     settings: &ServerSettings,
@@ -280,11 +289,14 @@ pub fn open_sandbox(
     let backend = match settings.sandbox.backend {
         Backend::Auto => sandbox::settings::Backend::Auto,
         Backend::Bubblewrap => sandbox::settings::Backend::Bubblewrap,
+        Backend::Container => sandbox::settings::Backend::Container,
         Backend::None => sandbox::settings::Backend::None,
     };
     let settings = sandbox::settings::Settings {
         backend,
         mounts: settings.sandbox.mounts.clone(),
+        image: settings.sandbox.image.clone(),
+        engine: settings.sandbox.engine.clone(),
         ..sandbox::settings::Settings::default()
     };
     Ok(sandbox::select(settings, clock)?)

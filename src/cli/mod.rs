@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::bootstrap;
 use crate::cli::exit::{DONE, FAILED, USAGE};
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
@@ -58,6 +59,10 @@ enum Command {
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Before anything else: it must find a process of one thread, and be quick.
+    if let Some(code) = bootstrap::sandbox_program(std::env::args_os()) {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use prova::adapters::sandbox::select;
 use prova::adapters::sandbox::settings::Settings;
@@ -135,4 +136,15 @@ pub(crate) fn is_running(word: &str) -> bool {
         std::fs::read(process.path().join("cmdline"))
             .is_ok_and(|line| line.split(|b| *b == 0).any(|arg| arg == word.as_bytes()))
     })
+}
+
+/// Waits for up to ten seconds.
+pub(crate) async fn wait_until(reached: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if reached() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not within ten seconds");
 }

@@ -9,6 +9,7 @@
 
 mod agents;
 mod bed;
+mod container;
 mod endings;
 mod isolation;
 mod limits;

@@ -5,11 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use prova::domain::evidence::Ending;
 
-use crate::bed::{Bed, is_running, nap, nap_of, text};
+use crate::bed::{Bed, is_running, nap, nap_of, text, wait_until};
 
 /// Writes an executable that every user can run.
 pub(crate) fn program(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -83,14 +82,4 @@ async fn a_sandbox_dies_with_its_server() {
     server.kill().unwrap();
     server.wait().unwrap();
     wait_until(|| !is_running(&nap)).await;
-}
-
-async fn wait_until(reached: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if reached() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("not within ten seconds");
 }

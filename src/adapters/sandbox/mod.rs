@@ -6,6 +6,7 @@
 
 mod bubblewrap;
 mod capture;
+mod container;
 mod limits;
 mod none;
 mod process;
@@ -13,9 +14,12 @@ mod programs;
 pub mod settings;
 mod spec;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::adapters::sandbox::bubblewrap::Bubblewrap;
+use crate::adapters::sandbox::container::{Container, watchdog};
 use crate::adapters::sandbox::none::Unisolated;
 use crate::adapters::sandbox::settings::{Backend, Settings};
 use crate::ports::clock::Clock;
@@ -31,6 +35,14 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
         Backend::Auto | Backend::Bubblewrap => {
             Ok(Arc::new(Bubblewrap::new(settings, clock)?) as Arc<dyn Sandbox>)
         }
+        Backend::Container => Ok(Arc::new(Container::new(settings, clock)?)),
         Backend::None => Ok(Arc::new(Unisolated::new(&settings.mounts, clock)?)),
     }
+}
+
+/// Runs the programs that stand beside a sandbox, hidden among the server's commands, when `args`
+/// (the whole command line) ask for one.
+#[must_use]
+pub fn run_hidden(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    watchdog::run(args)
 }

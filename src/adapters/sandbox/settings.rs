@@ -10,6 +10,8 @@ pub enum Backend {
     Auto,
     /// Namespaces made by the `bwrap` program.
     Bubblewrap,
+    /// Containers made by Docker or Podman.
+    Container,
     /// No isolation at all; only by name.
     None,
 }
@@ -27,6 +29,13 @@ pub struct Settings {
     pub uid: u32,
     /// The bubblewrap program: a path, or a name that is searched for among the system's programs.
     pub bwrap: PathBuf,
+    /// This program, as which the stage of every sandbox is set: the server's own, unless a program
+    /// of another name stands for it.
+    pub stage: PathBuf,
+    /// The image that containers are started from. It must be there: none is fetched.
+    pub image: Option<String>,
+    /// The socket of the container engine; none: the first of the usual ones that exists.
+    pub engine: Option<PathBuf>,
     /// Bytes that each of the private `/tmp`, home directory and `/dev/shm` may hold, in memory.
     pub scratch_bytes: u64,
 }
@@ -38,6 +47,9 @@ impl Default for Settings {
             mounts: Vec::new(),
             uid: 65_534, // nobody on every distribution
             bwrap: PathBuf::from("bwrap"),
+            stage: PathBuf::from("/proc/self/exe"),
+            image: None,
+            engine: None,
             scratch_bytes: 1 << 30,
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Layer {
     pub(super) agent: Option<Name>,
     pub(super) backend: Option<Backend>,
     pub(super) mounts: Option<Vec<PathBuf>>,
+    pub(super) image: Option<String>,
+    pub(super) engine: Option<PathBuf>,
     pub(super) agents: BTreeMap<Name, Agent>,
     pub(super) models: bool,
     pub(super) timeout_minutes: Option<u64>,
@@ -111,6 +113,7 @@ impl Layer {
         let backends = [
             ("auto", Backend::Auto),
             ("bubblewrap", Backend::Bubblewrap),
+            ("container", Backend::Container),
             ("none", Backend::None),
         ];
         self.backend = table.choice("backend", &backends);
@@ -122,6 +125,8 @@ impl Layer {
                 Err("expected an absolute path, such as /opt/agents".to_owned())
             }
         });
+        self.image = table.text("image", image);
+        self.engine = table.text("engine", engine);
     }
 
     fn limits(&mut self, table: &mut Table<'_, '_>) {
@@ -143,6 +148,22 @@ enum Driver {
     Exec,
     Recipe,
     Later,
+}
+
+fn image(text: &str) -> Result<String, &'static str> {
+    // As in a path of the engine's API, so nothing that means something there.
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_/:@".contains(c);
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the name of an image, such as docker.io/library/rust:1")
+    }
+}
+
+fn engine(text: &str) -> Result<PathBuf, &'static str> {
+    let path = text.strip_prefix("unix://").map(PathBuf::from);
+    path.filter(|path| path.is_absolute())
+        .ok_or("expected a socket of this machine, such as unix:///run/podman/podman.sock")
 }
 
 fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {

@@ -151,6 +151,8 @@ fn settings(over: Layer, under: Layer, base: &Path) -> ServerSettings {
         sandbox: Sandbox {
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
+            image: over.image.or(under.image),
+            engine: over.engine.or(under.engine),
         },
         agents,
         models: over.models || under.models,

@@ -105,6 +105,10 @@ pub struct Sandbox {
     pub backend: Backend,
     /// Directories that are read-only inside, at the same path, beside the system's own.
     pub mounts: Vec<PathBuf>,
+    /// The image that containers are started from.
+    pub image: Option<String>,
+    /// The container engine's socket; none: the first of the usual ones that exists.
+    pub engine: Option<PathBuf>,
 }
 
 /// A sandbox backend.
@@ -114,6 +118,8 @@ pub enum Backend {
     Auto,
     /// bubblewrap.
     Bubblewrap,
+    /// Containers of Docker or Podman.
+    Container,
     /// No isolation at all, for trying things out.
     None,
 }

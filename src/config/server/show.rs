@@ -85,6 +85,14 @@ impl ServerSettings {
             &[
                 ("backend", text(self.sandbox.backend.word())),
                 ("mounts", Some(toml::Value::Array(mounts))),
+                ("image", self.sandbox.image.as_deref().and_then(text)),
+                (
+                    "engine",
+                    self.sandbox
+                        .engine
+                        .as_ref()
+                        .and_then(|socket| text(&format!("unix://{}", socket.display()))),
+                ),
             ],
         );
         for (name, agent) in &self.agents {
@@ -117,6 +125,7 @@ impl Backend {
         match self {
             Self::Auto => "auto",
             Self::Bubblewrap => "bubblewrap",
+            Self::Container => "container",
             Self::None => "none",
         }
     }
