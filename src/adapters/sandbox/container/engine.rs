@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bollard::container::AttachContainerResults;
 use bollard::errors::Error;
@@ -15,10 +16,13 @@ use futures_util::StreamExt as _;
 
 use crate::adapters::sandbox::container::{START, remedy};
 use crate::domain::time::Span;
-use crate::ports::fault::{Class, Fault};
+use crate::ports::fault::Fault;
 
 /// How long one call may take, in seconds. A busy engine takes seconds to start a container.
 const CALL_SECONDS: u64 = 60;
+
+/// How long to wait for a removal that is somebody else's.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Whose engine it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +167,7 @@ impl Engine {
     /// Returns once the container runs no more.
     pub(super) async fn wait(&self, name: &str, wall: Span) -> Result<(), Fault> {
         // Podman answers only at the end.
-        let patience = wall.to_std() + std::time::Duration::from_secs(CALL_SECONDS);
+        let patience = wall.to_std() + Duration::from_secs(CALL_SECONDS);
         let docker = self.docker.clone().with_timeout(patience);
         let options = WaitContainerOptionsBuilder::default()
             .condition("not-running")
@@ -193,18 +197,16 @@ impl Engine {
             .force(true)
             .v(true)
             .build();
-        match self.docker.remove_container(name, Some(options)).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let fault = fault("end the sandbox", &error);
-                match fault.class {
-                    Class::NotFound => Ok(()),
-                    Class::Transient
-                    | Class::RateLimited(_)
-                    | Class::AuthLost
-                    | Class::Conflict
-                    | Class::Permanent => Err(fault),
-                }
+        loop {
+            let removed = self.docker.remove_container(name, Some(options.clone()));
+            let Err(error) = removed.await else {
+                return Ok(());
+            };
+            match Refusal::of(&error) {
+                Refusal::Gone => return Ok(()),
+                // By its watchdog, or another start of the server: who asks waits for it, too.
+                Refusal::Underway => tokio::time::sleep(LOOK_AGAIN).await,
+                Refusal::Other => return Err(fault("end the sandbox", &error)),
             }
         }
     }
@@ -223,6 +225,33 @@ impl Engine {
             Some((container.id?, labels.remove(label)?))
         });
         Ok(pairs.collect())
+    }
+}
+
+/// Why an engine does not remove a container.
+enum Refusal {
+    /// There is none.
+    Gone,
+    /// Somebody else's call removes it at this moment.
+    Underway,
+    /// Anything else.
+    Other,
+}
+
+impl Refusal {
+    fn of(error: &Error) -> Self {
+        let Error::DockerResponseServerError {
+            status_code,
+            message,
+        } = error
+        else {
+            return Self::Other;
+        };
+        match status_code {
+            404 => Self::Gone,
+            409 if message.contains("already in progress") => Self::Underway,
+            _ => Self::Other,
+        }
     }
 }
 

@@ -22,9 +22,9 @@ const HOME: &str = "/home/prova";
 /// container is ready when the command starts; and a container that nobody starts ends by itself.
 const WAIT: &str = r#"read -r go && exec "$@" </dev/null"#;
 
-/// Open files of one process: what systemd gives a service. Some engines give a billion, over which
-/// programs that close all of them take minutes.
-const OPEN_FILES: i64 = 524_288;
+/// Open files of one process. Some engines give a billion, over which programs that close all of
+/// them take minutes; an engine cannot give more than it has.
+const OPEN_FILES: i64 = 16_384;
 
 /// All that one container is made of.
 #[derive(Debug)]
@@ -174,8 +174,9 @@ fn bind(from: &Path, at: &str, read_only: bool) -> Mount {
 /// would otherwise make on the host's disk, without a limit.
 fn private_places(layout: &Layout<'_>) -> HashMap<String, String> {
     let (bytes, user) = (layout.scratch_bytes, layout.user);
-    let base = format!("rw,exec,nosuid,nodev,size={bytes}");
-    let own = format!("{base},mode=0700,uid={user},gid={user}");
+    // Runtimes give it the mode of the image's own directory, so the user must own it.
+    let base = format!("rw,exec,nosuid,nodev,size={bytes},uid={user},gid={user}");
+    let own = format!("{base},mode=0700");
     let mut places: HashMap<_, _> = layout
         .image
         .volumes
