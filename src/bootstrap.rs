@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::agent::exec::Exec;
 use crate::adapters::agent::recipe::Recipe;
+use crate::adapters::gateway::{self, HttpGateway};
 use crate::adapters::git::GitCheckouts;
 use crate::adapters::git::local::{Asker, BadRepository, LocalForge};
 use crate::adapters::github::{Client, Webhooks};
@@ -18,7 +19,8 @@ use crate::adapters::system::SystemClock;
 use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
-use crate::config::server::{Agent, Backend, Secret, ServerSettings};
+use crate::app::ledger::StoreLedger;
+use crate::config::server::{Agent, Backend, Endpoint, Secret, ServerSettings};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
@@ -34,6 +36,7 @@ use crate::ports::agent::{Agent as AgentPort, Roster};
 use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
 use crate::ports::fault::Fault;
+use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::sandbox::{Limits, Sandbox, Unusable};
 use crate::ports::store::{Queue, Store};
@@ -71,6 +74,24 @@ pub enum StartError {
     /// An agent cannot be set up.
     #[error("agents.{0}: {1}")]
     Agent(Name, crate::adapters::agent::exec::BadAgent),
+    /// A key of a model endpoint cannot be read.
+    #[error(
+        "models.{name}.key_file: cannot read {path}: {error}; put the key there, or name another file"
+    )]
+    ModelKey {
+        /// The endpoint.
+        name: Name,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// A key of a model endpoint is empty.
+    #[error("models.{0}.key_file: the key is empty; leave the setting out where none is needed")]
+    EmptyModelKey(Name),
+    /// The gateway cannot be set up.
+    #[error(transparent)]
+    Gateway(#[from] gateway::InvalidSettings),
     /// Sandboxes cannot be made here.
     #[error(transparent)]
     Sandbox(#[from] Unusable),
@@ -94,6 +115,8 @@ pub struct House {
     pub github: Arc<dyn GitHub>,
     /// Isolation.
     pub sandbox: Arc<dyn Sandbox>,
+    /// The way out of it; a story may put another in its place.
+    pub gateway: Arc<dyn Gateway>,
     checkouts: Arc<dyn Checkouts>,
     roster: Arc<Crew>,
     wake: Arc<Wake>,
@@ -113,15 +136,16 @@ impl House {
             .as_ref()
             .map(|secret| read_secret("github.previous_webhook_secret_file", secret))
             .transpose()?;
-        let redactor = Redactor::new([key.expose_secret(), webhook.expose_secret()]);
         let mut signing = vec![webhook];
         signing.extend(previous);
         let github = open_github(&settings, clock.clone())?;
-        Ok(Self {
-            redactor,
-            secrets: Arc::new(Secrets::new(&signing)),
-            ..Self::furnish(settings, clock, github, git::Protocols::Network).await?
-        })
+        let mut house = Self::furnish(settings, clock, github, git::Protocols::Network).await?;
+        house.redactor.learn(key.expose_secret());
+        for secret in &signing {
+            house.redactor.learn(secret.expose_secret());
+        }
+        house.secrets = Arc::new(Secrets::new(&signing));
+        Ok(house)
     }
 
     /// Builds the adapters for work on a repository of this machine, which stands for GitHub.
@@ -144,11 +168,16 @@ impl House {
         github: Arc<dyn GitHub>,
         protocols: git::Protocols,
     ) -> Result<Self, StartError> {
+        let endpoints = endpoints(&settings)?;
+        let keys = endpoints.values().filter_map(|one| one.key.as_ref());
+        let redactor = Redactor::new(keys.map(ExposeSecret::expose_secret));
+        let store = open_store(&settings).await?;
         Ok(Self {
-            redactor: Redactor::default(),
+            redactor,
             secrets: Arc::new(Secrets::new(&[])),
             remotes: Remotes::Below(settings.github.web_url.clone()),
-            store: open_store(&settings).await?,
+            gateway: open_gateway(endpoints, store.clone(), clock.clone())?,
+            store,
             github,
             sandbox: open_sandbox(&settings, clock.clone())?,
             checkouts: Arc::new(open_git(&settings, protocols)?),
@@ -177,6 +206,7 @@ impl House {
             translate: Arc::new(Webhooks) as Arc<dyn Translate>,
             checkouts: self.checkouts.clone(),
             sandbox: self.sandbox.clone(),
+            gateway: self.gateway.clone(),
             roster: self.roster.clone(),
             settings: Arc::new(Settings {
                 identity: Identity::new(slug),
@@ -202,6 +232,10 @@ impl House {
                     changes: settings.limits.changed_files,
                     ..HarvestLimits::default()
                 },
+                models: models_of_agents(settings),
+                budgets: settings.budget,
+                reach: settings.sandbox.egress.clone(),
+                egress_bytes: settings.limits.egress_bytes,
                 redactor: self.redactor.clone(),
             }),
             wake: self.wake.clone(),
@@ -302,6 +336,67 @@ pub fn open_sandbox(
     Ok(sandbox::select(settings, clock)?)
 }
 
+/// Reads the model endpoints of the settings, with their keys.
+fn endpoints(settings: &ServerSettings) -> Result<BTreeMap<Name, gateway::Endpoint>, StartError> {
+    let endpoint = |(name, endpoint): (&Name, &Endpoint)| {
+        let key = endpoint.key.as_ref();
+        let read = gateway::Endpoint {
+            api: endpoint.api,
+            url: endpoint.url.clone(),
+            key: key.map(|key| read_model_key(name, key)).transpose()?,
+            models: endpoint.models.clone(),
+        };
+        Ok((name.clone(), read))
+    };
+    settings.models.iter().map(endpoint).collect()
+}
+
+fn read_model_key(name: &Name, key: &Secret) -> Result<SecretString, StartError> {
+    let text = match key {
+        Secret::Value(text) => text.clone(),
+        Secret::File(path) => {
+            std::fs::read_to_string(path).map_err(|error| StartError::ModelKey {
+                name: name.clone(),
+                path: path.clone(),
+                error,
+            })?
+        }
+    };
+    match text.trim() {
+        "" => Err(StartError::EmptyModelKey(name.clone())),
+        key => Ok(SecretString::from(key)),
+    }
+}
+
+fn open_gateway(
+    endpoints: BTreeMap<Name, gateway::Endpoint>,
+    store: Arc<SqlStore>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Gateway>, StartError> {
+    let settings = gateway::Settings {
+        endpoints,
+        ..gateway::Settings::default()
+    };
+    let ledger = StoreLedger { store, clock };
+    Ok(Arc::new(HttpGateway::new(settings, Arc::new(ledger))?))
+}
+
+/// Which endpoints each agent may call: those that it names, else all. A recipe gets none.
+fn models_of_agents(settings: &ServerSettings) -> BTreeMap<Name, Vec<Name>> {
+    let models = |agent: &Agent| match agent {
+        Agent::Exec {
+            models: Some(models),
+            ..
+        } => models.clone(),
+        Agent::Exec { models: None, .. } => settings.models.keys().cloned().collect(),
+        Agent::Recipe { .. } => Vec::new(),
+    };
+    let agents = settings.agents.iter();
+    agents
+        .map(|(name, agent)| (name.clone(), models(agent)))
+        .collect()
+}
+
 /// Builds the client of the App, for commands that need nothing else.
 pub fn open_github(
     settings: &ServerSettings,
@@ -372,7 +467,7 @@ impl Crew {
         let mut agents = BTreeMap::new();
         for (name, agent) in &settings.agents {
             let agent: Arc<dyn AgentPort> = match agent {
-                Agent::Exec { command, env } => Arc::new(
+                Agent::Exec { command, env, .. } => Arc::new(
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),

@@ -14,6 +14,7 @@ use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::report::{Changed, Outcome, Report, RunFacts};
 use prova::domain::task::{State, Task};
 use prova::domain::time::{Span, Timestamp};
+use prova::domain::traffic::Traffic;
 
 /// When everything happens.
 pub(crate) const AT: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -155,5 +156,6 @@ pub(crate) fn report(task: TaskId) -> Report {
             .to_vec(),
         commit: Some((CommitSha::new(sha), TreeSha::new(sha))),
         claim: None,
+        traffic: Traffic::default(),
     }
 }

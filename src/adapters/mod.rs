@@ -1,6 +1,7 @@
 //! The ports, implemented. Rooms on this floor never import each other.
 
 pub mod agent;
+pub mod gateway;
 pub mod git;
 pub mod github;
 pub mod sandbox;

@@ -1,5 +1,6 @@
 //! What every use case works with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,13 +9,17 @@ use tokio::sync::Notify;
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::ids::{JobId, RepoName};
+use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 use crate::domain::redact::Redactor;
 use crate::domain::render::parts::Links;
+use crate::domain::spend::Budgets;
 use crate::domain::time::Timestamp;
 use crate::domain::trigger::Identity;
 use crate::ports::agent::Roster;
 use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
+use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::sandbox::{Limits, Sandbox};
 use crate::ports::store::Store;
@@ -34,6 +39,8 @@ pub struct Context {
     pub checkouts: Arc<dyn Checkouts>,
     /// Isolation.
     pub sandbox: Arc<dyn Sandbox>,
+    /// The way out of it.
+    pub gateway: Arc<dyn Gateway>,
     /// The agents that the settings name.
     pub roster: Arc<dyn Roster>,
     /// Settings.
@@ -60,6 +67,14 @@ pub struct Settings {
     pub limits: Limits,
     /// How much a harvest takes.
     pub harvest: HarvestLimits,
+    /// The model endpoints that each agent may call.
+    pub models: BTreeMap<Name, Vec<Name>>,
+    /// What model calls may cost.
+    pub budgets: Budgets,
+    /// Hosts that policies may ask for.
+    pub reach: Reach,
+    /// Most bytes to and from those hosts, by one job.
+    pub egress_bytes: u64,
     /// Takes secrets out of what is shown.
     pub redactor: Redactor,
 }
@@ -78,6 +93,12 @@ impl Settings {
     #[must_use]
     pub fn job_dir(&self, job: JobId) -> PathBuf {
         self.jobs_dir.join(job.to_string())
+    }
+
+    /// Returns the model endpoints that an agent may call.
+    #[must_use]
+    pub fn models_of(&self, agent: &Name) -> &[Name] {
+        self.models.get(agent).map_or(&[], Vec::as_slice)
     }
 
     /// Returns where git fetches a repository from.

@@ -6,6 +6,7 @@ pub mod context;
 pub mod cleanup;
 pub mod dispatch;
 pub mod ingest;
+pub mod ledger;
 pub mod publish;
 pub mod run_job;
 pub mod worker;

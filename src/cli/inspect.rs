@@ -8,7 +8,9 @@ use crate::cli::exit::{DONE, FAILED, USAGE};
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
 use crate::config::server::load::Need;
+use crate::domain::budget::Scope;
 use crate::domain::ids::{DeliveryId, TaskId, ThreadKey};
+use crate::domain::money::Usd;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 use crate::ports::store::{
@@ -146,16 +148,12 @@ pub async fn tasks(command: &TasksCommand, output: &Output) -> u8 {
     with_store(config, output, async |store| match command {
         TasksCommand::Ls { list, open } => {
             let tasks = store.tasks(*open, list.limit).await?;
+            let tasks = priced(store, tasks).await?;
             if list.json {
                 output.json(&tasks.iter().map(task_json).collect());
             } else {
                 let rows: Vec<_> = tasks.iter().map(task_row).collect();
-                output.table(
-                    &[
-                        "ID", "THREAD", "STATE", "CHANGED", "PULL", "BRANCH", "TITLE",
-                    ],
-                    &rows,
-                );
+                output.table(&TASK_COLUMNS, &rows);
             }
             Ok(DONE)
         }
@@ -168,7 +166,9 @@ pub async fn tasks(command: &TasksCommand, output: &Output) -> u8 {
             };
             let jobs = store.jobs(*id).await?;
             let audit = store.audit(Some(id.thread), 1_000).await?;
-            show_task(&task, &jobs, &audit, (*json, output));
+            for task in priced(store, vec![task]).await? {
+                show_task(&task, &jobs, &audit, (*json, output));
+            }
             Ok(DONE)
         }
     })
@@ -280,13 +280,27 @@ fn show_delivery(stored: &StoredDelivery, as_json: bool, output: &Output) {
     output.line(&format!("\n{body:#}"));
 }
 
-fn task_row(read: &Versioned) -> Vec<String> {
+const TASK_COLUMNS: [&str; 8] = [
+    "ID", "THREAD", "STATE", "CHANGED", "COST", "PULL", "BRANCH", "TITLE",
+];
+
+/// A task and what its model calls cost.
+type Priced = (Versioned, Usd);
+
+async fn priced(store: &dyn Store, tasks: Vec<Versioned>) -> Result<Vec<Priced>, Fault> {
+    let scopes: Vec<_> = tasks.iter().map(|read| Scope::Task(read.task.id)).collect();
+    let costs = store.spent(&scopes).await?;
+    Ok(tasks.into_iter().zip(costs).collect())
+}
+
+fn task_row((read, cost): &Priced) -> Vec<String> {
     let task = &read.task;
     vec![
         task.id.to_string(),
         format!("{}#{}", task.repo.name, task.id.thread.number),
         task.state.word().to_owned(),
         when(read.updated_at),
+        told(*cost),
         task.pull
             .map_or_else(|| "-".to_owned(), |number| format!("#{number}")),
         task.branch.to_string(),
@@ -294,13 +308,28 @@ fn task_row(read: &Versioned) -> Vec<String> {
     ]
 }
 
-fn task_json(read: &Versioned) -> Value {
+/// Returns a cost for people; most tasks of some servers have none.
+fn told(cost: Usd) -> String {
+    if cost == Usd::ZERO {
+        "-".to_owned()
+    } else {
+        format!("${cost}")
+    }
+}
+
+/// Returns a cost for programs: a number, exact to its six decimals.
+fn dollars(cost: Usd) -> Value {
+    json!(cost.to_string().parse::<f64>().unwrap_or_default())
+}
+
+fn task_json((read, cost): &Priced) -> Value {
     let task = &read.task;
     json!({
         "id": task.id, "repo": task.repo.name.to_string(), "thread": task.id.thread.number,
         "state": task.state.word(), "changed_at": when(read.updated_at),
         "pull": task.pull, "branch": task.branch, "head": task.head, "jobs": task.jobs,
         "asked_by": task.work.request.by.login, "title": task.work.request.thread.title,
+        "cost_usd": dollars(*cost),
         "outcome": task.last.as_ref().map(|last| last.outcome.word()),
     })
 }
@@ -313,6 +342,7 @@ fn job_json(job: &JobLine) -> Value {
         .collect();
     json!({
         "id": job.id, "state": job.state, "attempts": job.attempts, "note": job.note,
+        "cost_usd": dollars(job.cost),
         "journal": journal,
     })
 }
@@ -335,28 +365,27 @@ fn audit_json(line: &AuditLine) -> Value {
     })
 }
 
-fn show_task(read: &Versioned, jobs: &[JobLine], audit: &[AuditLine], how: (bool, &Output)) {
+fn show_task(read: &Priced, jobs: &[JobLine], audit: &[AuditLine], how: (bool, &Output)) {
     let (as_json, output) = how;
     if as_json {
         let mut task = task_json(read);
         if let Value::Object(fields) = &mut task {
-            fields.insert("report".to_owned(), json!(read.task.last));
+            fields.insert("report".to_owned(), json!(read.0.task.last));
             fields.insert("job_list".to_owned(), jobs.iter().map(job_json).collect());
             fields.insert("audit".to_owned(), audit.iter().map(audit_json).collect());
         }
         output.json(&task);
         return;
     }
-    output.table(
-        &[
-            "ID", "THREAD", "STATE", "CHANGED", "PULL", "BRANCH", "TITLE",
-        ],
-        &[task_row(read)],
-    );
+    output.table(&TASK_COLUMNS, &[task_row(read)]);
     for job in jobs {
         output.line(&format!(
-            "\njob {}  {}  attempts {}  {}",
-            job.id, job.state, job.attempts, job.note
+            "\njob {}  {}  attempts {}  cost {}  {}",
+            job.id,
+            job.state,
+            job.attempts,
+            told(job.cost),
+            job.note
         ));
         let rows: Vec<_> = job
             .journal

@@ -179,6 +179,8 @@ mod tests {
 
     use super::*;
     use crate::cli::output::Looks;
+    use crate::domain::money::Usd;
+    use crate::domain::traffic::Traffic;
 
     #[derive(Debug, Default)]
     struct Ticking(AtomicI64);
@@ -247,6 +249,7 @@ mod tests {
             state: state.to_owned(),
             attempts,
             note: "fetch x: refused".to_owned(),
+            cost: Usd::ZERO,
             journal,
         }
     }
@@ -254,8 +257,11 @@ mod tests {
     #[test]
     fn a_job_is_followed_entry_by_entry_and_over_attempts() {
         let checked = |n: u32| {
-            let evidence = Vec::new();
-            (n, Timestamp::from_millis(500), Entry::Checked { evidence })
+            let checked = Entry::Checked {
+                evidence: Vec::new(),
+                traffic: Traffic::default(),
+            };
+            (n, Timestamp::from_millis(500), checked)
         };
         let text = told(Looks::default(), |progress, _| {
             let mut follower = Follower::new("1-1-1".parse().unwrap());

@@ -57,9 +57,6 @@ pub enum Failure {
 /// Serves until `stop` fires.
 pub async fn serve(settings: ServerSettings, stop: &CancellationToken) -> Result<(), Failure> {
     let (listen, jobs) = (settings.server.listen, settings.work.jobs as usize);
-    if settings.models {
-        tracing::warn!("[models] is in the settings and has no effect in this version");
-    }
     let house = House::open(settings, system_clock())
         .await
         .map_err(|error| Failure::Settings(error.to_string()))?;

@@ -283,6 +283,34 @@ impl<'n, 't> Table<'n, 't> {
         named
     }
 
+    /// Reads a table of at most `limit` tables whose keys are free, such as the names of models.
+    /// Those that `build` gives up on are left out, as by [`Self::named`].
+    pub fn keyed<T>(
+        &mut self,
+        key: &'static str,
+        limit: usize,
+        build: impl Fn(&mut Table<'_, 't>) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let mut keyed = BTreeMap::new();
+        let Some(entry) = self.ask(key) else {
+            return keyed;
+        };
+        let DeValue::Table(tables) = entry.value.get_ref() else {
+            self.wrong_type(&entry, "tables with names");
+            return keyed;
+        };
+        self.count(&entry, tables.len(), limit);
+        for (written, value) in tables {
+            let inner = Entry {
+                key: joined(&entry.key, written.get_ref()),
+                value,
+            };
+            let values = self.enter(&inner, &build).flatten();
+            keyed.extend(values.map(|values| (written.get_ref().to_string(), values)));
+        }
+        keyed
+    }
+
     /// Reads a table of at most `limit` texts whose keys are free, such as an environment.
     pub fn map<T, E: std::fmt::Display>(
         &mut self,
@@ -321,8 +349,13 @@ impl<'n, 't> Table<'n, 't> {
 
     /// Notes that a key must be there; a dotted one names a key of a table in this one.
     pub fn missing(&mut self, key: &'static str, expected: &'static str) {
-        let fault = Fault::Missing { expected };
         self.asked.push(key);
+        self.absent(key, expected);
+    }
+
+    /// Notes as [`Self::missing`] does, for a key whose name is free.
+    pub fn absent(&mut self, key: &str, expected: &'static str) {
+        let fault = Fault::Missing { expected };
         let whole = key
             .split('.')
             .fold(self.path.clone(), |path, part| joined(&path, part));

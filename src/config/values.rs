@@ -1,5 +1,6 @@
 //! What single values of settings must look like. Errors say what is expected.
 
+use crate::domain::egress::HostRule;
 use crate::domain::ids::Login;
 use crate::domain::policy::protected::Protected;
 
@@ -90,7 +91,7 @@ pub fn pattern(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// When it is none.
-pub fn host(text: &str) -> Result<String, String> {
+pub fn host(text: &str) -> Result<HostRule, String> {
     let name = text.strip_prefix("*.").unwrap_or(text);
     let labels: Vec<&str> = name.split('.').collect();
     let sound = |label: &&str| {
@@ -104,14 +105,14 @@ pub fn host(text: &str) -> Result<String, String> {
     let numeric = labels
         .last()
         .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    let expected = concat!(
+        "expected the name of a host without scheme, port or path, such as ",
+        "\"registry.npmjs.org\" or \"*.example.org\""
+    );
     if labels.len() >= 2 && labels.iter().all(sound) && !numeric && name.len() <= 253 {
-        Ok(text.to_ascii_lowercase())
+        text.parse().map_err(|_| expected.to_owned())
     } else {
-        Err(concat!(
-            "expected the name of a host without scheme, port or path, such as ",
-            "\"registry.npmjs.org\" or \"*.example.org\""
-        )
-        .to_owned())
+        Err(expected.to_owned())
     }
 }
 

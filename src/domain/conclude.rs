@@ -1,10 +1,11 @@
 //! The end of a job: its report, the task's new state, and what is written on GitHub for it.
 
+use crate::domain::budget::Exceeded;
 use crate::domain::decide::{Decision, answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::Ending;
 use crate::domain::ids::JobId;
-use crate::domain::job::{Progress, Work};
+use crate::domain::job::{Progress, Ran, Work};
 use crate::domain::policy::Policy;
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
@@ -30,10 +31,15 @@ pub fn report(ended: &Ended<'_>) -> Report {
         ran,
         harvested,
         evidence,
+        traffic,
         commit,
     } = ended.progress;
     let evidence = evidence.clone().unwrap_or_default();
     let outcome = match (ran, harvested) {
+        (Some(Ran { traffic, .. }), _) if traffic.exceeded.is_some() => traffic
+            .exceeded
+            .clone()
+            .map_or(Outcome::AgentFailed, Outcome::OutOfBudget),
         (Some(ran), _) if ran.ending == Ending::Cancelled => Outcome::Stopped,
         (Some(ran), _) if ran.failed_setup.is_some() => ran
             .failed_setup
@@ -88,6 +94,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
             .clone()
             .zip(harvested.as_ref().map(|h| h.tree.clone())),
         claim: ran.as_ref().and_then(|ran| ran.claim.clone()),
+        traffic: traffic.clone(),
     }
 }
 
@@ -96,6 +103,15 @@ pub fn report(ended: &Ended<'_>) -> Report {
 pub fn faulted(ended: &Ended<'_>, why: String) -> Report {
     Report {
         outcome: Outcome::Faulted(why),
+        ..report(ended)
+    }
+}
+
+/// Returns the report of a job that could not begin, since a budget was used up before.
+#[must_use]
+pub fn broke(ended: &Ended<'_>, exceeded: Exceeded) -> Report {
+    Report {
+        outcome: Outcome::OutOfBudget(exceeded),
         ..report(ended)
     }
 }
@@ -179,7 +195,8 @@ fn stopped(report: Report) -> Report {
         | Outcome::ChecksFailed
         | Outcome::Refused
         | Outcome::AgentFailed
-        | Outcome::SetupFailed(_) => Report {
+        | Outcome::SetupFailed(_)
+        | Outcome::OutOfBudget(_) => Report {
             outcome: Outcome::Stopped,
             ..report
         },

@@ -9,6 +9,7 @@ use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::name::Name;
 use crate::domain::repo::Actor;
 use crate::domain::time::{Span, Timestamp};
+use crate::domain::traffic::Traffic;
 
 /// What a job is to do, frozen at the trigger; later edits on GitHub do not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,9 @@ pub enum Entry {
     Checked {
         /// One per command, in order; a failed setup command ends the list.
         evidence: Vec<Evidence>,
+        /// What passed the gateway meanwhile.
+        #[serde(default)]
+        traffic: Traffic,
     },
     /// The commit exists on GitHub, on no branch yet.
     Committed {
@@ -122,6 +126,9 @@ pub struct Ran {
     pub claim: Option<Claim>,
     /// The sandbox backend it ran in.
     pub sandbox: String,
+    /// What passed the gateway, for the setup commands too.
+    #[serde(default)]
+    pub traffic: Traffic,
 }
 
 /// What the harvest found, and what policy lets through.
@@ -162,6 +169,8 @@ pub struct Progress {
     pub harvested: Option<Harvested>,
     /// The evidence, once gathered.
     pub evidence: Option<Vec<Evidence>>,
+    /// What has passed the gateway so far.
+    pub traffic: Traffic,
     /// The commit, once it exists.
     pub commit: Option<CommitSha>,
 }
@@ -203,9 +212,15 @@ impl Progress {
                     ..Self::default()
                 };
             }
-            Entry::Ran(ran) => self.ran = Some(ran),
+            Entry::Ran(ran) => {
+                self.traffic = ran.traffic.clone();
+                self.ran = Some(ran);
+            }
             Entry::Harvested(harvested) => self.harvested = Some(harvested),
-            Entry::Checked { evidence } => self.evidence = Some(evidence),
+            Entry::Checked { evidence, traffic } => {
+                self.traffic = std::mem::take(&mut self.traffic).with(traffic);
+                self.evidence = Some(evidence);
+            }
             Entry::Committed { commit } => self.commit = Some(commit),
         }
     }
@@ -233,7 +248,8 @@ impl Progress {
                 (Some(_), Some(_)) => Step::Harvest,
             };
         };
-        let worth_checking = ran.ending.succeeded() && harvested.is_complete();
+        let worth_checking =
+            ran.ending.succeeded() && ran.traffic.exceeded.is_none() && harvested.is_complete();
         if harvested.kept().is_empty() || self.commit.is_some() {
             Step::Conclude
         } else if worth_checking && self.evidence.is_none() {
@@ -258,19 +274,36 @@ impl Entry {
             }
             Self::Ran(ran) => match &ran.failed_setup {
                 Some(setup) => format!("setup failed: {} ({})", setup.command, setup.ending),
-                None => format!("agent: {} after {}", ran.ending, ran.took),
+                None => format!(
+                    "agent: {} after {}{}",
+                    ran.ending,
+                    ran.took,
+                    spent(&ran.traffic)
+                ),
             },
             Self::Harvested(harvested) => format!(
                 "harvest: {} changed, {} left out",
                 harvested.kept().len(),
                 harvested.protected.len() + harvested.harvest.refused.len()
             ),
-            Self::Checked { evidence } => {
+            Self::Checked { evidence, .. } => {
                 let passed = evidence.iter().filter(|one| one.ending.succeeded()).count();
                 format!("checks: {passed} of {} passed", evidence.len())
             }
             Self::Committed { commit } => format!("commit {}", short(commit.as_str())),
         }
+    }
+}
+
+fn spent(traffic: &Traffic) -> String {
+    let why = match &traffic.exceeded {
+        Some(_) => ", out of budget",
+        None => "",
+    };
+    if traffic.models.is_empty() {
+        why.to_owned()
+    } else {
+        format!(", ${}{why}", traffic.cost())
     }
 }
 

@@ -10,7 +10,13 @@ pub mod time;
 
 pub mod budget;
 pub mod egress;
+pub mod reach;
+pub mod spend;
 pub mod traffic;
+
+pub mod model;
+
+pub mod metering;
 
 pub mod branch;
 pub mod change;

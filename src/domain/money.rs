@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// An amount of US dollars, never negative, in millionths of a dollar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Usd(u64);
 
@@ -32,6 +34,18 @@ impl Usd {
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
+    }
+
+    /// Returns both together, saturating.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// Returns what is left of this without `other`; nothing when `other` is more.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::budget::Exceeded;
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, JobId, TreeSha};
 use crate::domain::time::Span;
+use crate::domain::traffic::Traffic;
 
 /// What became of a job. Everything here but `claim` was observed by the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,9 @@ pub struct Report {
     pub commit: Option<(CommitSha, TreeSha)>,
     /// What the agent said.
     pub claim: Option<Claim>,
+    /// What passed the gateway: model calls, hosts, and what was not let through.
+    #[serde(default)]
+    pub traffic: Traffic,
 }
 
 /// How a job ended.
@@ -46,6 +51,8 @@ pub enum Outcome {
     AgentFailed,
     /// A setup command failed before the agent could start.
     SetupFailed(Evidence),
+    /// A limit of what model calls may cost was reached, or had been before the agent could start.
+    OutOfBudget(Exceeded),
     /// A person stopped it.
     Stopped,
     /// Something else stood in the way: what, and what to do, as Markdown.
@@ -93,6 +100,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::AgentFailed => "agent failed",
             Self::SetupFailed(_) => "setup failed",
+            Self::OutOfBudget(_) => "out of budget",
             Self::Stopped => "stopped",
             Self::Faulted(_) => "faulted",
         }

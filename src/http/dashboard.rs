@@ -7,9 +7,13 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::domain::budget::Scope;
 use crate::domain::ids::TaskId;
+use crate::domain::money::Usd;
+use crate::domain::render::spend::reason;
 use crate::domain::report::Report;
 use crate::domain::time::Timestamp;
+use crate::domain::traffic::Traffic;
 use crate::http::face::Face;
 use crate::ports::fault::Fault;
 use crate::ports::store::{JobLine, Versioned};
@@ -30,7 +34,7 @@ pre{background:#161b22}th,td{border-color:#30363d}a{color:#79c0ff}.state{color:#
 /// `GET /`: the tasks, last changed first.
 pub async fn tasks(State(face): State<Face>) -> Response {
     let read = async {
-        let tasks = face.store.tasks(false, SHOWN).await?;
+        let tasks = priced(&face, face.store.tasks(false, SHOWN).await?).await?;
         Ok((tasks, face.store.counts().await?))
     };
     let (tasks, counts) = match read.await {
@@ -50,9 +54,9 @@ pub async fn tasks(State(face): State<Face>) -> Response {
     if tasks.is_empty() {
         out.push_str("<p>No task yet. Label an issue, or mention the bot in a comment.</p>");
     } else {
-        out.push_str("<table><tr><th>Thread<th>State<th>Asked by<th>Pull request<th>Changed</tr>");
-        for read in &tasks {
-            row(&mut out, read, face.clock.now());
+        out.push_str(COLUMNS);
+        for priced in &tasks {
+            row(&mut out, priced, face.clock.now());
         }
         out.push_str("</table>");
     }
@@ -64,16 +68,18 @@ pub async fn task(State(face): State<Face>, Path(id): Path<String>) -> Response 
     let Ok(id) = id.parse::<TaskId>() else {
         return missing();
     };
-    let read = async { Ok((face.store.task(id).await?, face.store.jobs(id).await?)) };
-    let (read, jobs) = match read.await {
-        Ok((Some(read), jobs)) => (read, jobs),
+    let read = async {
+        let read: Vec<_> = face.store.task(id).await?.into_iter().collect();
+        Ok((priced(&face, read).await?.pop(), face.store.jobs(id).await?))
+    };
+    let (priced, jobs) = match read.await {
+        Ok((Some(priced), jobs)) => (priced, jobs),
         Ok((None, _)) => return missing(),
         Err(fault) => return failed(&fault),
     };
-    let task = &read.task;
-    let mut out =
-        "<table><tr><th>Thread<th>State<th>Asked by<th>Pull request<th>Changed</tr>".to_owned();
-    row(&mut out, &read, face.clock.now());
+    let mut out = COLUMNS.to_owned();
+    row(&mut out, &priced, face.clock.now());
+    let task = &priced.0.task;
     let _ = write!(
         out,
         "</table><p>Branch <code>{}</code></p>",
@@ -81,6 +87,7 @@ pub async fn task(State(face): State<Face>, Path(id): Path<String>) -> Response 
     );
     if let Some(report) = &task.last {
         evidence(&mut out, report);
+        traffic(&mut out, &report.traffic);
     }
     for job in &jobs {
         steps(&mut out, job);
@@ -89,7 +96,17 @@ pub async fn task(State(face): State<Face>, Path(id): Path<String>) -> Response 
     page(&format!("Task {id}"), &out)
 }
 
-fn row(out: &mut String, read: &Versioned, now: Timestamp) {
+const COLUMNS: &str =
+    "<table><tr><th>Thread<th>State<th>Asked by<th>Pull request<th>Cost<th>Changed</tr>";
+
+/// Reads what the model calls of tasks cost.
+async fn priced(face: &Face, tasks: Vec<Versioned>) -> Result<Vec<(Versioned, Usd)>, Fault> {
+    let scopes: Vec<_> = tasks.iter().map(|read| Scope::Task(read.task.id)).collect();
+    let costs = face.store.spent(&scopes).await?;
+    Ok(tasks.into_iter().zip(costs).collect())
+}
+
+fn row(out: &mut String, (read, cost): &(Versioned, Usd), now: Timestamp) {
     let task = &read.task;
     let class = match task.state.word() {
         "blocked" => "blocked",
@@ -103,7 +120,7 @@ fn row(out: &mut String, read: &Versioned, now: Timestamp) {
     let _ = write!(
         out,
         "<tr><td><a href=\"/tasks/{}\">{}#{}</a><br>{}<td><span class=\"state {class}\">{}</span>\
-         <td>@{}<td>{pull}<td class=muted>{} ago</tr>",
+         <td>@{}<td>{pull}<td>${cost}<td class=muted>{} ago</tr>",
         task.id,
         escaped(&task.repo.name.to_string()),
         task.id.thread.number,
@@ -131,13 +148,51 @@ fn evidence(out: &mut String, report: &Report) {
     out.push_str("</table>");
 }
 
+fn traffic(out: &mut String, traffic: &Traffic) {
+    if !traffic.models.is_empty() {
+        out.push_str("<h2>Model calls</h2><table><tr><th>Model<th>Calls<th>Cost</tr>");
+        for used in &traffic.models {
+            let _ = write!(
+                out,
+                "<tr><td><code>{}</code> of {}<td>{}<td>${}</tr>",
+                escaped(&used.model),
+                escaped(&used.endpoint),
+                used.calls,
+                used.cost
+            );
+        }
+        out.push_str("</table>");
+    }
+    if !traffic.reached.is_empty() || !traffic.blocked.is_empty() {
+        out.push_str("<h2>Hosts</h2><table><tr><th>Host<th>Passed</tr>");
+        for (host, bytes) in &traffic.reached {
+            let _ = write!(
+                out,
+                "<tr><td><code>{}</code><td>{bytes} bytes</tr>",
+                escaped(host)
+            );
+        }
+        for blocked in &traffic.blocked {
+            let _ = write!(
+                out,
+                "<tr><td><code>{}</code><td>{} times not let through: {}</tr>",
+                escaped(&blocked.place),
+                blocked.count,
+                escaped(reason(blocked.reason))
+            );
+        }
+        out.push_str("</table>");
+    }
+}
+
 fn steps(out: &mut String, job: &JobLine) {
     let _ = write!(
         out,
-        "<h2>Job {}: {} ({})</h2><table><tr><th>Attempt<th>Step</tr>",
+        "<h2>Job {}: {} ({}), ${}</h2><table><tr><th>Attempt<th>Step</tr>",
         job.id,
         escaped(&job.state),
-        escaped(&job.note)
+        escaped(&job.note),
+        job.cost
     );
     for (attempt, _, entry) in &job.journal {
         let _ = write!(out, "<tr><td>{attempt}<td>{}</tr>", escaped(&entry.told()));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::budget::Cap;
+use crate::domain::budget::{Cap, Scope};
 use crate::domain::egress::HostRule;
 use crate::domain::ids::JobId;
+use crate::domain::money::Usd;
 use crate::domain::name::Name;
-use crate::domain::traffic::Traffic;
+use crate::domain::traffic::{Tokens, Traffic};
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
 
@@ -43,4 +44,30 @@ pub trait Passage: Door {
 
     /// Ends every connection and returns what passed. A second call returns the same.
     async fn close(&self) -> Traffic;
+}
+
+/// What one model call cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Names the call; drawn at random, so that recording it twice can be told from two calls.
+    pub id: String,
+    /// The job that called.
+    pub job: JobId,
+    /// What it is counted against: the scopes of the pass's caps.
+    pub scopes: Vec<Scope>,
+    /// The endpoint that was called.
+    pub endpoint: Name,
+    /// The model, as the request named it.
+    pub model: String,
+    /// What it used; an estimate upwards when the API did not say.
+    pub tokens: Tokens,
+    /// What that costs by the settings' prices.
+    pub cost: Usd,
+}
+
+/// Remembers what was spent, so that a crash forgets at most the calls that were under way.
+#[async_trait::async_trait]
+pub trait Ledger: Send + Sync {
+    /// Records a charge. A second record of the same id changes nothing.
+    async fn record(&self, charge: &Charge) -> Result<(), Fault>;
 }

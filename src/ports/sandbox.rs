@@ -72,7 +72,7 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Thousandths of a processor of all processes together; none: all that there are.
     pub milli_cpus: Option<u32>,
-    /// What may be written to the tree and to the output directory together, in bytes on disk.
+    /// What the tree's own directory and the output directory may take on disk together, in bytes.
     pub disk_bytes: u64,
 }
 
@@ -106,6 +106,17 @@ pub struct Unusable {
     pub remedy: String,
 }
 
+/// A limit that a backend cannot enforce here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unenforced {
+    /// Its key in `[limits]`.
+    pub setting: &'static str,
+    /// Why it cannot.
+    pub reason: String,
+    /// What the operator can do about it; a whole sentence.
+    pub remedy: String,
+}
+
 /// Runs commands in isolation. A sandbox is made for one run and gone after it.
 #[async_trait::async_trait]
 pub trait Sandbox: Send + Sync {
@@ -117,6 +128,11 @@ pub trait Sandbox: Send + Sync {
 
     /// Runs a trivial command inside and returns what it saw of the isolation, in one line.
     async fn probe(&self) -> Result<String, Unusable>;
+
+    /// Returns which of the limits are not enforced on this host, and why.
+    fn unenforced(&self) -> Vec<Unenforced> {
+        Vec::new()
+    }
 
     /// Returns the user and group id that own files inside, when they differ from the server's:
     /// checkouts must be handed over to them.

@@ -7,15 +7,18 @@
 //! Implementations promise only what both SQLite and PostgreSQL keep; `tests/store` is the suite
 //! that every one of them passes.
 
+use crate::domain::budget::Scope;
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::ids::{
     DeliveryId, InstallationId, JobId, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
 };
 use crate::domain::job::{Entry, Work};
+use crate::domain::money::Usd;
 use crate::domain::repo::Repo;
 use crate::domain::task::Task;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
+use crate::ports::gateway::Charge;
 
 /// A delivery as it came in, its signature already verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,6 +274,8 @@ pub struct JobLine {
     pub attempts: u32,
     /// How it ended, or why it was tried again.
     pub note: String,
+    /// What its model calls cost, those of every attempt.
+    pub cost: Usd,
     /// Its journal, oldest first, with the attempt and the time.
     pub journal: Vec<(u32, Timestamp, Entry)>,
 }
@@ -424,10 +429,24 @@ pub trait Queue: Send + Sync {
     async fn check(&self) -> Result<String, Fault>;
 }
 
-/// Everything that is kept.
-pub trait Store: Inbox + Tasks + Queue {}
+/// What model calls cost.
+#[async_trait::async_trait]
+pub trait Spending: Send + Sync {
+    /// Adds what a model call cost to every scope that it counts towards; a call that is recorded
+    /// already changes nothing.
+    async fn record_call(&self, charge: &Charge, at: Timestamp) -> Result<(), Fault>;
 
-impl<T: Inbox + Tasks + Queue> Store for T {}
+    /// Returns what was spent in each scope, in order, all as of one moment.
+    async fn spent(&self, scopes: &[Scope]) -> Result<Vec<Usd>, Fault>;
+
+    /// Deletes calls recorded before then and returns how many. What was spent stays.
+    async fn forget_calls(&self, before: Timestamp) -> Result<u64, Fault>;
+}
+
+/// Everything that is kept.
+pub trait Store: Inbox + Tasks + Queue + Spending {}
+
+impl<T: Inbox + Tasks + Queue + Spending> Store for T {}
 
 /// How long a lease on a job lasts without a heartbeat.
 pub const JOB_LEASE: Span = Span::seconds(60);

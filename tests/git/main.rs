@@ -6,6 +6,7 @@
 )]
 
 mod attacks;
+mod corpus;
 mod mirrors;
 mod names;
 mod property;

@@ -158,6 +158,15 @@ impl World {
 
 /// Runs git as a developer would and returns what it printed, without the last line's end.
 pub(crate) fn git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>) -> String {
+    git_reading(dir, "/dev/null", args)
+}
+
+/// Runs git with a file of `dir` as its input.
+pub(crate) fn git_reading<S: AsRef<OsStr>>(
+    dir: &Path,
+    input: &str,
+    args: impl IntoIterator<Item = S>,
+) -> String {
     let args: Vec<_> = args
         .into_iter()
         .map(|arg| arg.as_ref().to_owned())
@@ -174,6 +183,7 @@ pub(crate) fn git<S: AsRef<OsStr>>(dir: &Path, args: impl IntoIterator<Item = S>
         .args(&args)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
+        .stdin(std::fs::File::open(dir.join(input)).unwrap())
         .current_dir(dir)
         .output()
         .unwrap();

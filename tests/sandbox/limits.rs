@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::domain::evidence::Ending;
 use prova::domain::time::Span;
 use prova::ports::sandbox::TAIL_BYTES;
@@ -187,4 +188,163 @@ async fn files_end_at_their_limit() {
     let size = bed.checkout().join("big").metadata().unwrap().len();
     assert_eq!(size, 1_000_000);
     assert!(!bed.checkout().join("core").exists());
+}
+
+/// A script that fills memory outside of the private directories, a mebibyte at a time.
+const FILL_MEMORY: &str = "import time\nheld = []\nfor n in range(4096):\n    \
+    held.append(b'x' * (1 << 20))\n    if n % 64 == 63: print(n + 1, flush=True)\n";
+
+/// Returns whether the host enforces the limit of that name, as the backend says.
+fn is_enforced(bed: &Bed, setting: &str) -> bool {
+    let unenforced = bed.sandbox.unenforced();
+    unenforced.iter().all(|one| one.setting != setting)
+}
+
+/// Where the host gives no control groups, the backend says so and the run goes on.
+#[tokio::test]
+async fn memory_ends_at_its_limit_or_is_said_not_to() {
+    let mut bed = Bed::new();
+    bed.limits.memory_bytes = 128 << 20;
+    let outcome = bed
+        .run(&bed.spec(&["python3", "-c", FILL_MEMORY]))
+        .await
+        .unwrap();
+    if is_enforced(&bed, "memory_mib") {
+        assert_eq!(outcome.ending, Ending::OutOfMemory, "{}", text(&outcome));
+        assert_eq!(text(&outcome), "64\n", "it had less than 128 MiB");
+    } else {
+        assert_eq!(outcome.ending, Ending::Exited(0), "{}", text(&outcome));
+    }
+}
+
+#[tokio::test]
+async fn private_directories_are_memory_and_count() {
+    let mut bed = Bed::new();
+    if !is_enforced(&bed, "memory_mib") {
+        return;
+    }
+    bed.limits.memory_bytes = 128 << 20;
+    bed.limits.file_bytes = 1 << 30;
+    let outcome = bed
+        .sh("head -c 64M /dev/zero > /tmp/a && echo half; head -c 200M /dev/zero > ~/b && echo all")
+        .await;
+    assert_eq!(outcome.ending, Ending::OutOfMemory, "{}", text(&outcome));
+    assert!(!text(&outcome).contains("all"), "{}", text(&outcome));
+}
+
+#[tokio::test]
+async fn who_has_enough_is_not_touched() {
+    let mut bed = Bed::new();
+    bed.limits.memory_bytes = 256 << 20;
+    bed.limits.milli_cpus = Some(2_000);
+    let outcome = bed.sh("head -c 50M /dev/zero > /tmp/a; exit 3").await;
+    assert_eq!(outcome.ending, Ending::Exited(3));
+}
+
+#[tokio::test]
+async fn a_processor_is_shared_as_it_is_said() {
+    let mut bed = Bed::new();
+    if !is_enforced(&bed, "cpus") {
+        return;
+    }
+    bed.limits.milli_cpus = Some(200);
+    // `times` tells in its second line what the children took: `0m0.4s 0m0.0s`.
+    let script = "timeout 2 sh -c 'while :; do :; done & while :; do :; done'; times";
+    let printed = bed.prints(script).await;
+    let children = printed.lines().last().unwrap_or_default();
+    let user = children.split(['m', 's']).nth(1);
+    let seconds = user.and_then(|user| user.parse::<f64>().ok());
+    assert!(
+        seconds.is_some_and(|seconds| seconds < 1.0),
+        "a fifth of two seconds: {printed}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_share_of_the_disk_ends_the_run() {
+    let nap = nap(63);
+    let mut bed = Bed::new();
+    bed.limits.disk_bytes = 32 << 20;
+    let script = format!(
+        "mkdir -p a/b; for i in $(seq 1000); do head -c 1M /dev/zero | tr '\\0' x > a/b/$i; done; sleep {nap}"
+    );
+    let outcome = bed.sh(&script).await;
+    assert_eq!(outcome.ending, Ending::DiskFull, "{}", text(&outcome));
+    assert!(outcome.took.as_millis() < 20_000, "{}", outcome.took);
+    assert!(!is_running(&nap));
+}
+
+#[tokio::test]
+async fn what_is_left_as_output_counts_too() {
+    let mut bed = Bed::new();
+    bed.limits.disk_bytes = 16 << 20;
+    let output = bed.make("out");
+    let mut spec = bed.spec(&[
+        "sh",
+        "-c",
+        "head -c 40M /dev/zero | tr '\\0' x > /prova/out/result.json; sleep 20",
+    ]);
+    spec.output = Some(output);
+    let outcome = bed.run(&spec).await.unwrap();
+    assert_eq!(outcome.ending, Ending::DiskFull, "{}", text(&outcome));
+}
+
+/// What was deleted is in no directory, and still takes room while it is open: the floor is for that.
+#[tokio::test]
+async fn the_last_of_the_disk_is_nobodys() {
+    let bed = Bed::with(Settings {
+        floor_bytes: u64::MAX,
+        ..Settings::default()
+    });
+    let outcome = bed.sh("sleep 20").await;
+    assert_eq!(outcome.ending, Ending::DiskFull);
+    assert!(outcome.took.as_millis() < 10_000, "{}", outcome.took);
+}
+
+#[tokio::test]
+async fn nothing_of_a_run_is_left_in_the_control_groups() {
+    let bed = Bed::new();
+    bed.sh("sleep 0.1").await;
+    let inside = bed.prints("cat /proc/self/cgroup").await;
+    assert!(
+        !inside.contains("prova-run"),
+        "its names are its own: {inside}"
+    );
+    let left = groups();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Without namespaces, control groups are what holds a process that has left.
+#[tokio::test]
+async fn who_leaves_an_unisolated_run_is_caught_by_its_groups() {
+    let nap = nap(64);
+    let bed = Bed::with(Settings {
+        backend: Backend::None,
+        ..Settings::default()
+    });
+    if !is_enforced(&bed, "processes") {
+        return;
+    }
+    let outcome = bed
+        .sh(&format!("setsid sleep {nap} >/dev/null 2>&1 & exit 0"))
+        .await;
+    assert_eq!(outcome.ending, Ending::Exited(0));
+    assert!(!is_running(&nap));
+}
+
+/// Lists the groups that runs of this process have.
+fn groups() -> Vec<std::path::PathBuf> {
+    let own = format!("prova-run-{}-", std::process::id());
+    let mut left = Vec::new();
+    let mut dirs = vec![std::path::PathBuf::from("/sys/fs/cgroup")];
+    while let Some(dir) = dirs.pop() {
+        let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            if entry.file_name().to_string_lossy().starts_with(&own) {
+                left.push(entry.path());
+            }
+            dirs.push(entry.path());
+        }
+    }
+    left
 }

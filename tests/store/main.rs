@@ -1,6 +1,6 @@
 //! What every store promises, and what the SQLite one adds.
 //!
-//! The stories in `deliveries`, `tasks`, `jobs` and `effects`, and the model test, know only the
+//! The stories in `deliveries`, `tasks`, `jobs`, `effects` and `spend`, and the model test, know only the
 //! port. `stories!` runs all of them on one kind of store; a second kind is a second line.
 
 #![expect(
@@ -15,6 +15,7 @@ mod deliveries;
 mod effects;
 mod jobs;
 mod model;
+mod spend;
 mod sqlite;
 mod tasks;
 mod world;
@@ -96,5 +97,11 @@ mod on_sqlite {
             a_dropped_effect_that_was_on_its_way_is_remembered
             a_dropped_effect_is_recorded_anew
             what_is_due_next;
+        spend:
+            calls_add_up_in_every_scope
+            a_call_counts_once
+            calls_at_once_all_count
+            what_was_spent_outlives_the_calls
+            a_job_is_listed_with_what_it_cost;
     }
 }

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use prova::app::context::Context;
 use prova::app::dispatch::dispatch_next;
+use prova::app::ledger::StoreLedger;
 use prova::app::publish::publish_next;
 use prova::app::worker::{lease_next, work};
 use prova::bootstrap::House;
@@ -29,6 +30,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::gateway::{Script, Scripted};
 pub(crate) use crate::text::normal;
 use crate::world::ManualClock;
 pub(crate) use crate::world::{FIX, REPO, SHOW_BRIEF, World};
@@ -47,6 +49,7 @@ pub(crate) struct Parts {
     pub(crate) installation: u64,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) settings: ServerSettings,
+    pub(crate) gateway: Option<Arc<Script>>,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -57,6 +60,7 @@ pub(crate) struct Bot {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) dir: tempfile::TempDir,
     settings: ServerSettings,
+    gateway: Option<Arc<Script>>,
     running: Option<Running>,
 }
 
@@ -67,6 +71,7 @@ impl Bot {
             installation,
             clock,
             settings,
+            gateway,
             dir,
         } = parts;
         Self {
@@ -75,6 +80,7 @@ impl Bot {
             clock,
             dir,
             settings,
+            gateway,
             running: None,
         }
     }
@@ -85,9 +91,18 @@ impl Bot {
             old.writer.abort();
             old.house.store.close().await;
         }
-        let house = House::open(self.settings.clone(), self.clock.clone())
+        let mut house = House::open(self.settings.clone(), self.clock.clone())
             .await
             .unwrap();
+        if let Some(script) = &self.gateway {
+            house.gateway = Arc::new(Scripted {
+                script: script.clone(),
+                ledger: StoreLedger {
+                    store: house.store.clone(),
+                    clock: self.clock.clone(),
+                },
+            });
+        }
         let ctx = house.context("prova");
         let (face, writer) = house.face();
         let writer = tokio::spawn(writer);

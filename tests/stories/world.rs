@@ -13,6 +13,7 @@ use prova::simulator::world::accounts::{AccountKind, Role};
 use prova::simulator::world::repositories::{File, RepositorySpec};
 use prova::simulator::{Options, Simulator};
 
+use crate::gateway::Script;
 use crate::harness::{Bot, Parts};
 
 /// The repository of every story.
@@ -48,6 +49,8 @@ impl Clock for ManualClock {
 pub(crate) struct World {
     files: Vec<File>,
     settings: String,
+    gateway: Option<Arc<Script>>,
+    key: Option<&'static str>,
     tune: fn(&mut ServerSettings),
     skew: i64,
 }
@@ -62,6 +65,8 @@ impl World {
                 File::new("src/main.py", "print('hello')\n"),
             ],
             settings: String::new(),
+            gateway: None,
+            key: None,
             tune: |_| {},
             skew: 0,
         }
@@ -106,6 +111,24 @@ impl World {
         self
     }
 
+    /// With these settings too.
+    pub(crate) fn settings(mut self, text: &str) -> Self {
+        self.settings += text;
+        self
+    }
+
+    /// With that key for the model endpoint `main`.
+    pub(crate) fn keyed(mut self, key: &'static str) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// With a gateway that does as it is told.
+    pub(crate) fn gateway(mut self, script: &Arc<Script>) -> Self {
+        self.gateway = Some(script.clone());
+        self
+    }
+
     /// With settings changed.
     pub(crate) fn tuned(mut self, tune: fn(&mut ServerSettings)) -> Self {
         self.tune = tune;
@@ -146,7 +169,9 @@ impl World {
         );
         std::fs::write(dir.path().join("key.pem"), sim.private_key_pem()).unwrap();
         std::fs::write(dir.path().join("secret"), sim.webhook_secret()).unwrap();
-        let environment = (&BTreeMap::new(), Need::Server);
+        let key = |key: &str| ("PROVA_MODELS__MAIN__KEY".to_owned(), key.to_owned());
+        let variables: BTreeMap<_, _> = self.key.map(key).into_iter().collect();
+        let environment = (&variables, Need::Server);
         let mut settings = load("prova.toml", &text, dir.path(), environment).unwrap();
         (self.tune)(&mut settings);
         let mut bot = Bot::new(Parts {
@@ -154,6 +179,7 @@ impl World {
             installation,
             clock,
             settings,
+            gateway: self.gateway,
             dir,
         });
         bot.restart().await;

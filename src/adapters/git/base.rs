@@ -29,6 +29,16 @@ pub(crate) enum Tracked {
     Submodule,
 }
 
+impl Tracked {
+    /// Returns whether it is a symbolic link.
+    pub(crate) fn is_link(&self) -> bool {
+        match self {
+            Self::Blob { mode, .. } => *mode == Mode::Link,
+            Self::Submodule => false,
+        }
+    }
+}
+
 /// Every path of the base tree.
 #[derive(Debug, Default)]
 pub(crate) struct Base {
@@ -103,17 +113,6 @@ impl Base {
             .range(start.clone()..)
             .next()
             .is_some_and(|(next, _)| next.starts_with(&start))
-    }
-
-    /// Returns whether a link stands at exactly this path.
-    pub(crate) fn is_link(&self, path: &[u8]) -> bool {
-        matches!(
-            self.at(path),
-            Some(Tracked::Blob {
-                mode: Mode::Link,
-                ..
-            })
-        )
     }
 
     /// Yields every path, sorted.

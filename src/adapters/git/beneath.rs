@@ -107,6 +107,8 @@ impl Beneath {
             names.push(name);
         }
         names.sort_unstable();
+        // A name that is moved about while the directory is read can come twice.
+        names.dedup();
         Ok((names, more))
     }
 

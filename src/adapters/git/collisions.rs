@@ -59,7 +59,8 @@ fn note<'a>(spellings: &mut HashMap<String, Vec<&'a [u8]>>, folded: String, spel
     }
 }
 
-fn fold(path: &[u8]) -> String {
+/// Returns the path as a file system compares it that ignores case and composes accents.
+pub(crate) fn fold(path: &[u8]) -> String {
     let text = String::from_utf8_lossy(path);
     if text.is_ascii() {
         return text.to_ascii_lowercase();

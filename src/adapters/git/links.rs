@@ -1,5 +1,6 @@
 //! Where a symbolic link may lead: only to places inside the repository, on every system.
 
+use crate::adapters::git::collisions;
 use crate::adapters::git::names;
 
 /// Returns whether a new link at `path` stays inside whatever happens to the rest of the tree.
@@ -39,9 +40,23 @@ pub(crate) fn stays_inside(path: &[u8], target: &[u8], through: impl Fn(&[u8]) -
     true
 }
 
+/// Writes a path so that all names are alike that some system takes for one.
+pub(crate) fn spelling(path: &[u8]) -> String {
+    let parts: Vec<Vec<u8>> = path.split(|&byte| byte == b'/').map(names::plain).collect();
+    collisions::fold(&parts.join(&b'/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_place_has_one_spelling() {
+        for other in ["Old/x", "old./x", "old /X", "o\u{200c}ld/x", "old::$DATA/x"] {
+            assert_eq!(spelling(other.as_bytes()), "old/x", "{other:?}");
+        }
+        assert_ne!(spelling(b"old/xy"), spelling(b"old/x"));
+    }
 
     #[test]
     fn a_link_may_only_lead_inside() {

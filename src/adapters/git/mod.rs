@@ -24,6 +24,7 @@ mod beneath;
 mod blocking;
 mod call;
 mod collisions;
+mod halves;
 mod harvest;
 mod ignored;
 mod index;

@@ -78,7 +78,7 @@ fn is_short_name(plain: &[u8], stem: &[u8]) -> bool {
 
 /// Returns the name as HFS+ and NTFS compare it: without invisible characters, stream and trailing
 /// dots or spaces, in lower case.
-fn plain(name: &[u8]) -> Vec<u8> {
+pub(crate) fn plain(name: &[u8]) -> Vec<u8> {
     let visible: Cow<'_, [u8]> = match std::str::from_utf8(name) {
         Ok(text) if !text.is_ascii() => visible(text).into_bytes().into(),
         Ok(_) | Err(_) => name.into(),

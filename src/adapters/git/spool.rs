@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::git::beneath::os_path;
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
+use crate::adapters::git::halves::Halves;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
 use crate::adapters::git::removal;
@@ -140,20 +141,18 @@ impl Spool {
             }
             call
         };
-        let mut failed = Vec::new();
-        if let Err(trouble) = process::run(&add(paths)).await {
-            if !is_about_content(&trouble) {
-                return Err(trouble);
-            }
-            // One file that is not in its encoding ends the whole run: find out which.
-            for path in paths {
-                match process::run(&add(&[path])).await {
-                    Ok(_) => {}
-                    Err(trouble) if is_about_content(&trouble) => failed.push(path.to_vec()),
-                    Err(trouble) => return Err(trouble),
-                }
+        // One file that is not in its encoding ends the whole run: find out which.
+        let mut search = Halves::of(paths.len());
+        while let Some(range) = search.next() {
+            match process::run(&add(paths.get(range.clone()).unwrap_or(&[]))).await {
+                Ok(_) => {}
+                Err(trouble) if is_about_content(&trouble) => search.fails(range),
+                Err(trouble) => return Err(trouble),
             }
         }
+        let failed = (search.failed().into_iter())
+            .filter_map(|at| paths.get(at).map(|path| path.to_vec()))
+            .collect();
         let compare = [
             "diff-index",
             "--cached",

@@ -3,6 +3,7 @@
 //! Everything that is read is bounded before it is opened: what the base has, once, and of what is
 //! new no more than the limits say.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -67,6 +68,10 @@ pub(crate) fn survey(
         refused,
         cut,
     } = walk::list(&root, base, limits);
+    let old_links = (base.iter())
+        .filter(|(_, tracked)| tracked.is_link())
+        .map(|(path, _)| links::spelling(path))
+        .collect();
     let mut surveyor = Surveyor {
         root,
         base,
@@ -74,6 +79,7 @@ pub(crate) fn survey(
         spool,
         left: limits.total_bytes,
         kept: 0,
+        old_links,
         survey: Survey {
             refused,
             cut,
@@ -110,6 +116,8 @@ struct Surveyor<'a> {
     left: u64,
     /// How many contents the spool keeps by number.
     kept: usize,
+    /// Links that were there before, as [`links::spelling`] writes them.
+    old_links: HashSet<String>,
     survey: Survey,
 }
 
@@ -221,7 +229,7 @@ impl Surveyor<'_> {
             _ if std::str::from_utf8(path).is_err() => Some(RefusalReason::NotUtf8),
             Some(Special::Modules) => Some(RefusalReason::HostileModules),
             Some(Special::Attributes | Special::Other) => Some(RefusalReason::HostileName),
-            None if links::stays_inside(path, &target, |path| self.base.is_link(path)) => None,
+            None if links::stays_inside(path, &target, |path| self.is_old_link(path)) => None,
             None => Some(RefusalReason::EscapingLink),
         };
         if let Some(reason) = reason {
@@ -232,6 +240,11 @@ impl Surveyor<'_> {
         let bytes = u64::try_from(target.len()).unwrap_or(u64::MAX);
         self.differing(path, Mode::Link, bytes, content);
         Ok(())
+    }
+
+    /// Returns whether the base has a link there, by any name that some system takes for this one.
+    fn is_old_link(&self, path: &[u8]) -> bool {
+        self.old_links.contains(&links::spelling(path))
     }
 
     fn keep(&mut self, content: &[u8]) -> io::Result<Content> {

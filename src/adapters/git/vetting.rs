@@ -1,10 +1,12 @@
-//! Having git's fsck judge changed `.gitmodules` and `.gitattributes` one by one, so that a bad one
-//! is refused and the rest of the change survives.
+//! Having git's fsck judge changed `.gitmodules` and `.gitattributes` by themselves, so that a bad
+//! one is refused and the rest of the change survives.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
+use crate::adapters::git::halves::Halves;
 use crate::adapters::git::names::{self, Special};
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::paths::last;
@@ -14,33 +16,80 @@ use crate::adapters::git::store::Store;
 use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::domain::change::{Change, ChangeKind, Refusal, RefusalReason};
 
+/// More different `.gitmodules` than this in one change are not looked at: git reads one.
+const MOST_MODULES: usize = 32;
+
 /// Returns what of the changes git would not have in a tree.
 pub(crate) async fn vet(store: &Store, changes: &[Change]) -> Result<Vec<Refusal>, Trouble> {
-    let mut refused = Vec::new();
+    let (mut modules, mut attributes) = (Suspects::default(), Suspects::default());
     for change in changes {
         let (ChangeKind::Added(entry) | ChangeKind::Modified(entry)) = &change.kind else {
             continue;
         };
-        let name = last(change.path.as_bytes());
-        let reason = match names::special(name) {
-            Some(Special::Modules) => RefusalReason::HostileModules,
-            // fsck refuses attributes for the length of a line or of the file.
-            Some(Special::Attributes) => RefusalReason::TooLarge,
-            Some(Special::Other) | None => continue,
-        };
         let Some(blob) = ObjectId::parse(entry.blob.as_bytes()) else {
             continue;
         };
-        let hides_return =
-            reason == RefusalReason::HostileModules && has_lone_return(&store.blob(blob).await?);
-        if hides_return || !passes(store, name, blob).await? {
-            refused.push(Refusal {
-                path: change.path.clone(),
-                reason,
-            });
+        match names::special(last(change.path.as_bytes())) {
+            Some(Special::Modules) => modules.add(blob, change),
+            Some(Special::Attributes) => attributes.add(blob, change),
+            Some(Special::Other) | None => {}
         }
     }
+    let hostile = bad_modules(store, modules.blobs()).await?;
+    let mut refused = modules.refuse(&hostile, RefusalReason::HostileModules);
+    // fsck refuses attributes for the length of a line or of the file.
+    let long = bad(store, ".gitattributes", &attributes.blobs()).await?;
+    refused.extend(attributes.refuse(&long, RefusalReason::TooLarge));
     Ok(refused)
+}
+
+/// Changed files that git reads, by their content: what stands in many places is judged once.
+#[derive(Default)]
+struct Suspects<'a>(HashMap<ObjectId, Vec<&'a Change>>);
+
+impl<'a> Suspects<'a> {
+    fn add(&mut self, blob: ObjectId, change: &'a Change) {
+        self.0.entry(blob).or_default().push(change);
+    }
+
+    fn blobs(&self) -> Vec<ObjectId> {
+        self.0.keys().copied().collect()
+    }
+
+    fn refuse(&self, bad: &HashSet<ObjectId>, reason: RefusalReason) -> Vec<Refusal> {
+        let changes = bad.iter().filter_map(|blob| self.0.get(blob)).flatten();
+        let refuse = |change: &&Change| Refusal {
+            path: change.path.clone(),
+            reason,
+        };
+        changes.map(refuse).collect()
+    }
+}
+
+async fn bad_modules(store: &Store, modules: Vec<ObjectId>) -> Result<HashSet<ObjectId>, Trouble> {
+    let (mut refused, mut judged) = (HashSet::new(), Vec::new());
+    for blob in modules {
+        if judged.len() == MOST_MODULES || has_lone_return(&store.blob(blob).await?) {
+            refused.insert(blob);
+        } else {
+            judged.push(blob);
+        }
+    }
+    refused.extend(bad(store, ".gitmodules", &judged).await?);
+    Ok(refused)
+}
+
+/// Returns those of the blobs that git would not have under that name.
+async fn bad(store: &Store, name: &str, blobs: &[ObjectId]) -> Result<HashSet<ObjectId>, Trouble> {
+    let mut search = Halves::of(blobs.len());
+    while let Some(range) = search.next() {
+        let some = blobs.get(range.clone()).unwrap_or(&[]);
+        if !pass(store, name, some).await? {
+            search.fails(range);
+        }
+    }
+    let failed = search.failed().into_iter();
+    Ok(failed.filter_map(|at| blobs.get(at).copied()).collect())
 }
 
 /// A carriage return that does not end a line makes git check a submodule out elsewhere than it
@@ -52,8 +101,8 @@ fn has_lone_return(text: &[u8]) -> bool {
         || text.windows(3).any(|three| three == b"\r\r\n")
 }
 
-/// Has git check a tree of this one file, in an object directory of its own.
-async fn passes(store: &Store, name: &[u8], blob: ObjectId) -> Result<bool, Trouble> {
+/// Has git check trees of one file each, in an object directory of their own.
+async fn pass(store: &Store, name: &str, blobs: &[ObjectId]) -> Result<bool, Trouble> {
     let objects = store.dir.join("vetting");
     let dir = objects.clone();
     blocking(move || {
@@ -66,8 +115,12 @@ async fn passes(store: &Store, name: &[u8], blob: ObjectId) -> Result<bool, Trou
         call.objects = Some(Path::new(&objects));
         call
     };
-    let mut mktree = here(&["mktree", "-z"]);
-    mktree.stdin = format!("100644 blob {blob}\t{}\0", String::from_utf8_lossy(name)).into_bytes();
+    let mut mktree = here(&["mktree", "-z", "--batch"]);
+    // An empty entry ends a tree.
+    let trees = blobs
+        .iter()
+        .map(|blob| format!("100644 blob {blob}\t{name}\0\0"));
+    mktree.stdin = trees.collect::<String>().into_bytes();
     process::run(&mktree).await?;
     let fsck = here(&[
         "fsck",
@@ -76,7 +129,7 @@ async fn passes(store: &Store, name: &[u8], blob: ObjectId) -> Result<bool, Trou
         "--no-dangling",
         "--no-progress",
     ]);
-    let passes = match process::run(&fsck).await {
+    let pass = match process::run(&fsck).await {
         Ok(_) => true,
         Err(trouble) if trouble.kind == Kind::Passing || trouble.kind == Kind::DiskFull => {
             return Err(trouble);
@@ -84,7 +137,7 @@ async fn passes(store: &Store, name: &[u8], blob: ObjectId) -> Result<bool, Trou
         Err(_) => false,
     };
     blocking(move || removal::remove_tree(&objects)).await?;
-    Ok(passes)
+    Ok(pass)
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub(crate) fn list(root: &Beneath, base: &Base, limits: &HarvestLimits) -> Listi
         frames: Vec::new(),
         listing: Listing::default(),
         left: limits.entries,
+        new_left: limits.changes,
         effort: Effort::for_a_harvest(),
     };
     match root.directory(b".") {
@@ -64,6 +65,8 @@ struct Walk<'a> {
     listing: Listing,
     /// How many more entries are taken.
     left: u64,
+    /// How many more paths are taken that the base does not have.
+    new_left: u64,
     /// How much more matching against `.gitignore` is done.
     effort: Effort,
 }
@@ -77,8 +80,19 @@ struct Frame {
     ignored: bool,
 }
 
+/// How much is refused one by one. Each refusal is kept and shown, and an agent can make as many
+/// as it makes files.
+const MOST_REFUSED: usize = 1_000;
+
 impl Walk<'_> {
     fn refuse(&mut self, path: Vec<u8>, reason: RefusalReason) {
+        if self.listing.refused.len() >= MOST_REFUSED {
+            return self.cut(path);
+        }
+        self.note(path, reason);
+    }
+
+    fn note(&mut self, path: Vec<u8>, reason: RefusalReason) {
         self.listing.refused.push(Refusal {
             path: RepoPath::new(path),
             reason,
@@ -87,7 +101,7 @@ impl Walk<'_> {
 
     /// Ends the walk at `path`.
     fn cut(&mut self, path: Vec<u8>) {
-        self.refuse(path, RefusalReason::TooMany);
+        self.note(path, RefusalReason::TooMany);
         self.listing.cut = true;
         self.frames.clear();
     }
@@ -122,6 +136,11 @@ impl Walk<'_> {
                 if let Some(reason) = names::refuse(&path, name) {
                     return self.refuse(path, reason);
                 }
+                // Every one of them is a change, and more would not be taken.
+                if self.new_left == 0 {
+                    return self.cut(path);
+                }
+                self.new_left -= 1;
             }
         }
         match standing {

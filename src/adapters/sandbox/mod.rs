@@ -7,6 +7,9 @@
 mod bubblewrap;
 mod capture;
 mod container;
+mod cgroup;
+mod disk;
+mod fence;
 mod limits;
 mod none;
 mod process;
@@ -36,7 +39,7 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
             Ok(Arc::new(Bubblewrap::new(settings, clock)?) as Arc<dyn Sandbox>)
         }
         Backend::Container => Ok(Arc::new(Container::new(settings, clock)?)),
-        Backend::None => Ok(Arc::new(Unisolated::new(&settings.mounts, clock)?)),
+        Backend::None => Ok(Arc::new(Unisolated::new(&settings, clock)?)),
     }
 }
 

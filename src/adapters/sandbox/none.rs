@@ -2,7 +2,7 @@
 //!
 //! Only by name, and it warns. Wall clock, output and file size are limited as elsewhere and the
 //! environment is empty as elsewhere; files, network and processes of the host are all there, and a
-//! process that leaves its group outlives the run.
+//! process that leaves its group outlives the run where there are no control groups.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
@@ -16,16 +16,19 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::sandbox::fence::{Fence, Fences, without_memory};
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::process::{self, Stop};
 use crate::adapters::sandbox::programs::{find_program, search_path};
+use crate::adapters::sandbox::settings::Settings;
 use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec, Unusable,
+    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec,
+    Unenforced, Unusable,
 };
 
 const NAME: &str = "none";
@@ -33,11 +36,12 @@ const NAME: &str = "none";
 /// The backend.
 pub(super) struct Unisolated {
     path: String,
+    fences: Fences,
     clock: Arc<dyn Clock>,
 }
 
 impl Unisolated {
-    pub(super) fn new(mounts: &[PathBuf], clock: Arc<dyn Clock>) -> Result<Self, Unusable> {
+    pub(super) fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Unusable> {
         if find_program(Path::new(limits::PRLIMIT)).is_none() {
             return Err(Unusable {
                 backend: NAME,
@@ -50,17 +54,20 @@ impl Unisolated {
              its files and secrets and reach its network"
         );
         Ok(Self {
-            path: search_path(mounts),
+            path: search_path(&settings.mounts),
+            fences: Fences::new(settings.floor_bytes),
             clock,
         })
     }
 
-    fn command(&self, spec: &Spec, home: &Path) -> io::Result<Command> {
+    fn command(&self, spec: &Spec, fence: &Fence, home: &Path) -> io::Result<Command> {
         let places = places(spec)?;
-        let mut command = Command::new(limits::PRLIMIT);
         let words = limits::limited(&spec.command, &spec.limits, Counted::OfUser);
+        let words = words.iter().map(|word| on_host(word, &places)).collect();
+        let mut words = fence.gated(words).into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
-            .args(words.iter().skip(1).map(|word| on_host(word, &places)))
+            .args(words)
             .current_dir(spec.tree.written())
             .env_clear()
             .env("HOME", home)
@@ -92,6 +99,10 @@ impl Sandbox for Unisolated {
         Ok("none: no isolation, agents have all rights of the server's user".to_owned())
     }
 
+    fn unenforced(&self) -> Vec<Unenforced> {
+        self.fences.unenforced()
+    }
+
     fn owner(&self) -> Option<(u32, u32)> {
         None
     }
@@ -107,16 +118,24 @@ impl Sandbox for Unisolated {
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|error| Fault::io("make a home directory", &error))?;
+        let fence = self.fences.around(spec)?;
         let command = self
-            .command(spec, home.path())
+            .command(spec, &fence, home.path())
             .map_err(|error| Fault::io("find the job's directories", &error))?;
-        let watched = process::watch(command, None, (spec, cancel), self.clock.as_ref()).await?;
+        let bounds = (spec, cancel, &fence);
+        let watched = process::watch(command, None, bounds, self.clock.as_ref()).await?;
         let ending = match watched.stop {
             Stop::Itself(status) => ending(status),
             Stop::TimedOut => Ending::TimedOut,
             Stop::Cancelled => Ending::Cancelled,
+            Stop::DiskFull => Ending::DiskFull,
         };
-        Ok(watched.outcome(ending))
+        let lacked_memory = fence.close().await;
+        Ok(watched.outcome(if lacked_memory {
+            without_memory(ending)
+        } else {
+            ending
+        }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::pin::{Pin, pin};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use rustix::fs::{Gid, Uid};
@@ -14,6 +14,7 @@ use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::sandbox::capture::{Capture, Captured};
+use crate::adapters::sandbox::fence::Fence;
 use crate::domain::evidence::Ending;
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
@@ -33,6 +34,8 @@ pub(super) enum Stop {
     TimedOut,
     /// It was killed because the job was stopped.
     Cancelled,
+    /// It was killed because it took more of the disk than it may.
+    DiskFull,
 }
 
 /// What was seen.
@@ -56,9 +59,9 @@ impl Watched {
     }
 }
 
-/// Runs `command` with empty input and both outputs on one pipe into `spec.log`, until its end, the
-/// end of its wall clock or `cancel`; then kills its process group. `owner` is who it runs as, when
-/// that is not the server.
+/// Runs `command`, which `fence` has gated, with empty input and both outputs on one pipe into
+/// `spec.log`, until its end, the end of its wall clock or of its share of the disk, or `cancel`; then
+/// kills its process group. `owner` is who it runs as, when that is not the server.
 ///
 /// Must be called from a thread that lives as long as the runtime, which its workers do and its
 /// blocking threads do not: `bwrap --die-with-parent` means the *thread* that started it.
@@ -68,7 +71,7 @@ impl Watched {
 pub(super) async fn watch(
     mut command: Command,
     owner: Option<(u32, u32)>,
-    (spec, cancel): (&Spec, &CancellationToken),
+    (spec, cancel, fence): (&Spec, &CancellationToken, &Fence),
     clock: &dyn Clock,
 ) -> Result<Watched, Fault> {
     let start = || format!("start {}", command_name(spec));
@@ -86,8 +89,9 @@ pub(super) async fn watch(
             .map_err(|e| Fault::io(start(), &e.into()))?;
     }
     let errors = writer.try_clone().map_err(|e| Fault::io(start(), &e))?;
+    let (input, gate) = fence.gate().map_err(|e| Fault::io(start(), &e))?;
     command
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(writer)
         .stderr(errors)
         .process_group(0);
@@ -106,7 +110,10 @@ pub(super) async fn watch(
             future: pin!(capture.drain(&mut pipe)),
             open: true,
         };
-        let stop = until_stop(&mut child, &mut reading, spec, cancel).await;
+        let stop = match fence.admit(child.id(), gate) {
+            Ok(()) => until_stop(&mut child, &mut reading, (spec, cancel, fence)).await,
+            Err(error) => Err(Fault::io("limit the sandbox", &error)),
+        };
         // Also after its own end: what it left behind in its group is part of the run. The group,
         // not the process: bubblewrap killed while it starts would leave its other half behind.
         if let Some(group) = group {
@@ -156,15 +163,16 @@ impl<F: Future<Output = io::Result<()>>> Reading<'_, F> {
 async fn until_stop<F: Future<Output = io::Result<()>>>(
     child: &mut Child,
     reading: &mut Reading<'_, F>,
-    spec: &Spec,
-    cancel: &CancellationToken,
+    (spec, cancel, fence): (&Spec, &CancellationToken, &Fence),
 ) -> Result<Stop, Fault> {
     let mut wall = pin!(tokio::time::sleep(spec.limits.wall.to_std()));
+    let mut disk_full = pin!(fence.disk_full());
     loop {
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(Stop::Cancelled),
             () = &mut wall => return Ok(Stop::TimedOut),
+            () = &mut disk_full => return Ok(Stop::DiskFull),
             status = child.wait() => {
                 let status = status.map_err(|error| Fault::io("wait for the sandbox", &error))?;
                 return Ok(Stop::Itself(status));

@@ -38,6 +38,8 @@ pub struct Settings {
     pub engine: Option<PathBuf>,
     /// Bytes that each of the private `/tmp`, home directory and `/dev/shm` may hold, in memory.
     pub scratch_bytes: u64,
+    /// Bytes of the disk that are left to everybody else: with less, a run is ended.
+    pub floor_bytes: u64,
 }
 
 impl Default for Settings {
@@ -51,6 +53,7 @@ impl Default for Settings {
             image: None,
             engine: None,
             scratch_bytes: 1 << 30,
+            floor_bytes: 512 << 20,
         }
     }
 }

@@ -19,6 +19,7 @@ mod outbox;
 mod queue;
 mod schema;
 mod session;
+mod spend;
 mod tasks;
 
 use std::path::PathBuf;

@@ -5,9 +5,11 @@ use sqlx::{Arguments as _, Row as _, ValueRef as _};
 
 use crate::adapters::store::connections::{Connections, Taken};
 use crate::adapters::store::error::Error;
+use crate::domain::budget::Scope;
 use crate::domain::ids::{
     DeliveryId, InstallationId, JobId, RepoId, TaskId, ThreadKey, ThreadNumber,
 };
+use crate::domain::money::Usd;
 use crate::domain::time::Timestamp;
 
 /// A transaction. Dropped without [`Session::end`], it is rolled back with its connection.
@@ -114,6 +116,7 @@ arg_as_text!(
     InstallationId,
     JobId,
     RepoId,
+    &Scope,
     TaskId,
     ThreadKey,
     ThreadNumber
@@ -162,6 +165,13 @@ impl From<Option<i64>> for Arg {
     }
 }
 
+impl From<Usd> for Arg {
+    fn from(amount: Usd) -> Self {
+        // Nine trillion dollars.
+        Self::Int(Some(i64::try_from(amount.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
 impl From<Timestamp> for Arg {
     fn from(time: Timestamp) -> Self {
         Self::Int(Some(time.as_millis()))
@@ -205,6 +215,11 @@ impl Row {
             what: format!("column {column}"),
             why: format!("{int} is not a count"),
         })
+    }
+
+    /// Returns an amount of money.
+    pub(super) fn usd(&self, column: usize) -> Result<Usd, Error> {
+        Ok(Usd::from_micros(self.count(column)?))
     }
 
     /// Returns a yes or no.

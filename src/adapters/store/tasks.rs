@@ -87,8 +87,9 @@ async fn rename(session: &mut Session, repo: RepoId, to: &RepoName) -> Result<()
     Ok(())
 }
 
-pub(super) const JOBS: &str =
-    "SELECT id, state, attempt, note FROM job WHERE task = $1 ORDER BY seq";
+pub(super) const JOBS: &str = "SELECT id, state, attempt, note, COALESCE(micros, 0) \
+     FROM job LEFT JOIN spend ON spend.scope = 'job:' || job.id \
+     WHERE task = $1 ORDER BY seq";
 pub(super) const JOURNAL: &str =
     "SELECT entry, attempt, at FROM journal WHERE job = $1 ORDER BY seq";
 
@@ -105,6 +106,7 @@ async fn job_lines(session: &mut Session, task: TaskId) -> Result<Vec<JobLine>, 
             },
             attempts: job.count(2)?,
             note: job.text(3)?,
+            cost: job.usd(4)?,
             journal: journal
                 .iter()
                 .map(|row| Ok((row.count(1)?, row.time(2)?, jobs::entry(row)?)))

@@ -127,6 +127,10 @@ const HOT: &[&str] = &[
     queue::COUNTS,
     queue::LIVE,
     queue::NEXT_DUE,
+    spend::ADD_CALL,
+    spend::ADD_SPEND,
+    spend::SPENT,
+    spend::FORGET,
 ];
 
 /// Lets the database grow by so many pages at most, on the connection that writes.

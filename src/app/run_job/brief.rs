@@ -11,7 +11,8 @@ use crate::domain::job::{Briefed, Performer};
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
-use crate::domain::render::refusal::no_default_branch;
+use crate::domain::reach::Reach;
+use crate::domain::render::refusal::{no_default_branch, unreachable_hosts};
 use crate::domain::repo::Repo;
 use crate::domain::report::Outcome;
 use crate::ports::checkouts::Remote;
@@ -89,6 +90,7 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
     let on_branch = own.is_some();
     let base = own.unwrap_or_else(|| policy_commit.clone());
     let policy = read_policy(ctx, repo.id, &policy_commit).await?;
+    within_reach(&policy, &ctx.settings.reach)?;
     let chosen = choose(&leased.work.performer, &policy, ctx)?;
     let instructions = instructions(ctx, repo.id, &policy_commit, &policy).await?;
     let failed = match &task.last {
@@ -196,6 +198,16 @@ pub async fn read_policy(
             ))
         }),
     }
+}
+
+/// Refuses a policy that asks for hosts which the server does not let it have.
+fn within_reach(policy: &Policy, reach: &Reach) -> Result<(), Problem> {
+    let beyond = reach.beyond(&policy.egress);
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    let hosts: Vec<_> = beyond.iter().map(|host| host.to_string()).collect();
+    Err(Problem::Person(unreachable_hosts(&hosts)))
 }
 
 async fn instructions(

@@ -2,17 +2,17 @@
 //! directory is not used: what is in it beside the tree was put there by the agent.
 
 use crate::app::run_job::{Attempt, Stuck};
+use crate::domain::evidence::Evidence;
 use crate::domain::job::Entry;
+use crate::domain::traffic::Traffic;
 use crate::ports::fault::Fault;
 
 impl Attempt<'_> {
     /// Runs setup and checks in a clean working tree; the first setup command that fails ends it.
-    pub async fn check(&self) -> Result<Entry, Stuck> {
+    pub async fn check(&mut self) -> Result<Entry, Stuck> {
         let policy = self.policy().await?;
         if policy.checks.is_empty() {
-            return Ok(Entry::Checked {
-                evidence: Vec::new(),
-            });
+            return Ok(self.checked(Vec::new()));
         }
         let Some(harvested) = &self.progress.harvested else {
             return Err(Fault::permanent("run the checks", "there is no harvest").into());
@@ -24,12 +24,13 @@ impl Attempt<'_> {
             .materialise(repo, &harvested.tree, &self.place())
             .await?;
         let room = self.room(&policy, tree)?;
+        self.traffic = Traffic::default();
         let mut evidence = Vec::new();
         for command in &policy.setup {
             let one = self.command(command, &room, "checks.log").await?;
             if !one.ending.succeeded() {
                 evidence.push(one);
-                return Ok(Entry::Checked { evidence });
+                return Ok(self.checked(evidence));
             }
         }
         for command in &policy.checks {
@@ -38,6 +39,13 @@ impl Attempt<'_> {
                 break;
             }
         }
-        Ok(Entry::Checked { evidence })
+        Ok(self.checked(evidence))
+    }
+
+    fn checked(&mut self, evidence: Vec<Evidence>) -> Entry {
+        Entry::Checked {
+            evidence,
+            traffic: std::mem::take(&mut self.traffic),
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod brief;
 pub mod check;
 pub mod commit;
 pub mod run;
+pub mod way;
 
 use std::path::PathBuf;
 
@@ -13,14 +14,17 @@ use tokio_util::sync::CancellationToken;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::run_job::brief::{Briefing, Problem};
-use crate::domain::conclude::{Ended, conclude, faulted, report};
+use crate::domain::budget::Exceeded;
+use crate::domain::conclude::{Ended, broke, conclude, faulted, report};
 use crate::domain::decide::{Decision, status_of};
 use crate::domain::job::{Entry, Harvested, Progress, Step};
 use crate::domain::policy::Policy;
 use crate::domain::report::Report;
 use crate::domain::retry::MAX_ATTEMPTS;
 use crate::domain::sanitize::neutral;
+use crate::domain::spend::used_up;
 use crate::domain::task::{self, State};
+use crate::domain::traffic::Traffic;
 use crate::domain::verify;
 use crate::ports::checkouts::{Checkout, Place};
 use crate::ports::fault::{Class, Fault};
@@ -33,6 +37,8 @@ pub enum Stuck {
     Fault(Fault),
     /// A person has to mend something first: what, as Markdown.
     Person(String),
+    /// A budget was used up before the agent could start.
+    Budget(Exceeded),
 }
 
 impl From<Fault> for Stuck {
@@ -72,6 +78,8 @@ pub struct Attempt<'a> {
     progress: Progress,
     briefing: Option<Briefing>,
     checkout: Option<Checkout>,
+    /// What has passed the gateway in this step.
+    traffic: Traffic,
 }
 
 /// Runs one attempt to its end: a report for the task, or back to the queue.
@@ -101,6 +109,7 @@ pub async fn run_job(
         progress: progress.resume(survives),
         briefing: None,
         checkout: None,
+        traffic: Traffic::default(),
     };
     if leased.task.task.state.is_busy() {
         attempt.announce().await?;
@@ -191,6 +200,10 @@ impl Attempt<'_> {
 
     async fn brief(&mut self) -> Result<Entry, Stuck> {
         let briefing = brief::prepare(self.ctx, self.leased).await?;
+        let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
+        if let Some(exceeded) = used_up(&reachable.caps) {
+            return Err(Stuck::Budget(exceeded));
+        }
         let entry = Entry::Briefed(briefing.briefed.clone());
         self.briefing = Some(briefing);
         Ok(entry)
@@ -252,6 +265,7 @@ impl Attempt<'_> {
         let report = match end {
             Ok(report) => report,
             Err(Stuck::Person(text)) => faulted(&self.ended(), text),
+            Err(Stuck::Budget(exceeded)) => broke(&self.ended(), exceeded),
             Err(Stuck::Fault(fault)) => match self.again(&fault) {
                 Some(end) => {
                     let changes = Changes {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
+use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
 use crate::domain::job::{Entry, Ran};
 use crate::domain::policy::Policy;
 use crate::domain::time::Span;
+use crate::domain::traffic::Traffic;
 use crate::ports::agent;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{Limits, Outcome, Profile, Spec};
@@ -39,6 +41,7 @@ impl Attempt<'_> {
             .checkout(task.repo.id, base, task.branch.as_str(), &self.place())
             .await?;
         self.checkout = Some(checkout.clone());
+        self.traffic = Traffic::default();
         if self.is_cancelled() {
             return Ok(Entry::Ran(self.ran(None, None)));
         }
@@ -56,6 +59,8 @@ impl Attempt<'_> {
             }
         };
         let agent = agent.ok_or_else(|| Fault::permanent("run the agent", "it is not set up"))?;
+        let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
+        let way = self.way(reachable).await?;
         let request = agent::Request {
             brief: &briefing.text,
             job_json: &briefing.job_json,
@@ -63,13 +68,13 @@ impl Attempt<'_> {
             job: &self.dir,
             limits: room.limits,
             profile: &room.profile,
-            door: None,
+            door: way.door(),
             input,
         };
-        let run = agent
-            .run(&request, self.ctx.sandbox.as_ref(), self.cancel)
-            .await?;
-        Ok(Entry::Ran(self.ran(Some(run), None)))
+        let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
+        let run = way.during(run).await;
+        self.passed(way).await;
+        Ok(Entry::Ran(self.ran(Some(run?), None)))
     }
 
     fn ran(&self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
@@ -91,6 +96,7 @@ impl Attempt<'_> {
             failed_setup,
             claim,
             sandbox: self.ctx.sandbox.name().to_owned(),
+            traffic: self.traffic.clone(),
         }
     }
 
@@ -116,8 +122,19 @@ impl Attempt<'_> {
         }
     }
 
-    /// Runs one command of policy in a sandbox of its own.
-    pub async fn command(&self, command: &str, room: &Room, log: &str) -> Result<Evidence, Fault> {
+    /// Closes a way out and counts what passed.
+    async fn passed(&mut self, way: Way) {
+        let passed = way.close().await;
+        self.traffic = std::mem::take(&mut self.traffic).with(passed);
+    }
+
+    /// Runs one command of policy in a sandbox of its own, on a working tree. It reaches no model.
+    pub async fn command(
+        &mut self,
+        command: &str,
+        room: &Room,
+        log: &str,
+    ) -> Result<Evidence, Stuck> {
         let spec = Spec {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
@@ -129,7 +146,15 @@ impl Attempt<'_> {
             limits: room.limits,
             profile: room.profile.clone(),
         };
-        let outcome = self.ctx.sandbox.run(&spec, None, self.cancel).await?;
+        let reachable = Reachable {
+            egress: self.policy().await?.egress,
+            ..Reachable::default()
+        };
+        let way = self.way(reachable).await?;
+        let run = self.ctx.sandbox.run(&spec, way.door(), way.stop());
+        let outcome = way.during(run).await;
+        self.passed(way).await;
+        let outcome = outcome?;
         Ok(Evidence {
             command: command.to_owned(),
             ending: outcome.ending,

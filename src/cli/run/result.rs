@@ -8,6 +8,7 @@ use crate::cli::output::{Output, Style, columns, one_line, printable};
 use crate::domain::change::{ChangeKind, Mode};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::render::parts::{files, reason};
+use crate::domain::render::spend;
 use crate::domain::report::{self, Changed, Report};
 use crate::domain::task::{State, Task};
 
@@ -177,6 +178,7 @@ const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
         report::Outcome::Refused => (Style::Bad, "Refused"),
         report::Outcome::AgentFailed => (Style::Bad, "The agent failed"),
         report::Outcome::SetupFailed(_) => (Style::Bad, "Setup failed"),
+        report::Outcome::OutOfBudget(_) => (Style::Bad, "Out of budget"),
         report::Outcome::Stopped => (Style::Bad, "Stopped"),
         report::Outcome::Faulted(_) => (Style::Bad, "Failed"),
     }
@@ -202,6 +204,7 @@ fn why(outcome: &report::Outcome) -> Option<String> {
                 "`{command}` ended with {ending}, so the agent was not started."
             ));
         }
+        report::Outcome::OutOfBudget(exceeded) => return Some(spend::exceeded(exceeded)),
         report::Outcome::Faulted(why) => why,
     };
     Some(why.to_owned())

@@ -104,6 +104,7 @@ pub(crate) fn performer(
         let agent = Agent::Exec {
             command: words.map(str::to_owned).to_vec(),
             env: BTreeMap::new(),
+            models: None,
         };
         settings.agents.insert(name.clone(), agent);
         return named(name, policy);

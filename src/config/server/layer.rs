@@ -5,14 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::reader::Table;
+use crate::config::server::models::{self, BudgetLayer};
 use crate::config::server::{Agent, Backend};
 use crate::config::values;
+use crate::domain::egress::HostRule;
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
 
 /// Most agents.
 const MAX_AGENTS: usize = 50;
 /// Most directories for sandboxes, and words of a command.
 const MAX_LIST: usize = 100;
+/// Most model endpoints.
+const MAX_ENDPOINTS: usize = 50;
 
 /// What one source says.
 #[derive(Debug, Default)]
@@ -38,13 +43,16 @@ pub(super) struct Layer {
     pub(super) mounts: Option<Vec<PathBuf>>,
     pub(super) image: Option<String>,
     pub(super) engine: Option<PathBuf>,
+    pub(super) egress: Option<Reach>,
     pub(super) agents: BTreeMap<Name, Agent>,
-    pub(super) models: bool,
+    pub(super) models: BTreeMap<Name, models::Source>,
+    pub(super) budget: BudgetLayer,
     pub(super) timeout_minutes: Option<u64>,
     pub(super) fetch_minutes: Option<u64>,
     pub(super) output_mib: Option<u64>,
     pub(super) file_mib: Option<u64>,
     pub(super) processes: Option<u64>,
+    pub(super) egress_mib: Option<u64>,
     pub(super) memory_mib: Option<u64>,
     pub(super) milli_cpus: Option<u32>,
     pub(super) disk_mib: Option<u64>,
@@ -73,7 +81,10 @@ impl Layer {
         });
         top.table("work", |table| layer.work(table));
         top.table("sandbox", |table| layer.sandbox(table));
-        layer.models = top.skip("models");
+        layer.models = top.named("models", MAX_ENDPOINTS, |table| {
+            models::endpoint(table, secrets)
+        });
+        layer.budget = top.table("budget", BudgetLayer::read).unwrap_or_default();
         layer.agents = top.named("agents", MAX_AGENTS, agent);
         top.table("limits", |table| layer.limits(table));
         layer
@@ -127,6 +138,7 @@ impl Layer {
         });
         self.image = table.text("image", image);
         self.engine = table.text("engine", engine);
+        self.egress = table.texts("egress", MAX_LIST, host_or_any).map(reach);
     }
 
     fn limits(&mut self, table: &mut Table<'_, '_>) {
@@ -135,6 +147,7 @@ impl Layer {
         self.output_mib = table.whole("output_mib", 1..=1024);
         self.file_mib = table.whole("file_mib", 1..=1024 * 1024);
         self.processes = table.whole("processes", 8..=1_000_000);
+        self.egress_mib = table.whole("egress_mib", 1..=1024 * 1024);
         self.memory_mib = table.whole("memory_mib", 64..=16 * 1024 * 1024);
         self.milli_cpus = table.number("cpus", milli_cpus);
         self.disk_mib = table.whole("disk_mib", 1..=16 * 1024 * 1024);
@@ -187,7 +200,12 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
             }
             let command = table.texts("command", MAX_LIST, any)?;
             let env = table.map("env", MAX_LIST, any).unwrap_or_default();
-            Some(Agent::Exec { command, env })
+            let models = table.texts("models", MAX_ENDPOINTS, str::parse::<Name>);
+            Some(Agent::Exec {
+                command,
+                env,
+                models,
+            })
         }
         Driver::Recipe => {
             let expected = "a shell command, such as \"make format\"";
@@ -209,19 +227,32 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
     clippy::unnecessary_wraps,
     reason = "the reader's getters take parsers that may fail"
 )]
-fn any(text: &str) -> Result<String, std::convert::Infallible> {
+pub(super) fn any(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.to_owned())
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') {
         return Err("expected a path".to_owned());
     }
     Ok(PathBuf::from(text))
 }
 
+/// Reads a host that policies may ask for; `None` is any.
+fn host_or_any(text: &str) -> Result<Option<HostRule>, String> {
+    if text == "*" {
+        return Ok(None);
+    }
+    values::host(text).map(Some)
+}
+
+fn reach(hosts: Vec<Option<HostRule>>) -> Reach {
+    let hosts: Option<Vec<_>> = hosts.into_iter().collect();
+    hosts.map_or(Reach::Anywhere, Reach::Hosts)
+}
+
 /// Reads an address of the web without user, query or slash at its end.
-fn url(text: &str) -> Result<String, String> {
+pub(super) fn url(text: &str) -> Result<String, String> {
     let expected = || "expected an address such as https://github.com".to_owned();
     let trimmed = text.trim_end_matches('/');
     let uri: http::Uri = trimmed.parse().map_err(|_| expected())?;

@@ -4,16 +4,47 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::environment;
-use crate::config::reader::read;
+use crate::config::reader::{Table, read};
 use crate::config::report::Problems;
 use crate::config::server::layer::{Layer, Secrets};
+use crate::config::server::models;
 use crate::config::server::{
     Backend, GitHub, Limits, Sandbox, Secret, Server, ServerSettings, Store, Work,
 };
+use crate::domain::reach::Reach;
 use crate::domain::time::Span;
 
 /// How problems name the environment.
 const ENVIRONMENT: &str = "environment";
+
+/// Where policies may have packages from unless the settings say otherwise: the registries that
+/// languages come with. What can be uploaded there by anybody can carry a repository away, so a
+/// policy still has to ask.
+const REGISTRIES: [&str; 14] = [
+    "registry.npmjs.org",
+    "registry.yarnpkg.com",
+    "pypi.org",
+    "files.pythonhosted.org",
+    "crates.io",
+    "index.crates.io",
+    "static.crates.io",
+    "proxy.golang.org",
+    "sum.golang.org",
+    "rubygems.org",
+    "index.rubygems.org",
+    "repo.maven.apache.org",
+    "repo1.maven.org",
+    "api.nuget.org",
+];
+
+fn registries() -> Reach {
+    Reach::Hosts(
+        REGISTRIES
+            .iter()
+            .filter_map(|host| host.parse().ok())
+            .collect(),
+    )
+}
 
 /// What is needed of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +71,12 @@ pub fn load(
         if need == Need::Server {
             required(top, &over, &under);
         }
-        settings(over, under, base)
+        settings(top, (over, under), base)
     })
 }
 
 /// Notes what a server cannot do without.
-fn required(top: &mut crate::config::reader::Table<'_, '_>, over: &Layer, under: &Layer) {
+fn required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
     if over.app_id.or(under.app_id).is_none() {
         top.missing("github.app_id", "the App's id, from its settings page");
     }
@@ -75,9 +106,11 @@ fn required(top: &mut crate::config::reader::Table<'_, '_>, over: &Layer, under:
     }
 }
 
-fn settings(over: Layer, under: Layer, base: &Path) -> ServerSettings {
+fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path) -> ServerSettings {
     let mut agents = under.agents;
     agents.extend(over.agents);
+    let models = models::merged(top, over.models, models::beside(under.models, base));
+    models::known(top, &agents, &models);
     let path = |path: PathBuf| base.join(path);
     let mib = |over: Option<u64>, under: Option<u64>, default: u64| {
         over.or(under).unwrap_or(default) * 1024 * 1024
@@ -153,14 +186,17 @@ fn settings(over: Layer, under: Layer, base: &Path) -> ServerSettings {
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
             image: over.image.or(under.image),
             engine: over.engine.or(under.engine),
+            egress: over.egress.or(under.egress).unwrap_or_else(registries),
         },
         agents,
-        models: over.models || under.models,
+        models,
+        budget: over.budget.over(under.budget),
         limits: Limits {
             timeout: minutes(over.timeout_minutes, under.timeout_minutes, 30),
             fetch: minutes(over.fetch_minutes, under.fetch_minutes, 30),
             output_bytes: mib(over.output_mib, under.output_mib, 10),
             file_bytes: mib(over.file_mib, under.file_mib, 2048),
+            egress_bytes: mib(over.egress_mib, under.egress_mib, 2048),
             processes: over.processes.or(under.processes).unwrap_or(2_000),
             memory_bytes: mib(over.memory_mib, under.memory_mib, 4096),
             milli_cpus: over.milli_cpus.or(under.milli_cpus),

@@ -2,13 +2,17 @@
 
 mod layer;
 pub mod load;
+mod models;
 mod show;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::domain::model::{Api, Model};
 use crate::domain::name::Name;
+use crate::domain::reach::Reach;
+use crate::domain::spend::Budgets;
 use crate::domain::time::Span;
 
 /// Everything that an operator sets.
@@ -26,8 +30,10 @@ pub struct ServerSettings {
     pub sandbox: Sandbox,
     /// `[agents.NAME]`
     pub agents: BTreeMap<Name, Agent>,
-    /// Whether there are `[models.NAME]` tables, which have no effect in this version.
-    pub models: bool,
+    /// `[models.NAME]`
+    pub models: BTreeMap<Name, Endpoint>,
+    /// `[budget]`
+    pub budget: Budgets,
     /// `[limits]`
     pub limits: Limits,
 }
@@ -109,6 +115,8 @@ pub struct Sandbox {
     pub image: Option<String>,
     /// The container engine's socket; none: the first of the usual ones that exists.
     pub engine: Option<PathBuf>,
+    /// Hosts that policies may ask for.
+    pub egress: Reach,
 }
 
 /// A sandbox backend.
@@ -134,12 +142,27 @@ pub enum Agent {
         command: Vec<String>,
         /// More environment for it. Not for secrets: the agent sees it.
         env: BTreeMap<String, String>,
+        /// The model endpoints that it may call; all of them when it names none.
+        models: Option<Vec<Name>>,
     },
     /// A fixed shell command, without a model.
     Recipe {
         /// The command.
         run: String,
     },
+}
+
+/// A model endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The language it speaks.
+    pub api: Api,
+    /// Its base URL, without a slash at its end.
+    pub url: String,
+    /// Its key; a server of one's own may need none.
+    pub key: Option<Secret>,
+    /// The models that may be called, by the name that requests use; `*` stands for every other.
+    pub models: BTreeMap<String, Model>,
 }
 
 /// What one run may use.
@@ -155,11 +178,13 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Processes and threads at once.
     pub processes: u64,
+    /// Most bytes to and from the hosts that policy asks for, by one job.
+    pub egress_bytes: u64,
     /// Memory of everything in one sandbox, in bytes.
     pub memory_bytes: u64,
     /// Thousandths of a processor for everything in one sandbox; none: all that there are.
     pub milli_cpus: Option<u32>,
-    /// What one run may write to its checkout, in bytes.
+    /// What a checkout with all that was written to it may take on disk, in bytes.
     pub disk_bytes: u64,
     /// Largest changed file that is published, in bytes.
     pub changed_file_bytes: u64,

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::config::server::{Agent, Backend, Secret, ServerSettings};
+use crate::config::server::{Agent, Backend, Endpoint, Secret, ServerSettings};
+use crate::domain::model::Prices;
+use crate::domain::money::Usd;
+use crate::domain::reach::Reach;
 
 impl ServerSettings {
     /// Returns the settings as they are in force, as TOML. No secret is in it.
@@ -93,11 +96,31 @@ impl ServerSettings {
                         .as_ref()
                         .and_then(|socket| text(&format!("unix://{}", socket.display()))),
                 ),
+                ("egress", Some(egress(&self.sandbox.egress))),
             ],
         );
+        for (name, endpoint) in &self.models {
+            section(&format!("models.{name}"), &endpoint_keys(endpoint));
+            for (model, priced) in &endpoint.models {
+                let model = toml::Value::String(model.clone());
+                let table = format!("models.{name}.prices.{model}");
+                section(&table, &price_keys(&priced.prices));
+            }
+        }
         for (name, agent) in &self.agents {
             section(&format!("agents.{name}"), &agent_keys(agent));
         }
+        let budget = &self.budget;
+        section(
+            "budget",
+            &[
+                ("job_usd", dollars(budget.job)),
+                ("task_usd", dollars(budget.task)),
+                ("repository_day_usd", dollars(budget.repository_day)),
+                ("person_day_usd", dollars(budget.person_day)),
+                ("day_usd", dollars(budget.day)),
+            ],
+        );
         let limits = &self.limits;
         section(
             "limits",
@@ -107,6 +130,7 @@ impl ServerSettings {
                 ("output_mib", mib(limits.output_bytes)),
                 ("file_mib", mib(limits.file_bytes)),
                 ("processes", whole(limits.processes)),
+                ("egress_mib", mib(limits.egress_bytes)),
                 ("memory_mib", mib(limits.memory_bytes)),
                 ("cpus", limits.milli_cpus.map(cpus)),
                 ("disk_mib", mib(limits.disk_bytes)),
@@ -134,7 +158,11 @@ impl Backend {
 fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
     let text = |text: &str| toml::Value::String(text.to_owned());
     match agent {
-        Agent::Exec { command, env } => vec![
+        Agent::Exec {
+            command,
+            env,
+            models,
+        } => vec![
             ("driver", Some(text("exec"))),
             (
                 "command",
@@ -156,11 +184,65 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
                         .into(),
                 ),
             ),
+            (
+                "models",
+                models.as_ref().map(|models| {
+                    let names = models.iter().map(|name| text(name.as_str()));
+                    names.collect::<Vec<_>>().into()
+                }),
+            ),
         ],
         Agent::Recipe { run } => {
             vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
         }
     }
+}
+
+type Keys = Vec<(&'static str, Option<toml::Value>)>;
+
+fn endpoint_keys(endpoint: &Endpoint) -> Keys {
+    let text = |text: &str| Some(toml::Value::String(text.to_owned()));
+    let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
+    let any = endpoint.models.values().next();
+    vec![
+        ("api", text(endpoint.api.as_str())),
+        ("url", text(&endpoint.url)),
+        (
+            "key_file",
+            endpoint.key.as_ref().and_then(|key| text(&shown(key))),
+        ),
+        (
+            "max_output_tokens",
+            any.and_then(|model| whole(model.max_output_tokens)),
+        ),
+        (
+            "context_tokens",
+            any.and_then(|model| whole(model.context_tokens?)),
+        ),
+    ]
+}
+
+fn price_keys(prices: &Prices) -> Keys {
+    vec![
+        ("input", dollars(prices.input)),
+        ("cache_read", dollars(prices.cache_read)),
+        ("cache_write", dollars(prices.cache_write)),
+        ("output", dollars(prices.output)),
+        ("reasoning", prices.reasoning.and_then(dollars)),
+    ]
+}
+
+/// Returns an amount as TOML. It is shown as it was written, to six decimals.
+fn dollars(amount: Usd) -> Option<toml::Value> {
+    amount.to_string().parse().ok().map(toml::Value::Float)
+}
+
+fn egress(reach: &Reach) -> toml::Value {
+    let hosts = match reach {
+        Reach::Anywhere => vec!["*".to_owned()],
+        Reach::Hosts(hosts) => hosts.iter().map(ToString::to_string).collect(),
+    };
+    hosts.into()
 }
 
 fn cpus(milli: u32) -> toml::Value {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::egress::HostRule;
 use crate::domain::ids::Login;
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
@@ -37,7 +38,7 @@ pub struct Policy {
     /// Paths that a change may not touch.
     pub protect: Protected,
     /// Hosts that a sandbox may reach through the gateway, besides the models.
-    pub egress: Vec<String>,
+    pub egress: Vec<HostRule>,
     /// Whether pull requests are opened as drafts.
     pub draft: bool,
     /// Deterministic jobs, without a model.

@@ -8,4 +8,5 @@ pub mod help;
 pub mod parts;
 pub mod pull;
 pub mod refusal;
+pub mod spend;
 pub mod status;

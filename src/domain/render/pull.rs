@@ -6,10 +6,10 @@ use crate::domain::effect::Conclusion;
 use crate::domain::event::ThreadKind;
 use crate::domain::evidence::Claim;
 use crate::domain::job::Request;
-use crate::domain::render::commit;
 use crate::domain::render::parts::{
     Links, changes, check_excerpts, checks, excerpt, files, left_out,
 };
+use crate::domain::render::{commit, spend};
 use crate::domain::report::{Outcome, Report, RunFacts};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::Task;
@@ -88,6 +88,7 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
         | Outcome::Refused
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
+        | Outcome::OutOfBudget(_)
         | Outcome::Stopped
         | Outcome::Faulted(_)) => (
             Conclusion::Failure,
@@ -101,8 +102,10 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
 
 fn observed(report: &Report, links: &Links, task: &Task) -> String {
     let mut out = String::new();
-    if report.evidence.is_empty() {
+    if report.evidence.is_empty() && report.outcome == Outcome::Proposed {
         out.push_str("No checks ran: `checks` in `.github/prova.toml` names none.\n");
+    } else if report.evidence.is_empty() {
+        out.push_str("No checks ran: the work is not whole.\n");
     } else {
         out.push_str(&checks(&report.evidence));
         if let Some((commit, tree)) = &report.commit {
@@ -129,6 +132,10 @@ fn observed(report: &Report, links: &Links, task: &Task) -> String {
         }
         out.push_str(&excerpt("End of the agent's output", &run.excerpt));
     }
+    if let Outcome::OutOfBudget(exceeded) = &report.outcome {
+        let _ = write!(out, "\n{}\n", spend::exceeded(exceeded));
+    }
+    out.push_str(&spend::traffic(&report.traffic));
     let left = left_out(report);
     if !left.is_empty() {
         let _ = write!(out, "\nLeft out:\n\n{left}");

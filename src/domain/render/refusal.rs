@@ -106,6 +106,19 @@ pub fn no_default_branch(branch: &str) -> String {
     )
 }
 
+/// Tells that a policy asks for hosts which the server's settings do not let it have.
+#[must_use]
+pub fn unreachable_hosts(hosts: &[String]) -> String {
+    let hosts: Vec<_> = hosts
+        .iter()
+        .map(|host| neutral::inline(host, 100))
+        .collect();
+    format!(
+        "The policy of this repository asks for hosts that this server does not allow: {}. Take them out of `egress` in `.github/prova.toml`, or ask the operator to add them to `sandbox.egress` in the server's settings.",
+        hosts.join(", ")
+    )
+}
+
 fn there_is(known: &[Name]) -> String {
     if known.is_empty() {
         return "None is set up here.".to_owned();

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::ids::ThreadNumber;
 use crate::domain::render::parts::{Links, check_excerpts, checks, excerpt, files, left_out};
+use crate::domain::render::spend;
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::{State, Task};
@@ -119,6 +120,7 @@ fn blocked(task: &Task, links: &Links) -> String {
             excerpt("End of the agent's output", &run.excerpt)
         );
     }
+    out.push_str(&spend::traffic(&report.traffic));
     if let Outcome::SetupFailed(evidence) = &report.outcome {
         let _ = write!(
             out,
@@ -138,6 +140,7 @@ const fn headline(report: &Report) -> &'static str {
         Outcome::Refused => "Refused.",
         Outcome::AgentFailed => "The agent failed.",
         Outcome::SetupFailed(_) => "Setup failed.",
+        Outcome::OutOfBudget(_) => "Out of budget.",
         Outcome::Stopped => "Stopped.",
         Outcome::Faulted(_) => "Blocked.",
     }
@@ -175,6 +178,14 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
             neutral::inline(&evidence.command, 120),
             evidence.ending
         ),
+        Outcome::OutOfBudget(exceeded) if agent.is_empty() => format!(
+            "{} The agent was not started, and nothing was spent.",
+            spend::exceeded(exceeded)
+        ),
+        Outcome::OutOfBudget(exceeded) => format!(
+            "{agent} until a budget was used up, so {unopened}. {}",
+            spend::exceeded(exceeded)
+        ),
         Outcome::Stopped => "It was stopped.".to_owned(),
         Outcome::Faulted(why) => why.clone(),
     }
@@ -204,6 +215,7 @@ fn kept(task: &Task, links: &Links) -> String {
         | Outcome::ChecksFailed
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
+        | Outcome::OutOfBudget(_)
         | Outcome::Stopped
         | Outcome::Faulted(_) => "What was changed",
     };

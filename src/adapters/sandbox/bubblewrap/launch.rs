@@ -15,6 +15,7 @@ use tokio::net::unix::pipe::Receiver;
 use crate::adapters::sandbox::bubblewrap::args::{self, Access, Bind, Descriptors, Layout};
 use crate::adapters::sandbox::bubblewrap::descriptors::{in_memory, only};
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, stage, view};
+use crate::adapters::sandbox::fence::Fence;
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
 use crate::ports::fault::Fault;
@@ -23,7 +24,7 @@ use crate::ports::tree::Tree;
 
 impl Bubblewrap {
     /// Builds the command that starts `spec`, and the pipe on which bubblewrap reports.
-    pub(super) fn command(&self, spec: &Spec) -> Result<(Command, Receiver), Fault> {
+    pub(super) fn command(&self, spec: &Spec, fence: &Fence) -> Result<(Command, Receiver), Fault> {
         let io = |error: io::Error| Fault::io(START, &error);
         let Way { before, binds } = self.way(self.binds(spec)?)?;
         let (reports, reporter) = io::pipe().map_err(io)?;
@@ -62,7 +63,7 @@ impl Bubblewrap {
         ));
         inherited.push(options);
 
-        let mut words = words.into_iter();
+        let mut words = fence.gated(words).into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command
             .args(words)

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::sandbox::bubblewrap::args::{Access, Bind};
 use crate::adapters::sandbox::bubblewrap::remedy::Obstacle;
 use crate::adapters::sandbox::bubblewrap::view::Piece;
+use crate::adapters::sandbox::fence::{Fences, without_memory};
 use crate::adapters::sandbox::limits;
 use crate::adapters::sandbox::process::{self, Stop, Watched};
 use crate::adapters::sandbox::programs::{find_program, search_path};
@@ -33,7 +34,7 @@ use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unusable};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unenforced, Unusable};
 use crate::ports::tree::Tree;
 
 const NAME: &str = "bubblewrap";
@@ -46,6 +47,7 @@ pub(super) struct Bubblewrap {
     mounts: Vec<Bind>,
     path: String,
     scratch_bytes: u64,
+    fences: Fences,
     /// User and group id to start bubblewrap as; none: the server's own, which is not root.
     user: Option<u32>,
     clock: Arc<dyn Clock>,
@@ -99,6 +101,7 @@ impl Bubblewrap {
             program: settings.bwrap,
             system: view::system(Path::new("/")),
             scratch_bytes: settings.scratch_bytes,
+            fences: Fences::new(settings.floor_bytes),
             user: is_root.then_some(settings.uid),
             clock,
         })
@@ -106,20 +109,26 @@ impl Bubblewrap {
 
     async fn attempt(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Failed> {
         spec::check(spec)?;
-        let (command, reports) = self.command(spec)?;
+        let fence = self.fences.around(spec)?;
+        let (command, reports) = self.command(spec, &fence)?;
         let reports = tokio::spawn(status::follow(reports));
-        let watched =
-            process::watch(command, self.owner(), (spec, cancel), self.clock.as_ref()).await;
+        let bounds = (spec, cancel, &fence);
+        let watched = process::watch(command, self.owner(), bounds, self.clock.as_ref()).await;
         // Also after a fault: nothing inside may outlive this call.
         let exit_code = reports
             .await
             .map_err(|error| Fault::transient("watch the sandbox", error))?
             .map_err(|error| Fault::transient("end the sandbox", error))?;
+        let lacked_memory = fence.close().await;
         let watched = watched?;
         let ending = match (watched.stop, exit_code) {
             (Stop::TimedOut, _) => Ending::TimedOut,
             (Stop::Cancelled, _) => Ending::Cancelled,
+            (Stop::DiskFull, _) => Ending::DiskFull,
+            (Stop::Itself(_), Some(code)) if lacked_memory => without_memory(status::ending(code)),
             (Stop::Itself(_), Some(code)) => status::ending(code),
+            // bubblewrap is in the group, too.
+            (Stop::Itself(_), None) if lacked_memory => Ending::OutOfMemory,
             (Stop::Itself(exit), None) if exit.code().is_none() => {
                 let cause = format!("it was killed from outside ({exit})");
                 return Err(Failed::Fault(Fault::transient(START, cause)));
@@ -209,6 +218,10 @@ impl Sandbox for Bubblewrap {
             Some(id) => format!("bubblewrap as user {id}: {saw}"),
             None => format!("bubblewrap as the server's user: {saw}"),
         })
+    }
+
+    fn unenforced(&self) -> Vec<Unenforced> {
+        self.fences.unenforced()
     }
 
     fn owner(&self) -> Option<(u32, u32)> {

@@ -1,0 +1,205 @@
+//! `[models.NAME]` and `[budget]`: what the gateway may call, what that costs, and how much of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::config::reader::Table;
+use crate::config::server::layer::{Secrets, any, path, url};
+use crate::config::server::{Agent, Endpoint, Secret};
+use crate::domain::model::{Api, Model, Prices};
+use crate::domain::money::Usd;
+use crate::domain::name::Name;
+use crate::domain::spend::Budgets;
+
+/// Most models of one endpoint.
+const MAX_MODELS: usize = 200;
+/// What most models can write at once.
+const OUTPUT_TOKENS: u64 = 32_000;
+
+/// What one source says of an endpoint: all of it, or, in the environment, only its key.
+#[derive(Debug)]
+pub(super) enum Source {
+    Whole(Endpoint),
+    Key(Secret),
+}
+
+/// Reads `[models.NAME]`.
+pub(super) fn endpoint(table: &mut Table<'_, '_>, secrets: Secrets) -> Option<Source> {
+    let key = match secrets {
+        Secrets::ByValue => table.text("key", any).map(Secret::Value),
+        Secrets::ByFile => None,
+    };
+    let file = table.text("key_file", path).map(Secret::File);
+    let key = key.or(file);
+    let only_a_key = !["api", "url", "prices"].iter().any(|key| table.has(key));
+    match (secrets, key) {
+        (Secrets::ByValue, Some(key)) if only_a_key => Some(Source::Key(key)),
+        (_, key) => whole(table, key).map(Source::Whole),
+    }
+}
+
+fn whole(table: &mut Table<'_, '_>, key: Option<Secret>) -> Option<Endpoint> {
+    if !table.has("api") {
+        table.missing("api", "one of anthropic, openai, gemini");
+    }
+    let api = table.choice("api", &Api::ALL.map(|api| (api.as_str(), api)));
+    let url = table.text("url", url);
+    let max_output_tokens = table.whole("max_output_tokens", 1..=10_000_000);
+    let context_tokens = table.whole("context_tokens", 1..=100_000_000);
+    if !table.has("prices") {
+        table.missing(
+            "prices",
+            "a table [models.NAME.prices.\"MODEL\"] for each model that may be called",
+        );
+    }
+    let prices = table.keyed("prices", MAX_MODELS, prices);
+    let api = api?;
+    let model = |prices| Model {
+        prices,
+        max_output_tokens: max_output_tokens.unwrap_or(OUTPUT_TOKENS),
+        context_tokens,
+    };
+    Some(Endpoint {
+        api,
+        url: url.unwrap_or_else(|| usual_url(api).to_owned()),
+        key,
+        models: prices
+            .into_iter()
+            .map(|(name, prices)| (name, model(prices)))
+            .collect(),
+    })
+}
+
+/// Reads what a million tokens cost. What is not said of a cache is taken as what providers charge
+/// at most, so that no budget is passed by it.
+fn prices(table: &mut Table<'_, '_>) -> Option<Prices> {
+    for key in ["input", "output"] {
+        if !table.has(key) {
+            table.missing(key, "US dollars for a million tokens, such as 3 or 0.25");
+        }
+    }
+    let input = table.number("input", str::parse::<Usd>);
+    let cache_read = table.number("cache_read", str::parse::<Usd>);
+    let cache_write = table.number("cache_write", str::parse::<Usd>);
+    let output = table.number("output", str::parse::<Usd>);
+    let reasoning = table.number("reasoning", str::parse::<Usd>);
+    let input = input?;
+    Some(Prices {
+        input,
+        cache_read: cache_read.unwrap_or(input),
+        cache_write: cache_write.unwrap_or(input.plus(input)),
+        output: output?,
+        reasoning,
+    })
+}
+
+/// Where the API's own provider serves it.
+const fn usual_url(api: Api) -> &'static str {
+    match api {
+        Api::Anthropic => "https://api.anthropic.com",
+        Api::OpenAi => "https://api.openai.com/v1",
+        Api::Gemini => "https://generativelanguage.googleapis.com",
+    }
+}
+
+/// What one source says of budgets.
+#[derive(Debug, Default)]
+pub(super) struct BudgetLayer {
+    job: Option<Usd>,
+    task: Option<Usd>,
+    repository_day: Option<Usd>,
+    person_day: Option<Usd>,
+    day: Option<Usd>,
+}
+
+impl BudgetLayer {
+    /// Reads `[budget]`.
+    pub(super) fn read(table: &mut Table<'_, '_>) -> Self {
+        let mut usd = |key| table.number(key, str::parse::<Usd>);
+        Self {
+            job: usd("job_usd"),
+            task: usd("task_usd"),
+            repository_day: usd("repository_day_usd"),
+            person_day: usd("person_day_usd"),
+            day: usd("day_usd"),
+        }
+    }
+
+    /// Lays this over another source and over the defaults.
+    pub(super) fn over(self, under: Self) -> Budgets {
+        let dollars = |over: Option<Usd>, under: Option<Usd>, default: u64| {
+            over.or(under)
+                .unwrap_or(Usd::from_micros(default * 1_000_000))
+        };
+        Budgets {
+            job: dollars(self.job, under.job, 5),
+            task: dollars(self.task, under.task, 20),
+            repository_day: dollars(self.repository_day, under.repository_day, 50),
+            person_day: dollars(self.person_day, under.person_day, 50),
+            day: dollars(self.day, under.day, 200),
+        }
+    }
+}
+
+/// Puts relative files of keys beside the settings file.
+pub(super) fn beside(models: BTreeMap<Name, Source>, base: &Path) -> BTreeMap<Name, Source> {
+    let mut models = models;
+    for source in models.values_mut() {
+        let key = match source {
+            Source::Whole(endpoint) => endpoint.key.as_mut(),
+            Source::Key(key) => Some(key),
+        };
+        if let Some(Secret::File(file)) = key {
+            *file = base.join(&*file);
+        }
+    }
+    models
+}
+
+/// Notes endpoints that agents name and that nobody has set up.
+pub(super) fn known(
+    top: &mut Table<'_, '_>,
+    agents: &BTreeMap<Name, Agent>,
+    models: &BTreeMap<Name, Endpoint>,
+) {
+    let named = agents.values().filter_map(|agent| match agent {
+        Agent::Exec { models, .. } => models.as_ref(),
+        Agent::Recipe { .. } => None,
+    });
+    let unknown: BTreeSet<_> = named
+        .flatten()
+        .filter(|name| !models.contains_key(name))
+        .collect();
+    for name in unknown {
+        top.absent(
+            &format!("models.{name}"),
+            "this table, since an agent names it in its `models`",
+        );
+    }
+}
+
+/// Lays the environment's endpoints over the file's, and notes what does not fit together.
+pub(super) fn merged(
+    top: &mut Table<'_, '_>,
+    over: BTreeMap<Name, Source>,
+    under: BTreeMap<Name, Source>,
+) -> BTreeMap<Name, Endpoint> {
+    let whole = |(name, source)| match source {
+        Source::Whole(endpoint) => Some((name, endpoint)),
+        Source::Key(_) => None,
+    };
+    let mut endpoints: BTreeMap<_, _> = under.into_iter().filter_map(whole).collect();
+    for (name, source) in over {
+        match (source, endpoints.get_mut(&name)) {
+            (Source::Whole(endpoint), _) => {
+                endpoints.insert(name, endpoint);
+            }
+            (Source::Key(key), Some(endpoint)) => endpoint.key = Some(key),
+            (Source::Key(_), None) => top.absent(
+                &format!("models.{name}"),
+                "this table, since the environment has its key",
+            ),
+        }
+    }
+    endpoints
+}
