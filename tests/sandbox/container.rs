@@ -366,6 +366,17 @@ async fn processes_memory_files_and_scratch_are_limited() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/test-container"]
+async fn a_full_share_of_the_disk_ends_it() {
+    let mut bed = bed();
+    bed.limits.disk_bytes = 20_000_000;
+    let outcome = bed
+        .sh("i=0; while [ $i -lt 300 ]; do head -c 1000000 /dev/zero > f$i; i=$((i+1)); sleep 0.02; done")
+        .await;
+    assert_eq!(outcome.ending, Ending::DiskFull);
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/test-container"]
 async fn its_wall_clock_and_a_cancellation_kill_everything() {
     let mut bed = bed();
     bed.limits.wall = Span::seconds(2);

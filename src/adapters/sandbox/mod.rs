@@ -6,8 +6,8 @@
 
 mod bubblewrap;
 mod capture;
-mod container;
 mod cgroup;
+mod container;
 mod disk;
 mod fence;
 mod limits;

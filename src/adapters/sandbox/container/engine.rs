@@ -17,6 +17,7 @@ use futures_util::StreamExt as _;
 use crate::adapters::sandbox::container::{START, remedy};
 use crate::domain::time::Span;
 use crate::ports::fault::Fault;
+use crate::ports::sandbox::Unenforced;
 
 /// How long one call may take, in seconds. A busy engine takes seconds to start a container.
 const CALL_SECONDS: u64 = 60;
@@ -68,6 +69,8 @@ pub(super) struct Image {
 pub(super) struct Engine {
     docker: Docker,
     facts: Facts,
+    /// The limits that it cannot set, by their keys in `[limits]`.
+    missing: Vec<&'static str>,
     socket: PathBuf,
 }
 
@@ -105,11 +108,30 @@ impl Engine {
         if let Some(cause) = unfit(&facts, hands_over) {
             return Err(Fault::permanent(MEET, cause));
         }
+        let limits = [
+            ("memory_mib", info.memory_limit),
+            ("processes", info.pids_limit),
+            ("cpus", info.cpu_cfs_quota),
+        ];
+        let missing = limits.iter().filter(|(_, there)| *there == Some(false));
         Ok(Self {
+            missing: missing.map(|(setting, _)| *setting).collect(),
             docker,
             facts,
             socket: socket.to_path_buf(),
         })
+    }
+
+    pub(super) fn unenforced(&self) -> Vec<Unenforced> {
+        let missing = self.missing.iter().map(|setting| Unenforced {
+            setting,
+            reason: format!("{} says that it cannot", self.facts),
+            remedy:
+                "Run the engine as root, or where version 2 of the control groups is delegated \
+                to its user (`Delegate=cpu memory pids` in user@.service)"
+                    .to_owned(),
+        });
+        missing.collect()
     }
 
     pub(super) fn facts(&self) -> &Facts {

@@ -29,11 +29,14 @@ use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unusable};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unenforced, Unusable};
 use crate::ports::tree::Tree;
 
 const NAME: &str = "container";
 const START: &str = "start the sandbox";
+
+/// Containers that this process has made.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// The backend.
 pub(super) struct Container {
@@ -41,6 +44,7 @@ pub(super) struct Container {
     image: String,
     mounts: Vec<PathBuf>,
     scratch_bytes: u64,
+    floor_bytes: u64,
     /// User and group id of everything inside.
     user: u32,
     /// Whether that is not the server's own user.
@@ -48,7 +52,6 @@ pub(super) struct Container {
     /// This program, which is also its containers' watchdog.
     stage: PathBuf,
     server: Server,
-    made: AtomicU64,
     engine: OnceCell<Engine>,
     clock: Arc<dyn Clock>,
 }
@@ -84,6 +87,7 @@ impl Container {
             image,
             mounts: settings.mounts,
             scratch_bytes: settings.scratch_bytes,
+            floor_bytes: settings.floor_bytes,
             user: if user.is_root() {
                 settings.uid
             } else {
@@ -92,7 +96,6 @@ impl Container {
             hands_over: user.is_root(),
             stage: settings.stage,
             server,
-            made: AtomicU64::new(0),
             engine: OnceCell::new(),
             clock,
         })
@@ -106,7 +109,7 @@ impl Container {
 
     /// Returns a name that no other container has.
     fn fresh_name(&self) -> String {
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
         format!("prova-{}-{number}", self.server.word())
     }
 
@@ -184,6 +187,12 @@ impl Sandbox for Container {
             ),
         })?;
         Ok(format!("{}, image {}: {saw}", engine.facts(), self.image))
+    }
+
+    fn unenforced(&self) -> Vec<Unenforced> {
+        // Known once the engine has been asked, which the probe does.
+        let engine = self.engine.get();
+        engine.map(Engine::unenforced).unwrap_or_default()
     }
 
     fn owner(&self) -> Option<(u32, u32)> {

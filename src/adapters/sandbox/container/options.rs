@@ -20,7 +20,8 @@ const HOME: &str = "/home/prova";
 
 /// The first program inside: it waits for a line, and becomes the command. So everything around the
 /// container is ready when the command starts; and a container that nobody starts ends by itself.
-const WAIT: &str = r#"read -r go && exec "$@" </dev/null"#;
+/// Shells have variables of their own, which are not the command's.
+const WAIT: &str = r#"read -r _ && unset PWD OLDPWD SHLVL && exec "$@" </dev/null"#;
 
 /// Open files of one process. Some engines give a billion, over which programs that close all of
 /// them take minutes; an engine cannot give more than it has.

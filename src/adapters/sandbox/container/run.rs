@@ -17,6 +17,8 @@ use crate::adapters::sandbox::container::engine::Engine;
 use crate::adapters::sandbox::container::options::{Layout, options};
 use crate::adapters::sandbox::container::watchdog::Watchdog;
 use crate::adapters::sandbox::container::{Container, START, remedy, seccomp};
+use crate::adapters::sandbox::disk::Allotment;
+use crate::adapters::sandbox::fence::without_memory;
 use crate::adapters::sandbox::programs::own_bins;
 use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
@@ -92,6 +94,7 @@ impl Container {
         let log = |error: std::io::Error| {
             Fault::io(format!("write the log {}", spec.log.display()), &error)
         };
+        let disk = Allotment::new(spec, self.floor_bytes);
         let mut capture = Capture::open(&spec.log, spec.limits.output_bytes).map_err(log)?;
         let AttachContainerResults { mut output, input } = engine.attach(name).await?;
         engine.start(name).await?;
@@ -102,6 +105,7 @@ impl Container {
         go(input).await?;
         let ending = {
             let mut wall = pin!(tokio::time::sleep(spec.limits.wall.to_std()));
+            let mut disk_full = pin!(disk.used_up());
             let mut end = pin!(engine.wait(name, spec.limits.wall));
             let mut open = true;
             loop {
@@ -109,6 +113,7 @@ impl Container {
                     biased;
                     () = cancel.cancelled() => break Ending::Cancelled,
                     () = &mut wall => break Ending::TimedOut,
+                    () = &mut disk_full => break Ending::DiskFull,
                     ended = &mut end => {
                         ended?;
                         break ending(&engine.state(name).await?);
@@ -122,8 +127,8 @@ impl Container {
         };
         let took = self.clock.now().since(began);
         match ending {
-            Ending::Cancelled | Ending::TimedOut => engine.remove(name).await?,
-            Ending::Exited(_) | Ending::Signalled(_) | Ending::OutOfMemory | Ending::DiskFull => {}
+            Ending::Cancelled | Ending::TimedOut | Ending::DiskFull => engine.remove(name).await?,
+            Ending::Exited(_) | Ending::Signalled(_) | Ending::OutOfMemory => {}
         }
         let rest = tokio::time::timeout(DRAIN, drain(&mut output, &mut capture)).await;
         if let Ok(rest) = rest {
@@ -180,14 +185,15 @@ fn take(capture: &mut Capture, read: Result<LogOutput, Error>) -> std::io::Resul
 
 /// Reads how a container ended. Like shells, its init tells death by signal *n* as 128 + *n*.
 fn ending(state: &ContainerState) -> Ending {
-    let code = state.exit_code.unwrap_or_default();
-    if state.oom_killed == Some(true) && code != 0 {
-        return Ending::OutOfMemory;
-    }
-    let code = i32::try_from(code).unwrap_or(i32::MAX);
-    match code {
+    let code = i32::try_from(state.exit_code.unwrap_or_default()).unwrap_or(i32::MAX);
+    let ending = match code {
         129..=159 => Ending::Signalled(code - 128),
         other => Ending::Exited(other),
+    };
+    if state.oom_killed == Some(true) {
+        without_memory(ending)
+    } else {
+        ending
     }
 }
 
