@@ -331,6 +331,8 @@ pub fn open_sandbox(
         mounts: settings.sandbox.mounts.clone(),
         image: settings.sandbox.image.clone(),
         engine: settings.sandbox.engine.clone(),
+        stage: settings.sandbox.stage.clone(),
+        work: settings.work.dir.clone(),
         ..sandbox::settings::Settings::default()
     };
     Ok(sandbox::select(settings, clock)?)

@@ -17,6 +17,7 @@ mod github;
 mod intake;
 mod job;
 mod load;
+mod sandbox;
 mod watch;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum What {
     Footprint(Footprint),
     /// From a delivery to a pull request.
     Job(Job),
+    /// Start of a sandbox.
+    Sandbox(Sandbox),
 }
 
 #[derive(clap::Args)]
@@ -74,9 +77,16 @@ struct Job {
     jobs: usize,
 }
 
+#[derive(clap::Args)]
+struct Sandbox {
+    #[arg(long, default_value_t = 100)]
+    rounds: usize,
+}
+
 /// A short run of each.
 async fn everything() {
     job::run(&Job { jobs: 10 }).await;
+    sandbox::run(&Sandbox { rounds: 30 }).await;
     footprint::run(&Footprint {
         seconds: 10,
         starts: 5,
@@ -99,6 +109,7 @@ async fn main() {
         Some(What::Intake(args)) => intake::run(&args).await,
         Some(What::Footprint(args)) => footprint::run(&args).await,
         Some(What::Job(args)) => job::run(&args).await,
+        Some(What::Sandbox(args)) => sandbox::run(&args).await,
         None => everything().await,
     }
 }

@@ -70,10 +70,15 @@ const FLOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 3] = [
+const HOMES: [(&str, &[&str]); 7] = [
+    ("bollard", &["adapters/sandbox/container"]),
     ("octocrab", &["adapters/github"]),
     ("sqlx", &["adapters/store"]),
     ("axum", &["http", "simulator"]),
+    // System calls: by number, past their types, and as a filter.
+    ("libc", &["adapters/sandbox"]),
+    ("nix", &["adapters/sandbox"]),
+    ("seccompiler", &["adapters/sandbox"]),
 ];
 
 /// Where programs are started: git, and agents in their sandbox.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use prova::adapters::sandbox::select;
 use prova::adapters::sandbox::settings::Settings;
@@ -33,8 +32,26 @@ pub(crate) struct Bed {
 }
 
 pub(crate) fn sandbox(settings: Settings) -> Result<Arc<dyn Sandbox>, Unusable> {
+    let settings = Settings {
+        stage: stage(),
+        ..settings
+    };
     select(settings, Arc::new(SystemClock))
 }
+
+/// The program that sets the stage: the one beside this test, when it was put there with it, since
+/// another user cannot walk to where it was built.
+fn stage() -> PathBuf {
+    let beside = std::env::current_exe().unwrap().with_file_name(STAGE);
+    if beside.exists() {
+        beside
+    } else {
+        PathBuf::from(env!("CARGO_BIN_EXE_prova"))
+    }
+}
+
+/// What that program is called beside a test.
+pub(crate) const STAGE: &str = "prova-of-this-test";
 
 impl Bed {
     /// A job below a directory that is closed to everybody else.
@@ -114,6 +131,16 @@ impl Bed {
     }
 }
 
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // What the kernel makes for an overlay has no permissions; only root removes it as it is.
+        for dir in ["work", "work/incompat", "work/incompat/volatile"] {
+            let dir = self.dir.path().join("work").join(dir);
+            let _missing = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700));
+        }
+    }
+}
+
 pub(crate) fn text(outcome: &Outcome) -> String {
     String::from_utf8_lossy(&outcome.tail).into_owned()
 }
@@ -136,15 +163,4 @@ pub(crate) fn is_running(word: &str) -> bool {
         std::fs::read(process.path().join("cmdline"))
             .is_ok_and(|line| line.split(|b| *b == 0).any(|arg| arg == word.as_bytes()))
     })
-}
-
-/// Waits for up to ten seconds.
-pub(crate) async fn wait_until(reached: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if reached() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("not within ten seconds");
 }

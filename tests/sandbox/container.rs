@@ -10,11 +10,14 @@ use std::process::{Command, Stdio};
 use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::domain::evidence::Ending;
 use prova::domain::time::Span;
+use prova::ports::door::INSIDE_DOOR;
 use prova::ports::fault::Class;
 use prova::ports::sandbox::Profile;
 use tokio_util::sync::CancellationToken;
 
-use crate::bed::{Bed, is_running, nap, nap_of, sandbox, text, wait_until};
+use crate::bed::{Bed, is_running, nap, nap_of, sandbox, text};
+use crate::door::Porter;
+use crate::users::wait_until;
 
 const IMAGE: &str = "localhost/prova-test";
 
@@ -269,6 +272,29 @@ async fn there_is_no_network() {
     let printed = bed().prints(&script).await;
     assert!(!printed.contains("got out"), "{printed}");
     assert!(printed.ends_with("lo\n1\n"), "{printed}");
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/test-container"]
+async fn what_is_inside_reaches_its_door_and_no_other() {
+    let (first, second) = (bed(), bed());
+    let (door, other) = (Porter::new("first"), Porter::new("second"));
+    let knock = "echo $DOOR_URL; perl -MIO::Socket::INET -e \
+        '$s = IO::Socket::INET->new(\"127.0.0.1:8790\") or die; print $s \"hello\\n\"; print <$s>'; sleep 1";
+    let run = async |bed: &Bed, door: &Porter| {
+        let mut spec = bed.spec(&["sh", "-c", knock]);
+        spec.env = BTreeMap::from([("LC_ALL".to_owned(), "C".to_owned())]);
+        let cancel = CancellationToken::new();
+        text(&bed.sandbox.run(&spec, Some(door), &cancel).await.unwrap())
+    };
+    // Both run at once, at the same address, and each finds its own.
+    let (one, two) = tokio::join!(run(&first, &door), run(&second, &other));
+    assert_eq!(one, format!("http://{INSIDE_DOOR}/first\nfirsthello\n"));
+    assert_eq!(two, format!("http://{INSIDE_DOOR}/second\nsecondhello\n"));
+    assert_eq!((door.visits(), other.visits()), (1, 1));
+    // Without a door there is none.
+    let printed = first.prints(knock).await;
+    assert!(!printed.contains("hello"), "{printed}");
 }
 
 /// Calls by number; the first is allowed, so that the attempt itself is seen to work.

@@ -116,18 +116,13 @@ async fn no_descriptor_gets_in() {
     assert_eq!(stray, PathBuf::from("/"), "there must be something to leak");
     let printed = Bed::new().prints("exec ls -l /proc/self/fd").await;
     let open = printed.lines().filter_map(|line| line.split_once(" -> "));
-    let mut covered = false;
     for (before, target) in open {
         let number: u32 = before.split(' ').next_back().unwrap().parse().unwrap();
         let output = (number == 1 || number == 2) && target.starts_with("pipe:");
+        let input = number == 0 && target == "/dev/null";
         let listed = target.starts_with("/proc/"); // the directory that ls reads
-        assert!(
-            output || listed || target == "/dev/null",
-            "{number} is {target}"
-        );
-        covered |= number == 77;
+        assert!(output || listed || input, "{number} is {target}");
     }
-    assert!(covered, "{printed}");
 }
 
 #[tokio::test]

@@ -9,9 +9,12 @@
 
 mod agents;
 mod bed;
+mod calls;
 mod container;
+mod door;
 mod endings;
 mod isolation;
+mod layers;
 mod limits;
 mod none;
 mod probe;

@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use prova::domain::evidence::Ending;
 
-use crate::bed::{Bed, is_running, nap, nap_of, text, wait_until};
+use crate::bed::{Bed, STAGE, is_running, nap, nap_of, text};
 
 /// Writes an executable that every user can run.
 pub(crate) fn program(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -29,21 +30,39 @@ pub(crate) fn program(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> Path
     path
 }
 
+/// Runs the test called `name` again as an ordinary user, when this is root; returns whether it did.
+pub(crate) fn again_as_ordinary_user(name: &str) -> bool {
+    if !rustix::process::geteuid().is_root() {
+        return false;
+    }
+    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let own = std::env::current_exe().unwrap();
+    let stage = Path::new(env!("CARGO_BIN_EXE_prova"));
+    for (from, to) in [(own.as_path(), "again"), (stage, STAGE)] {
+        let mut install = Command::new("install");
+        install
+            .args(["-m", "755"])
+            .arg(from)
+            .arg(dir.path().join(to));
+        assert!(install.status().unwrap().success());
+    }
+    let again = Command::new(dir.path().join("again"))
+        .args(["--exact", name])
+        .env_clear()
+        .current_dir("/")
+        .uid(65_533)
+        .gid(65_533)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+    true
+}
+
 #[tokio::test]
 async fn an_ordinary_user_can_be_the_server() {
-    if rustix::process::geteuid().is_root() {
-        let dir = tempfile::tempdir_in("/tmp").unwrap();
-        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        let again = Command::new(program(dir.path(), "again", own))
-            .args(["--exact", "users::an_ordinary_user_can_be_the_server"])
-            .env_clear()
-            .current_dir("/")
-            .uid(65_533)
-            .gid(65_533)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&again.stdout);
-        assert!(said.contains("1 passed"), "{said}");
+    if again_as_ordinary_user("users::an_ordinary_user_can_be_the_server") {
         return;
     }
     let bed = Bed::new();
@@ -72,8 +91,11 @@ async fn a_sandbox_dies_with_its_server() {
             .await;
         return;
     }
+    // It leaves its directory behind.
+    let dir = tempfile::tempdir().unwrap();
     let mut server = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", NAME, AS_SERVER])
+        .env("TMPDIR", dir.path())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -82,4 +104,14 @@ async fn a_sandbox_dies_with_its_server() {
     server.kill().unwrap();
     server.wait().unwrap();
     wait_until(|| !is_running(&nap)).await;
+}
+
+pub(crate) async fn wait_until(reached: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if reached() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not within ten seconds");
 }

@@ -173,6 +173,8 @@ impl World {
         let variables: BTreeMap<_, _> = self.key.map(key).into_iter().collect();
         let environment = (&variables, Need::Server);
         let mut settings = load("prova.toml", &text, dir.path(), environment).unwrap();
+        // This program is the test's, and cannot set the stage of a sandbox.
+        settings.sandbox.stage = env!("CARGO_BIN_EXE_prova").into();
         (self.tune)(&mut settings);
         let mut bot = Bot::new(Parts {
             sim,

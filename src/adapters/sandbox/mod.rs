@@ -10,12 +10,14 @@ mod cgroup;
 mod container;
 mod disk;
 mod fence;
+mod handover;
 mod limits;
 mod none;
 mod process;
 mod programs;
 pub mod settings;
 mod spec;
+mod stage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -43,9 +45,10 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
     }
 }
 
-/// Runs the programs that stand beside a sandbox, hidden among the server's commands, when `args`
-/// (the whole command line) ask for one.
+/// Runs one of the programs of which sandboxes are made, hidden among the server's commands, when
+/// `args` (the whole command line) ask for it. Must be called while the process has one thread.
 #[must_use]
 pub fn run_hidden(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
-    watchdog::run(args)
+    let args: Vec<OsString> = args.into_iter().collect();
+    stage::run(args.clone()).or_else(|| watchdog::run(args))
 }

@@ -2,11 +2,13 @@
 //!
 //! Only by name, and it warns. Wall clock, output and file size are limited as elsewhere and the
 //! environment is empty as elsewhere; files, network and processes of the host are all there, and a
-//! process that leaves its group outlives the run where there are no control groups.
+//! process that leaves its group outlives the run where there are no control groups. A door is a port
+//! of the host's loopback, to which everybody on the host can connect while the run lasts.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::io;
+use std::net::TcpListener;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -24,12 +26,13 @@ use crate::adapters::sandbox::settings::Settings;
 use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
 use crate::ports::clock::Clock;
-use crate::ports::door::Door;
+use crate::ports::door::{Door, INSIDE_DOOR};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{
     INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec,
     Unenforced, Unusable,
 };
+use crate::ports::tree::Tree;
 
 const NAME: &str = "none";
 
@@ -110,10 +113,26 @@ impl Sandbox for Unisolated {
     async fn run(
         &self,
         spec: &Spec,
-        _door: Option<&dyn Door>,
+        door: Option<&dyn Door>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
-        spec::check(spec)?;
+        let mut spec = spec::checked(spec, door)?;
+        match &spec.tree {
+            Tree::Plain(_) => {}
+            Tree::Layered(_) => {
+                return Err(Fault::permanent(
+                    "start the command",
+                    "the backend none cannot show a tree in layers",
+                ));
+            }
+        }
+        if let Some(door) = door {
+            let address = open(door).map_err(|error| Fault::io("open the door", &error))?;
+            for value in spec.env.values_mut() {
+                *value = with_door_at(value, &address);
+            }
+        }
+        let spec = &spec;
         let home = tempfile::Builder::new()
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
@@ -137,6 +156,26 @@ impl Sandbox for Unisolated {
             ending
         }))
     }
+}
+
+/// Has the door served at a free port of the host, and returns its address.
+fn open(door: &dyn Door) -> io::Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    door.serve(listener)?;
+    Ok(address)
+}
+
+/// Puts `address` in the place of the door's address inside.
+fn with_door_at(text: &str, address: &str) -> String {
+    let mut parts = text.split(INSIDE_DOOR);
+    let mut moved = parts.next().unwrap_or_default().to_owned();
+    for after in parts {
+        let other_port = after.starts_with(|digit: char| digit.is_ascii_digit());
+        moved.push_str(if other_port { INSIDE_DOOR } else { address });
+        moved.push_str(after);
+    }
+    moved
 }
 
 fn ending(status: ExitStatus) -> Ending {
@@ -197,6 +236,21 @@ fn in_name(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_door_is_where_it_listens() {
+        for (inside, outside) in [
+            (
+                "http://127.0.0.1:8790/anthropic",
+                "http://127.0.0.1:4/anthropic",
+            ),
+            ("127.0.0.1:8790,127.0.0.1:8790", "127.0.0.1:4,127.0.0.1:4"),
+            ("127.0.0.1:87901", "127.0.0.1:87901"),
+            ("", ""),
+        ] {
+            assert_eq!(with_door_at(inside, "127.0.0.1:4"), outside);
+        }
+    }
 
     #[test]
     fn paths_inside_become_paths_of_the_host() {

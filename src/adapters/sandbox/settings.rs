@@ -36,6 +36,9 @@ pub struct Settings {
     pub image: Option<String>,
     /// The socket of the container engine; none: the first of the usual ones that exists.
     pub engine: Option<PathBuf>,
+    /// A directory on the file system where jobs will be, to try there whether trees in layers can be
+    /// shown.
+    pub work: PathBuf,
     /// Bytes that each of the private `/tmp`, home directory and `/dev/shm` may hold, in memory.
     pub scratch_bytes: u64,
     /// Bytes of the disk that are left to everybody else: with less, a run is ended.
@@ -52,6 +55,7 @@ impl Default for Settings {
             stage: PathBuf::from("/proc/self/exe"),
             image: None,
             engine: None,
+            work: std::env::temp_dir(),
             scratch_bytes: 1 << 30,
             floor_bytes: 512 << 20,
         }

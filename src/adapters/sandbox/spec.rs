@@ -1,10 +1,23 @@
 //! What no backend can run, refused before anything is started.
 
+use crate::ports::door::Door;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::Spec;
 
 /// Bytes that the kernel passes in one argument or variable, with its NUL (`MAX_ARG_STRLEN`).
 const WORD_BYTES: usize = 128 * 1024;
+
+/// Returns `spec` with the variables that say where the `door` is, checked. They count before the
+/// run's own: another place would be none.
+///
+/// # Errors
+/// A permanent fault that names what no backend can run.
+pub(super) fn checked(spec: &Spec, door: Option<&dyn Door>) -> Result<Spec, Fault> {
+    let mut spec = spec.clone();
+    spec.env.extend(door.map(Door::env).unwrap_or_default());
+    check(&spec)?;
+    Ok(spec)
+}
 
 /// Checks command and environment of `spec`.
 ///
@@ -13,7 +26,7 @@ const WORD_BYTES: usize = 128 * 1024;
 ///
 /// # Errors
 /// A permanent fault that names the word.
-pub(super) fn check(spec: &Spec) -> Result<(), Fault> {
+fn check(spec: &Spec) -> Result<(), Fault> {
     let refuse = |cause: String| Err(Fault::permanent("start the sandbox", cause));
     if spec.command.first().is_none_or(String::is_empty) {
         return refuse("the command is empty".to_owned());

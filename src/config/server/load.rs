@@ -186,6 +186,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
             image: over.image.or(under.image),
             engine: over.engine.or(under.engine),
+            stage: PathBuf::from("/proc/self/exe"),
             egress: over.egress.or(under.egress).unwrap_or_else(registries),
         },
         agents,

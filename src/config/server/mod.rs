@@ -115,6 +115,8 @@ pub struct Sandbox {
     pub image: Option<String>,
     /// The container engine's socket; none: the first of the usual ones that exists.
     pub engine: Option<PathBuf>,
+    /// The program that sets the stage of a sandbox: the server's own, which no setting changes.
+    pub stage: PathBuf,
     /// Hosts that policies may ask for.
     pub egress: Reach,
 }

@@ -46,6 +46,8 @@ pub(super) struct Layout<'a> {
 pub(super) struct Descriptors {
     /// Where it reports the process id and the exit code.
     pub(super) status: RawFd,
+    /// The seccomp filter of the command; see [`seccomp`](crate::adapters::sandbox::bubblewrap::seccomp).
+    pub(super) filter: RawFd,
     /// The content of each of [`SYNTHETIC`], in its order.
     pub(super) synthetic: Vec<RawFd>,
 }
@@ -53,7 +55,7 @@ pub(super) struct Descriptors {
 /// Returns the options that make the sandbox. The root is empty but for what is named here.
 pub(super) fn options(layout: &Layout<'_>) -> Vec<OsString> {
     let mut options = Options(Vec::new());
-    options.isolate(layout.descriptors.status);
+    options.isolate(layout.descriptors);
     options.system(layout);
     options.private_places(layout.scratch_bytes);
     for bind in layout.binds {
@@ -86,7 +88,7 @@ impl Options {
         self.0.push(option.into());
     }
 
-    fn isolate(&mut self, status: RawFd) {
+    fn isolate(&mut self, descriptors: &Descriptors) {
         self.flag("--unshare-all");
         // `--unshare-all` only tries the user namespace; without one the rest must not start.
         self.flag("--unshare-user");
@@ -100,7 +102,8 @@ impl Options {
         self.flag("--die-with-parent");
         // Without a session of its own, a process could type into the server's terminal.
         self.flag("--new-session");
-        self.add("--json-status-fd", [status.to_string()]);
+        self.add("--seccomp", [descriptors.filter.to_string()]);
+        self.add("--json-status-fd", [descriptors.status.to_string()]);
     }
 
     fn system(&mut self, layout: &Layout<'_>) {
@@ -168,12 +171,13 @@ mod tests {
             scratch_bytes: 1024,
             descriptors: &Descriptors {
                 status: 9,
+                filter: 8,
                 synthetic: vec![10, 11, 12, 13],
             },
         };
         let expected = "\
             --unshare-all --unshare-user --disable-userns --uid 1000 --gid 1000 --hostname prova \
-            --cap-drop ALL --clearenv --die-with-parent --new-session --json-status-fd 9 \
+            --cap-drop ALL --clearenv --die-with-parent --new-session --seccomp 8 --json-status-fd 9 \
             --perms 0755 --dir /etc --perms 0755 --dir /home --perms 0755 --dir /prova \
             --ro-bind /usr /usr --symlink usr/bin /bin --ro-bind /etc/ssl /etc/ssl \
             --perms 0500 --size 4096 --tmpfs /etc/ssl/private \

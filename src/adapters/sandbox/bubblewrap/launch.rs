@@ -3,42 +3,55 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, absolute};
 use std::process::Command;
 
 use command_fds::CommandFdExt as _;
 use tokio::net::unix::pipe::Receiver;
 
 use crate::adapters::sandbox::bubblewrap::args::{self, Access, Bind, Descriptors, Layout};
-use crate::adapters::sandbox::bubblewrap::descriptors::{in_memory, only};
-use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, stage, view};
+use crate::adapters::sandbox::bubblewrap::descriptors::{Inherited, in_memory};
+use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, view, way};
 use crate::adapters::sandbox::fence::Fence;
+use crate::adapters::sandbox::handover::Line;
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
+use crate::adapters::sandbox::stage::plan::{Overlay, Plan};
+use crate::adapters::sandbox::stage::{ENTER, STAGE};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec};
 use crate::ports::tree::Tree;
 
+/// A sandbox that is ready to be started.
+pub(super) struct Launch {
+    pub(super) command: Command,
+    /// On which bubblewrap reports.
+    pub(super) reports: Receiver,
+    /// On which the door's listener comes, when there is a door.
+    pub(super) line: Option<Line>,
+}
+
 impl Bubblewrap {
-    /// Builds the command that starts `spec`, and the pipe on which bubblewrap reports.
-    pub(super) fn command(&self, spec: &Spec, fence: &Fence) -> Result<(Command, Receiver), Fault> {
+    /// Builds the command that starts `spec`: the stage, which becomes bubblewrap, which starts the
+    /// command inside; with a door, the program that opens it comes before that.
+    pub(super) fn launch(&self, spec: &Spec, fence: &Fence, door: bool) -> Result<Launch, Fault> {
         let io = |error: io::Error| Fault::io(START, &error);
-        let Way { before, binds } = self.way(self.binds(spec)?)?;
+        let (mut plan, binds) = self.plan(spec)?;
         let (reports, reporter) = io::pipe().map_err(io)?;
         let reports = Receiver::from_owned_fd(OwnedFd::from(reports)).map_err(io)?;
 
-        let mut inherited = vec![OwnedFd::from(reporter)];
-        for file in view::SYNTHETIC {
-            inherited.push(in_memory(file.text.as_bytes()).map_err(io)?);
-        }
-        let mut numbers = inherited.iter().map(std::os::fd::AsRawFd::as_raw_fd);
-        let descriptors = Descriptors {
-            status: numbers.next().unwrap_or(-1),
-            synthetic: numbers.collect(),
+        let mut inherited = Inherited::default();
+        let mut descriptors = Descriptors {
+            status: inherited.add(reporter),
+            filter: inherited.add(in_memory(&self.filter).map_err(io)?),
+            synthetic: Vec::new(),
         };
+        for file in view::SYNTHETIC {
+            let text = in_memory(file.text.as_bytes()).map_err(io)?;
+            descriptors.synthetic.push(inherited.add(text));
+        }
         let options = args::options(&Layout {
             system: &self.system,
             binds: &binds,
@@ -48,21 +61,35 @@ impl Bubblewrap {
         });
         // By descriptor and not by argument: every user of the host can read arguments, and inside
         // /proc/1/cmdline would tell where things are on the host.
-        let options = in_memory(&nul_separated(&options)).map_err(io)?;
+        let options = inherited.add(in_memory(&nul_separated(&options)).map_err(io)?);
+        // By descriptor, too: the user that bubblewrap runs as may not walk to the program, there is
+        // none of the host's paths inside, and an update may have replaced it.
+        let own_number = inherited.add(self.stage.try_clone().map_err(io)?);
+        let own = format!("/proc/self/fd/{own_number}");
 
-        let direct = before.is_empty();
-        let mut words = before;
-        words.push(self.program.clone().into_os_string());
-        words.push("--args".into());
-        words.push(options.as_raw_fd().to_string().into());
-        words.push("--".into());
+        let mut words: Vec<OsString> = vec![self.program.clone().into()];
+        words.extend(["--args", &options.to_string(), "--"].map(OsString::from));
+        let mut line = None;
+        if door {
+            let (ours, theirs) = Line::open().map_err(io)?;
+            let theirs = inherited.add(theirs).to_string();
+            words.extend([own.as_str(), ENTER, &theirs, "--"].map(OsString::from));
+            line = Some(ours);
+        }
         words.extend(limits::limited(
             &spec.command,
             &spec.limits,
             Counted::InNamespace,
         ));
-        inherited.push(options);
 
+        plan.keep = inherited.numbers();
+        if line.is_none() {
+            plan.keep.retain(|number| *number != own_number);
+        }
+        let plan = serde_json::to_vec(&plan).map_err(|e| Fault::permanent(START, e))?;
+        let plan = inherited.add(in_memory(&plan).map_err(io)?).to_string();
+        let stage = [own.as_str(), STAGE, &plan, "--"].map(OsString::from);
+        let words = stage.into_iter().chain(words).collect();
         let mut words = fence.gated(words).into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command
@@ -70,18 +97,42 @@ impl Bubblewrap {
             .env_clear()
             .env("PATH", SYSTEM_PATH)
             .current_dir("/")
-            .fd_mappings(only(inherited).map_err(io)?)
+            .fd_mappings(inherited.mappings())
             .map_err(|error| Fault::permanent(START, error))?;
-        if let (Some(id), true) = (self.user, direct) {
-            command.uid(id).gid(id); // also drops the supplementary groups
-        }
-        Ok((command, reports))
+        Ok(Launch {
+            command,
+            reports,
+            line,
+        })
     }
 
-    /// Returns what of the host belongs to this run, mounts first.
+    /// Returns what the stage does for this run (but for [`Plan::keep`]), and the binds from where
+    /// they stand then.
+    fn plan(&self, spec: &Spec) -> Result<(Plan, Vec<Bind>), Fault> {
+        let io = |error: io::Error| Fault::io(START, &error);
+        let mut plan = Plan {
+            user: self.user,
+            ..Plan::default()
+        };
+        match &spec.tree {
+            Tree::Plain(_) => {}
+            Tree::Layered(layers) => plan.overlay = Some(Overlay::of(layers).map_err(io)?),
+        }
+        let mut binds = self.binds(spec)?;
+        if let Some(id) = self.user
+            && !are_reachable(&binds, id)?
+        {
+            way::make_place().map_err(io)?;
+            binds = way::show(&mut plan, binds);
+        }
+        Ok((plan, binds))
+    }
+
+    /// Returns what of the host belongs to this run, mounts first. A tree of layers is mounted over
+    /// what is written to it.
     fn binds(&self, spec: &Spec) -> Result<Vec<Bind>, Fault> {
         let own = [
-            (Some(plain(&spec.tree)?), INSIDE_CHECKOUT, Access::Writable),
+            (Some(spec.tree.written()), INSIDE_CHECKOUT, Access::Writable),
             (spec.input.as_deref(), INSIDE_INPUT, Access::ReadOnly),
             (spec.output.as_deref(), INSIDE_OUTPUT, Access::Writable),
             (spec.objects.as_deref(), INSIDE_OBJECTS, Access::ReadOnly),
@@ -90,7 +141,7 @@ impl Bubblewrap {
         for (from, at, access) in own {
             let Some(from) = from else { continue };
             // bubblewrap starts in the root directory.
-            let from = std::path::absolute(from).map_err(|error| Fault::io(START, &error))?;
+            let from = absolute(from).map_err(|error| Fault::io(START, &error))?;
             if let Some(mount) = self
                 .mounts
                 .iter()
@@ -112,26 +163,6 @@ impl Bubblewrap {
         Ok(binds)
     }
 
-    /// Finds out how bubblewrap gets at `binds`.
-    fn way(&self, binds: Vec<Bind>) -> Result<Way, Fault> {
-        if let Some(id) = self.user {
-            for bind in &binds {
-                let reachable = stage::is_reachable(&bind.from, id).map_err(|error| {
-                    Fault::io(format!("{START}: find {}", bind.from.display()), &error)
-                })?;
-                if !reachable {
-                    stage::make().map_err(|error| Fault::io(START, &error))?;
-                    let (before, binds) = stage::staged(&binds, id);
-                    return Ok(Way { before, binds });
-                }
-            }
-        }
-        Ok(Way {
-            before: Vec::new(),
-            binds,
-        })
-    }
-
     fn environment<'a>(&'a self, spec: &'a Spec) -> BTreeMap<&'a str, &'a str> {
         let mut env = BTreeMap::from([
             ("HOME", view::HOME),
@@ -139,28 +170,25 @@ impl Bubblewrap {
             ("PATH", self.path.as_str()),
             ("TMPDIR", "/tmp"),
         ]);
-        env.extend(
-            spec.env
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
+        let given = spec.env.iter();
+        env.extend(given.map(|(name, value)| (name.as_str(), value.as_str())));
         env
     }
 }
 
-fn plain(tree: &Tree) -> Result<&Path, Fault> {
-    match tree {
-        Tree::Plain(dir) => Ok(dir),
-        Tree::Layered(_) => Err(Fault::permanent(START, "it cannot mount layers")),
+/// Returns whether user `id` can walk to all sources.
+fn are_reachable(binds: &[Bind], id: u32) -> Result<bool, Fault> {
+    for bind in binds {
+        if !is_reachable(&bind.from, id)? {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
-/// How bubblewrap gets at what it binds.
-struct Way {
-    /// What stands before its own command; it then also becomes the unprivileged user.
-    before: Vec<OsString>,
-    /// The binds, as bubblewrap finds them.
-    binds: Vec<Bind>,
+fn is_reachable(from: &Path, id: u32) -> Result<bool, Fault> {
+    way::is_reachable(from, id)
+        .map_err(|error| Fault::io(format!("{START}: find {}", from.display()), &error))
 }
 
 /// Joins options as `bwrap --args` splits them. None has a NUL in it: see `spec::check`.

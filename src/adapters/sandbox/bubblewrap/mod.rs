@@ -2,25 +2,32 @@
 //!
 //! Inside there are an empty root with the system's programs read-only, a private `/tmp` and home,
 //! the job's directories, and nothing else. The network is a loopback interface of its own, so not
-//! even abstract sockets of the host are there. bubblewrap is never started as root; see [`stage`].
+//! even abstract sockets of the host are there; the only way out is a door, when the run has one,
+//! which the server serves on a socket that listens inside (see [`handover`]). Calls of the kernel
+//! that namespaces do not confine are refused (see [`seccomp`]). bubblewrap is never started as root
+//! (see [`way`]).
 
 mod args;
 mod descriptors;
 mod launch;
+mod layers;
 mod probe;
 mod remedy;
-mod stage;
+mod seccomp;
 mod status;
 mod view;
+mod way;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::sandbox::bubblewrap::args::{Access, Bind};
+use crate::adapters::sandbox::bubblewrap::launch::Launch;
 use crate::adapters::sandbox::bubblewrap::remedy::Obstacle;
 use crate::adapters::sandbox::bubblewrap::view::Piece;
 use crate::adapters::sandbox::fence::{Fences, without_memory};
@@ -50,6 +57,14 @@ pub(super) struct Bubblewrap {
     fences: Fences,
     /// User and group id to start bubblewrap as; none: the server's own, which is not root.
     user: Option<u32>,
+    /// The program that sets the stage, open: it stays what it was when the server started.
+    stage: File,
+    /// The seccomp filter.
+    filter: Vec<u8>,
+    /// Where layers are tried.
+    work: PathBuf,
+    /// Whether layers can be mounted; set by the probe.
+    layers: OnceLock<bool>,
     clock: Arc<dyn Clock>,
 }
 
@@ -87,6 +102,15 @@ impl Bubblewrap {
             let remedy = "Set it to an unprivileged user's, such as 65534";
             return Err(unusable("`[sandbox] uid` is root's".to_owned(), remedy));
         }
+        let stage = File::open(&settings.stage).map_err(|error| {
+            let shown = settings.stage.display();
+            let remedy = "Let the server's user read the server's own program";
+            unusable(format!("{shown} cannot be opened: {error}"), remedy)
+        })?;
+        let filter = seccomp::filter().map_err(|error| {
+            let remedy = "Run the server on x86_64, aarch64 or riscv64";
+            unusable(format!("no filter of system calls: {error}"), remedy)
+        })?;
         Ok(Self {
             path: search_path(&settings.mounts),
             mounts: settings
@@ -103,17 +127,42 @@ impl Bubblewrap {
             scratch_bytes: settings.scratch_bytes,
             fences: Fences::new(settings.floor_bytes),
             user: is_root.then_some(settings.uid),
+            stage,
+            filter,
+            work: settings.work,
+            layers: OnceLock::new(),
             clock,
         })
     }
 
-    async fn attempt(&self, spec: &Spec, cancel: &CancellationToken) -> Result<Outcome, Failed> {
-        spec::check(spec)?;
+    async fn attempt(
+        &self,
+        spec: &Spec,
+        door: Option<&dyn Door>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Failed> {
+        let spec = &spec::checked(spec, door)?;
         let fence = self.fences.around(spec)?;
-        let (command, reports) = self.command(spec, &fence)?;
+        let Launch {
+            command,
+            reports,
+            line,
+        } = self.launch(spec, &fence, door.is_some())?;
         let reports = tokio::spawn(status::follow(reports));
-        let bounds = (spec, cancel, &fence);
-        let watched = process::watch(command, self.owner(), bounds, self.clock.as_ref()).await;
+        let stop = cancel.child_token();
+        let open = async {
+            let opened = match (door, line) {
+                (Some(door), Some(line)) => line.listener().await.and_then(|at| door.serve(at)),
+                (_, _) => Ok(()),
+            };
+            if opened.is_err() {
+                stop.cancel();
+            }
+            opened
+        };
+        let bounds = (spec, &stop, &fence);
+        let watching = process::watch(command, self.owner(), bounds, self.clock.as_ref());
+        let (watched, opened) = tokio::join!(watching, open);
         // Also after a fault: nothing inside may outlive this call.
         let exit_code = reports
             .await
@@ -123,10 +172,8 @@ impl Bubblewrap {
         let watched = watched?;
         let ending = match (watched.stop, exit_code) {
             (Stop::TimedOut, _) => Ending::TimedOut,
-            (Stop::Cancelled, _) => Ending::Cancelled,
+            (Stop::Cancelled, _) if cancel.is_cancelled() => Ending::Cancelled,
             (Stop::DiskFull, _) => Ending::DiskFull,
-            (Stop::Itself(_), Some(code)) if lacked_memory => without_memory(status::ending(code)),
-            (Stop::Itself(_), Some(code)) => status::ending(code),
             // bubblewrap is in the group, too.
             (Stop::Itself(_), None) if lacked_memory => Ending::OutOfMemory,
             (Stop::Itself(exit), None) if exit.code().is_none() => {
@@ -134,6 +181,18 @@ impl Bubblewrap {
                 return Err(Failed::Fault(Fault::transient(START, cause)));
             }
             (Stop::Itself(_), None) => return Err(Failed::Refused(last_line(&watched))),
+            (Stop::Itself(_), Some(code)) => {
+                opened.map_err(|error| refused_door(&error, &watched))?;
+                if lacked_memory {
+                    without_memory(status::ending(code))
+                } else {
+                    status::ending(code)
+                }
+            }
+            (Stop::Cancelled, _) => {
+                opened.map_err(|error| refused_door(&error, &watched))?;
+                Ending::Cancelled
+            }
         };
         Ok(watched.outcome(ending))
     }
@@ -170,7 +229,7 @@ impl Bubblewrap {
             },
             profile: Profile::default(),
         };
-        let outcome = self.attempt(&spec, &CancellationToken::new()).await?;
+        let outcome = self.attempt(&spec, None, &CancellationToken::new()).await?;
         Ok(String::from_utf8_lossy(&outcome.tail).into_owned())
     }
 }
@@ -214,9 +273,15 @@ impl Sandbox for Bubblewrap {
                 bubblewrap, 0.8 or newer"
                 .to_owned(),
         })?;
+        let layers = self.try_layers().await;
+        let _known = self.layers.set(layers.is_ok());
+        let layers = match layers {
+            Ok(()) => "trees in layers".to_owned(),
+            Err(reason) => format!("no trees in layers ({reason})"),
+        };
         Ok(match self.user {
-            Some(id) => format!("bubblewrap as user {id}: {saw}"),
-            None => format!("bubblewrap as the server's user: {saw}"),
+            Some(id) => format!("bubblewrap as user {id}: {saw}, {layers}"),
+            None => format!("bubblewrap as the server's user: {saw}, {layers}"),
         })
     }
 
@@ -228,13 +293,17 @@ impl Sandbox for Bubblewrap {
         self.user.map(|id| (id, id))
     }
 
+    fn layers(&self) -> bool {
+        self.layers.get().copied().unwrap_or(false)
+    }
+
     async fn run(
         &self,
         spec: &Spec,
-        _door: Option<&dyn Door>,
+        door: Option<&dyn Door>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
-        self.attempt(spec, cancel)
+        self.attempt(spec, door, cancel)
             .await
             .map_err(|failed| match failed {
                 Failed::Fault(fault) => fault,
@@ -258,6 +327,12 @@ impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
+}
+
+/// Says why a door could not be opened.
+fn refused_door(error: &io::Error, watched: &Watched) -> Fault {
+    let cause = format!("{error}; the sandbox said {:?}", last_line(watched));
+    Fault::transient("open the sandbox's door", cause)
 }
 
 /// Returns the last line of the output: bubblewrap says why it gives up and does so.

@@ -14,7 +14,7 @@ while IFS=' :' read -r name rest; do
   case $rest in *'|'*) ;; *) echo "interface $name" ;; esac
 done < /proc/net/dev
 while read -r key value; do
-  case $key in NoNewPrivs: | CapEff: | CapBnd:) echo "$key $value" ;; esac
+  case $key in NoNewPrivs: | Seccomp: | CapEff: | CapBnd:) echo "$key $value" ;; esac
 done < /proc/self/status
 echo "uid $(id -u)"
 if [ -e "$1" ]; then echo "canary seen"; else echo "canary hidden"; fi
@@ -53,6 +53,7 @@ pub(super) fn verify(seen: &str, host: &BTreeMap<&'static str, String>) -> Resul
     }
     for (fact, wrong) in [
         ("NoNewPrivs: 1", "programs inside can gain privileges"),
+        ("Seccomp: 2", "no filter of system calls is in force inside"),
         (
             "CapEff: 0000000000000000",
             "the command inside has capabilities",
@@ -70,7 +71,8 @@ pub(super) fn verify(seen: &str, host: &BTreeMap<&'static str, String>) -> Resul
         }
     }
     Ok(format!(
-        "own {} namespaces, no network, no capabilities, host files hidden, system read-only",
+        "own {} namespaces, no network, no capabilities, system calls filtered, host files hidden, \
+         system read-only",
         NAMESPACES.join(", ")
     ))
 }
@@ -81,7 +83,7 @@ mod tests {
 
     const GOOD: &str = "namespace-ipc ipc:[2]\nnamespace-mnt mnt:[2]\nnamespace-net net:[2]\n\
         namespace-pid pid:[2]\nnamespace-user user:[2]\nnamespace-uts uts:[2]\ninterface lo\n\
-        CapEff: 0000000000000000\nCapBnd: 0000000000000000\nNoNewPrivs: 1\nuid 1000\n\
+        CapEff: 0000000000000000\nCapBnd: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2\nuid 1000\n\
         canary hidden\nsystem read-only\nend of probe\n";
 
     fn host() -> BTreeMap<&'static str, String> {
@@ -109,6 +111,7 @@ mod tests {
             ("namespace-pid pid:[2]", "namespace-pid ", "pid namespace"),
             ("interface lo", "interface lo\ninterface eth0", "eth0"),
             ("NoNewPrivs: 1", "NoNewPrivs: 0", "gain privileges"),
+            ("Seccomp: 2", "Seccomp: 0", "filter"),
             (
                 "CapEff: 0000000000000000",
                 "CapEff: 0000000000000001",

@@ -57,7 +57,10 @@ pub(super) fn remedy(reason: &str, obstacle: Obstacle) -> &'static str {
     if reason.contains("Can't find source path") {
         return "Check that the checkout and every directory in `[sandbox] mounts` exist";
     }
-    if reason.contains("unshare:") || reason.contains("mount:") {
+    if reason.contains("Permission denied") && reason.contains("sandbox-enter") {
+        return "Let every user execute the server's own program: `chmod o+x`";
+    }
+    if reason.contains("prova: unshare") || reason.contains("prova: mount") {
         return "Root may not mount here: put `[work] dir` where the user in `[sandbox] uid` can \
             walk to (`chmod o+x` on every directory above it), or run the server as that user";
     }
@@ -120,7 +123,7 @@ mod tests {
                 "mounts",
             ),
             (
-                "unshare: unshare failed: Operation not permitted",
+                "prova: unshare the mounts: Operation not permitted (os error 1)",
                 unknown,
                 "o+x",
             ),

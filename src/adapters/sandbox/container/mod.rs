@@ -4,6 +4,7 @@
 //! beside the server and outlives it, so each container has a watchdog ([`watchdog`]), and what even
 //! that missed is removed at the next start ([`leftovers`]).
 
+mod door;
 mod engine;
 mod leftovers;
 mod options;

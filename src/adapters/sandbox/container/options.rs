@@ -40,8 +40,6 @@ pub(super) struct Layout<'a> {
     /// What the profile and the settings mount, and the `bin` directories in them.
     pub(super) mounts: &'a [&'a PathBuf],
     pub(super) bins: &'a [String],
-    /// What the door adds to the environment.
-    pub(super) door: &'a BTreeMap<String, String>,
     /// Bytes that each of the private directories may hold.
     pub(super) scratch_bytes: u64,
     /// The filter of system calls, as the engine's option has it.
@@ -200,7 +198,7 @@ fn environment(layout: &Layout<'_>) -> Vec<String> {
         ("TMPDIR", "/tmp"),
     ]);
     let spec = layout.spec;
-    let given = spec.profile.env.iter().chain(&spec.env).chain(layout.door);
+    let given = spec.profile.env.iter().chain(&spec.env);
     env.extend(given.map(|(name, value)| (name.as_str(), value.as_str())));
     env.iter()
         .map(|(name, value)| format!("{name}={value}"))
@@ -221,10 +219,7 @@ mod tests {
     fn spec() -> Spec {
         Spec {
             command: vec!["sh".to_owned(), "-c".to_owned(), "make; x".to_owned()],
-            env: BTreeMap::from([
-                ("PROVA_BRIEF".to_owned(), "/prova/in/brief.md".to_owned()),
-                ("HTTPS_PROXY".to_owned(), "the run's own".to_owned()),
-            ]),
+            env: BTreeMap::from([("PROVA_BRIEF".to_owned(), "/prova/in/brief.md".to_owned())]),
             tree: Tree::Plain("/work/7/checkout".into()),
             input: Some("/work/7/in".into()),
             output: Some("/work/7/out".into()),

@@ -1,6 +1,5 @@
 //! One run: from the container's making to its removal.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf, absolute};
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::adapters::sandbox::capture::Capture;
 use crate::adapters::sandbox::container::engine::Engine;
 use crate::adapters::sandbox::container::options::{Layout, options};
 use crate::adapters::sandbox::container::watchdog::Watchdog;
-use crate::adapters::sandbox::container::{Container, START, remedy, seccomp};
+use crate::adapters::sandbox::container::{Container, START, door, remedy, seccomp};
 use crate::adapters::sandbox::disk::Allotment;
 use crate::adapters::sandbox::fence::without_memory;
 use crate::adapters::sandbox::programs::own_bins;
@@ -40,7 +39,7 @@ impl Container {
         door: Option<&dyn Door>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
-        spec::check(spec)?;
+        let spec = &spec::checked(spec, door)?;
         let checkout = plain(&spec.tree)?;
         let engine = self.engine().await?;
         let image = spec.profile.image.as_ref().unwrap_or(&self.image);
@@ -56,7 +55,6 @@ impl Container {
             user: self.user,
             mounts: &mounts,
             bins: &own_bins(&mounts),
-            door: &door.map_or_else(BTreeMap::new, Door::env),
             scratch_bytes: self.scratch_bytes,
             seccomp: seccomp.value(),
             server: &self.server.word(),
@@ -99,7 +97,8 @@ impl Container {
         let AttachContainerResults { mut output, input } = engine.attach(name).await?;
         engine.start(name).await?;
         if let Some(door) = door {
-            self.open_door(engine, name, door).await?;
+            let pid = engine.state(name).await?.pid.unwrap_or_default();
+            door::open(pid, &self.stage, door).await?;
         }
         let began = self.clock.now();
         go(input).await?;
@@ -142,15 +141,6 @@ impl Container {
             output_bytes: captured.total,
             log_digest: captured.digest,
         })
-    }
-
-    async fn open_door(
-        &self,
-        _engine: &Engine,
-        _name: &str,
-        _door: &dyn Door,
-    ) -> Result<(), Fault> {
-        Err(Fault::permanent(START, "a container has no door yet"))
     }
 }
 

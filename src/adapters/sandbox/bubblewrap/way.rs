@@ -1,41 +1,21 @@
-//! How bubblewrap, started as an unprivileged user, gets at directories of a server that is root.
+//! What must be done for bubblewrap before it can start.
 //!
 //! bubblewrap must not be started as root: with root's real user id behind it, what runs inside can
 //! mount the read-only root writable again. Started as another user it must be able to walk to what
 //! it binds, and root's directories are often closed (`/root`, a temporary directory: 0700).
 //! Opening them for everybody is not ours to do. So where the way is closed, root first binds the
-//! few directories of this job below [`STAGE`], in a mount namespace that only this job has and that
+//! few directories of this job at [`PLACE`], in a mount namespace that only this job has and that
 //! ends with it, and then becomes that user.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::adapters::sandbox::bubblewrap::args::Bind;
-
-/// An empty directory that only root can have made: nobody else can write to `/run`.
-const STAGE: &str = "/run/prova";
-
-/// Binds its arguments below the stage, then becomes the user and runs what follows `--`.
-const SCRIPT: &str = r#"
-set -eu
-stage=$1 id=$2
-shift 2
-mount -t tmpfs -o mode=0711,size=1m,nosuid,nodev,noexec prova "$stage"
-n=0
-while [ "$1" != -- ]; do
-  if [ -d "$1" ]; then mkdir "$stage/$n"; else : > "$stage/$n"; fi
-  mount --rbind -- "$1" "$stage/$n"
-  n=$((n + 1))
-  shift
-done
-shift
-exec setpriv --reuid "$id" --regid "$id" --clear-groups -- "$@"
-"#;
+use crate::adapters::sandbox::stage::plan::{PLACE, Plan, place};
 
 /// Returns whether the user and group `id` can walk to `path`. By the permission bits alone: where
-/// more is granted by other means, staging does no harm.
+/// more is granted by other means, showing it does no harm.
 pub(super) fn is_reachable(path: &Path, id: u32) -> io::Result<bool> {
     let real = path.canonicalize()?;
     for dir in real.ancestors().skip(1) {
@@ -52,27 +32,23 @@ pub(super) fn is_reachable(path: &Path, id: u32) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Returns the command that stages the sources of `binds` and becomes user `id`, ready for
-/// bubblewrap's own command to be appended, and the binds with their staged sources.
-pub(super) fn staged(binds: &[Bind], id: u32) -> (Vec<OsString>, Vec<Bind>) {
-    let mut command: Vec<OsString> = [
-        "unshare", "--mount", "--", "sh", "-c", SCRIPT, "prova", STAGE,
-    ]
-    .map(OsString::from)
-    .to_vec();
-    command.push(id.to_string().into());
-    command.extend(binds.iter().map(|bind| bind.from.clone().into_os_string()));
-    command.push("--".into());
-    let binds = binds.iter().enumerate().map(|(n, bind)| Bind {
-        from: PathBuf::from(STAGE).join(n.to_string()),
-        ..bind.clone()
+/// Adds the sources of `binds` to what `plan` shows, and returns the binds from where they stand
+/// then.
+pub(super) fn show(plan: &mut Plan, binds: Vec<Bind>) -> Vec<Bind> {
+    let shown = binds.into_iter().enumerate().map(|(index, bind)| {
+        plan.shown.push(bind.from);
+        Bind {
+            from: place(index),
+            at: bind.at,
+            access: bind.access,
+        }
     });
-    (command, binds.collect())
+    shown.collect()
 }
 
-/// Makes the stage, which every job mounts over for itself alone.
-pub(super) fn make() -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(0o711).create(STAGE) {
+/// Makes the place, which every job mounts over for itself alone.
+pub(super) fn make_place() -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o711).create(PLACE) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
@@ -105,23 +81,32 @@ mod tests {
     }
 
     #[test]
-    fn staged_binds_keep_their_place_and_access() {
+    fn shown_binds_keep_their_place_and_access() {
         let bind = |from: &str, at: &str, access| Bind {
             from: from.into(),
             at: at.into(),
             access,
         };
-        let binds = [
+        let mut plan = Plan {
+            user: Some(99),
+            ..Plan::default()
+        };
+        let binds = vec![
             bind("/root/a", "/workspace", Access::Writable),
             bind("/root/-- b", "/prova/in", Access::ReadOnly),
         ];
-        let (command, staged) = staged(&binds, 99);
-        let words = ["prova", "/run/prova", "99", "/root/a", "/root/-- b", "--"];
-        assert!(command.ends_with(&words.map(OsString::from)), "{command:?}");
+        let binds = show(&mut plan, binds);
         let expected = [
             bind("/run/prova/0", "/workspace", Access::Writable),
             bind("/run/prova/1", "/prova/in", Access::ReadOnly),
         ];
-        assert_eq!(staged, expected);
+        assert_eq!(binds, expected);
+        let expected = Plan {
+            keep: Vec::new(),
+            overlay: None,
+            shown: vec!["/root/a".into(), "/root/-- b".into()],
+            user: Some(99),
+        };
+        assert_eq!(plan, expected);
     }
 }
