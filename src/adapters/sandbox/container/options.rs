@@ -260,7 +260,6 @@ mod tests {
             user: 65_534,
             mounts: &[&"/opt/agents".into()],
             bins: &["/opt/agents/bin".to_owned()],
-            door: &BTreeMap::from([("HTTPS_PROXY".to_owned(), "http://127.0.0.1:8790".to_owned())]),
             scratch_bytes: 1_024,
             seccomp: "{}",
             server: "1-2-3",
