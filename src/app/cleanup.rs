@@ -36,15 +36,26 @@ pub async fn remove_orphans(ctx: &Context) {
 /// for 7, and a redelivery must still be known.
 const KEPT: Span = Span::minutes(8 * 24 * 60);
 
+/// How long single model calls are kept; what they cost in sum stays.
+const CALLS_KEPT: Span = Span::minutes(90 * 24 * 60);
+
+/// Deletes single model calls of long ago.
+pub async fn forget_calls(ctx: &Context) {
+    match ctx.store.forget_calls(before(ctx, CALLS_KEPT)).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "deleted old model calls"),
+        Err(fault) => tracing::warn!(%fault, "could not delete old model calls"),
+    }
+}
+
+fn before(ctx: &Context, kept: Span) -> Timestamp {
+    let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(ctx.now().as_millis().saturating_sub(kept))
+}
+
 /// Deletes deliveries that were dispatched long ago. Parked ones stay until a person has looked.
 pub async fn forget_deliveries(ctx: &Context) {
-    let now = ctx.now().as_millis();
-    let kept = i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
-    match ctx
-        .store
-        .forget_deliveries(Timestamp::from_millis(now.saturating_sub(kept)))
-        .await
-    {
+    match ctx.store.forget_deliveries(before(ctx, KEPT)).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "deleted old deliveries"),
         Err(fault) => tracing::warn!(%fault, "could not delete old deliveries"),

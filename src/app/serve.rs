@@ -34,6 +34,7 @@ pub fn start(ctx: &Context, jobs: usize, tracker: &TaskTracker, shutdown: &Cance
     tracker.spawn(async move {
         while !stop.is_cancelled() {
             cleanup::forget_deliveries(&context).await;
+            cleanup::forget_calls(&context).await;
             tokio::select! {
                 () = tokio::time::sleep(CLEAN_EVERY) => {}
                 () = stop.cancelled() => {}

@@ -9,10 +9,11 @@ pub mod suggest;
 pub mod time;
 
 pub mod budget;
-pub mod egress;
-pub mod reach;
 pub mod spend;
 pub mod traffic;
+
+pub mod egress;
+pub mod reach;
 
 pub mod model;
 

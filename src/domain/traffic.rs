@@ -80,41 +80,99 @@ pub struct Traffic {
     pub exceeded: Option<Exceeded>,
 }
 
+/// Places and models that are told apart; what comes after is counted together. What is inside
+/// chooses them, so there is an end to it.
+const TOLD_APART: usize = 100;
+/// How much of a place or a model's name is kept, in bytes.
+const LONGEST: usize = 100;
+/// What the rest is counted under.
+const OTHERS: &str = "others";
+
 impl Traffic {
-    /// Returns both together, in the order that each by itself is in.
+    /// Counts a model call that was answered.
+    pub fn call(&mut self, endpoint: &str, model: &str, tokens: &Tokens, cost: Usd) {
+        self.add_use(ModelUse {
+            endpoint: endpoint.to_owned(),
+            model: printable(model),
+            calls: 1,
+            tokens: *tokens,
+            cost,
+        });
+    }
+
+    fn add_use(&mut self, mut more: ModelUse) {
+        let is_it = |used: &ModelUse, more: &ModelUse| {
+            (&used.endpoint, &used.model) == (&more.endpoint, &more.model)
+        };
+        if self.models.len() >= TOLD_APART && !self.models.iter().any(|used| is_it(used, &more)) {
+            OTHERS.clone_into(&mut more.model);
+        }
+        match self.models.iter_mut().find(|used| is_it(used, &more)) {
+            Some(used) => {
+                used.calls = used.calls.saturating_add(more.calls);
+                used.tokens = used.tokens.plus(&more.tokens);
+                used.cost = used.cost.plus(more.cost);
+            }
+            None => self.models.push(more),
+        }
+    }
+
+    /// Counts bytes to or from a host.
+    pub fn reach(&mut self, host: &str, bytes: u64) {
+        let known = |reached: &[(String, u64)], host: &str| {
+            reached.iter().position(|(name, _)| name == host)
+        };
+        let mut at = known(&self.reached, host);
+        if at.is_none() {
+            let full = self.reached.len() >= TOLD_APART;
+            let name = if full { OTHERS } else { host };
+            at = known(&self.reached, name);
+            if at.is_none() {
+                self.reached.push((name.to_owned(), 0));
+                at = Some(self.reached.len() - 1);
+            }
+        }
+        if let Some((_, sum)) = at.and_then(|at| self.reached.get_mut(at)) {
+            *sum = sum.saturating_add(bytes);
+        }
+    }
+
+    /// Counts something that was not let through.
+    pub fn block(&mut self, place: &str, reason: BlockReason) {
+        self.add_blocked(Blocked {
+            place: printable(place),
+            reason,
+            count: 1,
+        });
+    }
+
+    fn add_blocked(&mut self, mut more: Blocked) {
+        let is_it = |known: &Blocked, more: &Blocked| {
+            (&known.place, known.reason) == (&more.place, more.reason)
+        };
+        if self.blocked.len() >= TOLD_APART && !self.blocked.iter().any(|one| is_it(one, &more)) {
+            OTHERS.clone_into(&mut more.place);
+        }
+        match self.blocked.iter_mut().find(|one| is_it(one, &more)) {
+            Some(one) => one.count = one.count.saturating_add(more.count),
+            None => self.blocked.push(more),
+        }
+    }
+
+    /// Returns both together, in the order in which it is told.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
         for used in other.models {
-            let same =
-                |one: &&mut ModelUse| (&one.endpoint, &one.model) == (&used.endpoint, &used.model);
-            match self.models.iter_mut().find(same) {
-                Some(one) => one.add(&used),
-                None => self.models.push(used),
-            }
+            self.add_use(used);
         }
         for (host, bytes) in other.reached {
-            match self.reached.iter_mut().find(|(known, _)| *known == host) {
-                Some((_, sum)) => *sum = sum.saturating_add(bytes),
-                None => self.reached.push((host, bytes)),
-            }
+            self.reach(&host, bytes);
         }
         for blocked in other.blocked {
-            let same =
-                |one: &&mut Blocked| (&one.place, one.reason) == (&blocked.place, blocked.reason);
-            match self.blocked.iter_mut().find(same) {
-                Some(one) => one.count = one.count.saturating_add(blocked.count),
-                None => self.blocked.push(blocked),
-            }
+            self.add_blocked(blocked);
         }
-        self.models
-            .sort_by(|a, b| (&a.endpoint, &a.model).cmp(&(&b.endpoint, &b.model)));
-        self.reached.sort();
-        self.blocked.sort_by(|a, b| {
-            let place = (&a.place, a.reason).cmp(&(&b.place, b.reason));
-            b.count.cmp(&a.count).then(place)
-        });
         self.exceeded = self.exceeded.or(other.exceeded);
-        self
+        self.sorted()
     }
 
     /// Returns what all model calls together cost.
@@ -130,13 +188,19 @@ impl Traffic {
         let bytes = self.reached.iter().map(|(_, bytes)| *bytes);
         bytes.fold(0, u64::saturating_add)
     }
-}
 
-impl ModelUse {
-    fn add(&mut self, other: &Self) {
-        self.calls = self.calls.saturating_add(other.calls);
-        self.tokens = self.tokens.plus(&other.tokens);
-        self.cost = self.cost.plus(other.cost);
+    /// Returns it in the order in which it is told.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.models
+            .sort_by(|a, b| (&a.endpoint, &a.model).cmp(&(&b.endpoint, &b.model)));
+        self.reached.sort();
+        self.blocked.sort_by(|a, b| {
+            b.count
+                .cmp(&a.count)
+                .then_with(|| (&a.place, a.reason).cmp(&(&b.place, b.reason)))
+        });
+        self
     }
 }
 
@@ -154,9 +218,76 @@ impl Tokens {
     }
 }
 
+/// Returns a text of the sandbox as it may be shown: ASCII that is seen, and not too much of it.
+fn printable(text: &str) -> String {
+    let seen = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    text.chars().take(LONGEST).map(seen).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_is_printable_bounded_and_in_order() {
+        let mut traffic = Traffic::default();
+        traffic.block("evil.test:443\r\n\u{202e}", BlockReason::NotAllowed);
+        for _ in 0..2 {
+            traffic.block("10.0.0.1:80", BlockReason::Literal);
+        }
+        traffic.block("10.0.0.1:80", BlockReason::Port);
+        let told: Vec<_> = traffic
+            .sorted()
+            .blocked
+            .into_iter()
+            .map(|blocked| (blocked.place, blocked.count))
+            .collect();
+        let expected = [
+            ("10.0.0.1:80", 2),
+            ("10.0.0.1:80", 1),
+            ("evil.test:443???", 1),
+        ];
+        assert_eq!(
+            told,
+            expected.map(|(place, count)| (place.to_owned(), count))
+        );
+    }
+
+    #[test]
+    fn nothing_makes_it_grow_without_end() {
+        let mut traffic = Traffic::default();
+        for number in 0..1_000 {
+            let name = format!("{number}{}", "x".repeat(1_000));
+            traffic.block(&name, BlockReason::NotAllowed);
+            traffic.reach(&name, 7);
+            traffic.call("main", &name, &Tokens::default(), Usd::from_micros(1));
+        }
+        assert!(traffic.blocked.len() <= TOLD_APART + 1);
+        assert!(traffic.reached.len() <= TOLD_APART + 1);
+        assert!(traffic.models.len() <= TOLD_APART + 1);
+        assert_eq!(
+            traffic
+                .blocked
+                .iter()
+                .map(|blocked| blocked.count)
+                .sum::<u64>(),
+            1_000
+        );
+        assert_eq!(
+            traffic.reached.iter().map(|(_, bytes)| bytes).sum::<u64>(),
+            7_000
+        );
+        assert_eq!(
+            traffic.models.iter().map(|used| used.calls).sum::<u64>(),
+            1_000
+        );
+        assert!(
+            traffic
+                .blocked
+                .iter()
+                .all(|blocked| blocked.place.len() <= LONGEST)
+        );
+    }
 
     fn used(model: &str, calls: u64) -> ModelUse {
         ModelUse {

@@ -34,7 +34,12 @@ impl Key {
         } else {
             format!("[{}]\n", self.table)
         };
-        format!("{header}{} = {value}\n", self.name)
+        let rest = match self.table.as_str() {
+            "models.NAME" => "api = \"openai\"\nprices.a = { input = 1, output = 1 }\n",
+            _ => "",
+        };
+        let header = header.replace("NAME", "name");
+        format!("{header}{} = {value}\n{rest}", self.name)
     }
 
     /// Returns the default as it stands in TOML, when the table shows one.

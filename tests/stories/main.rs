@@ -20,6 +20,7 @@ mod intake;
 mod lifecycle;
 mod names;
 mod outages;
+mod reaching;
 mod refusals;
 mod spending;
 mod spine;

@@ -156,7 +156,9 @@ async fn later_jobs_of_a_task_begin_with_what_earlier_ones_left() {
         .settings(MODELS)
         .gateway(&script);
     let bot = world.start().await;
-    let (_, pull) = bot.in_review().await;
+    let (issue, pull) = bot.in_review().await;
+    let report = bot.task(issue).await.last.unwrap();
+    assert_eq!(report.traffic, calls("0.36"), "counted once");
     script.opened();
     bot.say("octo", pull, "@prova once more").await;
     let passes = script.opened();

@@ -1,34 +1,77 @@
 //! The gateway: the only door out of a sandbox. Model calls get their key here, are metered and
-//! held against budgets; other hosts are reached by CONNECT when they are allowed.
+//! held against budgets; other hosts are reached through a proxy when they are allowed.
 //!
 //! Whoever connects is hostile. Nothing it sends is passed on that was not understood first.
+//!
+//! `connection` tells what a request is for. `forward` calls models: `wire` reads what is asked,
+//! `house` sets money aside, `endpoint` adds the key, `meter` reads what was used, and `ticket`
+//! charges it. `tunnel` and `plain` go to other hosts, once `reach` has looked at them.
 
+mod body;
+mod connection;
+mod endpoint;
+mod forward;
+mod headers;
+mod house;
+mod meter;
+mod outside;
+mod passage;
+mod plain;
+mod random;
+mod reach;
 mod settings;
+mod ticket;
+mod tunnel;
+mod variables;
+mod wire;
 
 use std::sync::Arc;
 
+use crate::adapters::gateway::house::House;
+use crate::adapters::gateway::passage::{Opened, Pass};
 use crate::ports::fault::Fault;
-use crate::ports::gateway::{Gateway, Ledger, Pass, Passage};
+use crate::ports::gateway::{self, Gateway, Ledger, Passage};
 
+pub use outside::{Internet, Outside};
 pub use settings::{Bounds, Endpoint, InvalidSettings, Settings};
 
 /// The gateway of one server; every pass that is open shares its budgets.
 pub struct HttpGateway {
-    settings: Settings,
-    ledger: Arc<dyn Ledger>,
+    house: Arc<House>,
 }
 
 impl HttpGateway {
     /// Sets the gateway up; connects to nothing yet.
     pub fn new(settings: Settings, ledger: Arc<dyn Ledger>) -> Result<Self, InvalidSettings> {
-        Ok(Self { settings, ledger })
+        Self::with_outside(settings, ledger, Arc::new(Internet))
+    }
+
+    /// Sets the gateway up before another network than this machine's.
+    pub fn with_outside(
+        settings: Settings,
+        ledger: Arc<dyn Ledger>,
+        outside: Arc<dyn Outside>,
+    ) -> Result<Self, InvalidSettings> {
+        let house = Arc::new(House::new(settings, ledger, outside)?);
+        Ok(Self { house })
     }
 }
 
 #[async_trait::async_trait]
 impl Gateway for HttpGateway {
-    async fn open(&self, pass: Pass) -> Result<Arc<dyn Passage>, Fault> {
-        let _ = (&self.settings, &self.ledger);
-        Err(Fault::permanent("open a door", pass.job))
+    async fn open(&self, pass: gateway::Pass) -> Result<Arc<dyn Passage>, Fault> {
+        let doing = format!("open a door for {}", pass.job);
+        if let Some(name) = pass
+            .models
+            .iter()
+            .find(|name| !self.house.upstreams.contains_key(name))
+        {
+            let cause =
+                format!("there is no model endpoint {name}; add [models.{name}] to the settings");
+            return Err(Fault::permanent(doing, cause));
+        }
+        let key = random::key()
+            .ok_or_else(|| Fault::transient(doing, "the system gives no random numbers"))?;
+        Ok(Arc::new(Opened::new(Pass::new(&self.house, pass, key))))
     }
 }

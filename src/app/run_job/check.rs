@@ -4,7 +4,6 @@
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::evidence::Evidence;
 use crate::domain::job::Entry;
-use crate::domain::traffic::Traffic;
 use crate::ports::fault::Fault;
 
 impl Attempt<'_> {
@@ -24,7 +23,6 @@ impl Attempt<'_> {
             .materialise(repo, &harvested.tree, &self.place())
             .await?;
         let room = self.room(&policy, tree)?;
-        self.traffic = Traffic::default();
         let mut evidence = Vec::new();
         for command in &policy.setup {
             let one = self.command(command, &room, "checks.log").await?;

@@ -78,7 +78,7 @@ pub struct Attempt<'a> {
     progress: Progress,
     briefing: Option<Briefing>,
     checkout: Option<Checkout>,
-    /// What has passed the gateway in this step.
+    /// What has passed the gateway and is in no journal entry yet.
     traffic: Traffic,
 }
 

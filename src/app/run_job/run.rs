@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::app::run_job::brief::Chosen;
 use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
+use crate::domain::egress::HostRule;
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
 use crate::domain::job::{Entry, Ran};
 use crate::domain::policy::Policy;
 use crate::domain::time::Span;
-use crate::domain::traffic::Traffic;
 use crate::ports::agent;
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{Limits, Outcome, Profile, Spec};
@@ -25,6 +25,8 @@ pub struct Room {
     pub limits: Limits,
     /// What stands inside beside the system.
     pub profile: Profile,
+    /// Hosts that each may reach.
+    pub egress: Vec<HostRule>,
 }
 
 impl Attempt<'_> {
@@ -41,7 +43,6 @@ impl Attempt<'_> {
             .checkout(task.repo.id, base, task.branch.as_str(), &self.place())
             .await?;
         self.checkout = Some(checkout.clone());
-        self.traffic = Traffic::default();
         if self.is_cancelled() {
             return Ok(Entry::Ran(self.ran(None, None)));
         }
@@ -77,7 +78,7 @@ impl Attempt<'_> {
         Ok(Entry::Ran(self.ran(Some(run?), None)))
     }
 
-    fn ran(&self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
+    fn ran(&mut self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Ran {
         let stopped = Outcome {
             ending: Ending::Cancelled,
             took: Span::ZERO,
@@ -96,7 +97,7 @@ impl Attempt<'_> {
             failed_setup,
             claim,
             sandbox: self.ctx.sandbox.name().to_owned(),
-            traffic: self.traffic.clone(),
+            traffic: std::mem::take(&mut self.traffic),
         }
     }
 
@@ -106,6 +107,7 @@ impl Attempt<'_> {
             tree,
             limits: self.limits(policy),
             profile: Profile::default(),
+            egress: policy.egress.clone(),
         })
     }
 
@@ -134,7 +136,7 @@ impl Attempt<'_> {
         command: &str,
         room: &Room,
         log: &str,
-    ) -> Result<Evidence, Stuck> {
+    ) -> Result<Evidence, Fault> {
         let spec = Spec {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
@@ -147,7 +149,7 @@ impl Attempt<'_> {
             profile: room.profile.clone(),
         };
         let reachable = Reachable {
-            egress: self.policy().await?.egress,
+            egress: room.egress.clone(),
             ..Reachable::default()
         };
         let way = self.way(reachable).await?;

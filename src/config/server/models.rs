@@ -203,3 +203,115 @@ pub(super) fn merged(
     }
     endpoints
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::report::Problems;
+    use crate::config::server::ServerSettings;
+    use crate::config::server::load::{Need, load};
+    use crate::domain::reach::Reach;
+
+    const ENDPOINT: &str = "[models.main]\napi = \"anthropic\"\nkey_file = \"keys/main\"\n\
+        [models.main.prices.\"large-4.5\"]\ninput = 3\noutput = 15\n";
+
+    fn read(text: &str, variables: &[(&str, &str)]) -> Result<ServerSettings, Problems> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables = variables.iter().map(owned).collect();
+        load(
+            "prova.toml",
+            text,
+            Path::new("/etc"),
+            (&variables, Need::Local),
+        )
+    }
+
+    fn problems(text: &str, variables: &[(&str, &str)]) -> String {
+        read(text, variables).unwrap_err().to_string()
+    }
+
+    fn usd(text: &str) -> Usd {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_not_said_of_an_endpoint_is_taken_to_be_dear() {
+        let settings = read(ENDPOINT, &[]).unwrap();
+        let main = &settings.models[&"main".parse().unwrap()];
+        assert_eq!(main.url, "https://api.anthropic.com");
+        assert_eq!(main.key, Some(Secret::File("/etc/keys/main".into())));
+        let model = Model {
+            prices: Prices {
+                input: usd("3"),
+                cache_read: usd("3"),
+                cache_write: usd("6"),
+                output: usd("15"),
+                reasoning: None,
+            },
+            max_output_tokens: 32_000,
+            context_tokens: None,
+        };
+        assert_eq!(main.models, [("large-4.5".to_owned(), model)].into());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named() {
+        let text = "[models.a]\napi = \"grpc\"\nurl = \"ftp://x\"\nkey = \"sk-1\"\n\
+                    [models.a.prices.m]\ninput = -3\n\
+                    [models.b]\nprices = 3\n\
+                    [agents.x]\ndriver = \"exec\"\ncommand = [\"x\"]\nmodels = [\"b\", \"c\"]\n\
+                    [budget]\njob_usd = \"5\"\n\
+                    [sandbox]\negress = [\"*\", \"10.0.0.1\"]\n";
+        insta::assert_snapshot!(problems(text, &[]));
+    }
+
+    #[test]
+    fn a_key_of_the_environment_goes_with_the_endpoint_of_the_file() {
+        let key = ("PROVA_MODELS__MAIN__KEY", "sk-1.2-secret");
+        let settings = read(ENDPOINT, &[key]).unwrap();
+        let main = &settings.models[&"main".parse().unwrap()];
+        assert_eq!(main.key, Some(Secret::Value("sk-1.2-secret".to_owned())));
+        let shown = settings.shown();
+        assert!(!shown.contains("sk-1.2"), "{shown}");
+        assert!(
+            shown.contains("key_file = \"(from the environment)\""),
+            "{shown}"
+        );
+        assert!(!format!("{settings:?}").contains("sk-1.2"));
+        assert_eq!(
+            problems("", &[key]),
+            "prova.toml: models.main: missing; expected this table, since the environment has its key"
+        );
+        // What is shown is read again as it is.
+        let again = read(&read(ENDPOINT, &[]).unwrap().shown(), &[]).unwrap();
+        assert_eq!(again, read(ENDPOINT, &[]).unwrap());
+    }
+
+    #[test]
+    fn an_endpoint_is_taken_whole_from_one_place() {
+        let variables = [
+            ("PROVA_MODELS__MAIN__API", "openai"),
+            ("PROVA_MODELS__MAIN__PRICES__FAST__INPUT", "0.25"),
+            ("PROVA_MODELS__MAIN__PRICES__FAST__OUTPUT", "1"),
+            ("PROVA_BUDGET__JOB_USD", "0.50"),
+        ];
+        let settings = read(ENDPOINT, &variables).unwrap();
+        let main = &settings.models[&"main".parse().unwrap()];
+        assert_eq!((main.api, &main.key), (Api::OpenAi, &None));
+        assert_eq!(main.models["fast"].prices.input, usd("0.25"));
+        assert_eq!(settings.budget.job, usd("0.5"));
+        assert_eq!(settings.budget.task, usd("20"));
+    }
+
+    #[test]
+    fn policies_may_ask_for_some_hosts_for_none_or_for_all() {
+        let reach = |list: &str| {
+            let text = format!("[sandbox]\negress = {list}");
+            read(&text, &[]).unwrap().sandbox.egress
+        };
+        assert_eq!(reach("[]"), Reach::Hosts(Vec::new()));
+        assert_eq!(reach("[\"pypi.org\", \"*\"]"), Reach::Anywhere);
+        let rules = vec!["*.example.org".parse().unwrap()];
+        assert_eq!(reach("[\"*.Example.org\"]"), Reach::Hosts(rules));
+    }
+}

@@ -227,7 +227,7 @@ mod tests {
                 cost: Usd::from_micros(123_450),
             }],
             reached: vec![
-                ("pypi.org".to_owned(), 1_258_291),
+                ("pypi.org".to_owned(), 1_258_292),
                 ("crates.io".to_owned(), 900),
             ],
             blocked: vec![

@@ -1,0 +1,18 @@
+//! The gateway over loopback: scripted endpoints behind it, hostile programs before it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+mod bed;
+mod budgets;
+mod endings;
+mod endpoint;
+mod models;
+mod network;
+mod plain;
+mod proxy;
+mod streams;
