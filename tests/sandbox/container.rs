@@ -260,18 +260,16 @@ async fn there_is_no_network() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let connect = |host: &str, port: u16| {
-        format!(
-            "perl -e 'use IO::Socket::INET; print \"got out\" if IO::Socket::INET->new(\"{host}:{port}\")' \
-             2>/dev/null; nc -w 2 {host} {port} </dev/null 2>&1 && echo got out; "
-        )
+        format!("nc -w 2 {host} {port} </dev/null 2>&1 && echo got out; ")
     };
     let script = connect("127.0.0.1", port)
         + &connect("169.254.169.254", 80)
         + &connect("1.1.1.1", 53)
-        + "ls /sys/class/net; cat /proc/net/dev | grep -c ':'";
+        + "grep ':' /proc/net/dev | cut -d: -f1 | tr -d ' '";
     let printed = bed().prints(&script).await;
     assert!(!printed.contains("got out"), "{printed}");
-    assert!(printed.ends_with("lo\n1\n"), "{printed}");
+    assert!(printed.contains("refused"), "the attempt itself must work: {printed}");
+    assert!(printed.ends_with("\nlo\n"), "{printed}");
 }
 
 #[tokio::test]
@@ -279,11 +277,9 @@ async fn there_is_no_network() {
 async fn what_is_inside_reaches_its_door_and_no_other() {
     let (first, second) = (bed(), bed());
     let (door, other) = (Porter::new("first"), Porter::new("second"));
-    let knock = "echo $DOOR_URL; perl -MIO::Socket::INET -e \
-        '$s = IO::Socket::INET->new(\"127.0.0.1:8790\") or die; print $s \"hello\\n\"; print <$s>'; sleep 1";
+    let knock = "echo $DOOR_URL; (echo hello; sleep 1) | nc 127.0.0.1 8790 2>&1";
     let run = async |bed: &Bed, door: &Porter| {
-        let mut spec = bed.spec(&["sh", "-c", knock]);
-        spec.env = BTreeMap::from([("LC_ALL".to_owned(), "C".to_owned())]);
+        let spec = bed.spec(&["sh", "-c", knock]);
         let cancel = CancellationToken::new();
         text(&bed.sandbox.run(&spec, Some(door), &cancel).await.unwrap())
     };
