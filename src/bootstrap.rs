@@ -25,7 +25,6 @@ use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
 use crate::domain::policy;
-use crate::domain::redact::Redactor;
 use crate::domain::render::parts::Links;
 use crate::domain::trigger::Identity;
 use crate::http::body::Desk;
@@ -38,6 +37,7 @@ use crate::ports::clock::Clock;
 use crate::ports::fault::Fault;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
+use crate::ports::live::LiveSecrets;
 use crate::ports::sandbox::{Limits, Sandbox, Unusable};
 use crate::ports::store::{Queue, Store};
 
@@ -104,7 +104,7 @@ pub enum StartError {
 #[derive(Clone)]
 pub struct House {
     settings: Arc<ServerSettings>,
-    redactor: Redactor,
+    live: Arc<LiveSecrets>,
     secrets: Arc<Secrets>,
     remotes: Remotes,
     /// The time.
@@ -125,6 +125,15 @@ pub struct House {
 impl House {
     /// Builds the adapters that the settings ask for. GitHub is not asked yet.
     pub async fn open(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        Self::open_with(settings, clock, Arc::default()).await
+    }
+
+    /// Builds them as [`House::open`] does; every secret that they come to hold is told to `live`.
+    pub async fn open_with(
+        settings: ServerSettings,
+        clock: Arc<dyn Clock>,
+        live: Arc<LiveSecrets>,
+    ) -> Result<Self, StartError> {
         let key = read_secret("github.private_key_file", &settings.github.private_key)?;
         let webhook = read_secret(
             "github.webhook_secret_file",
@@ -138,14 +147,14 @@ impl House {
             .transpose()?;
         let mut signing = vec![webhook];
         signing.extend(previous);
-        let github = open_github(&settings, clock.clone())?;
-        let mut house = Self::furnish(settings, clock, github, git::Protocols::Network).await?;
-        house.redactor.learn(key.expose_secret());
-        for secret in &signing {
-            house.redactor.learn(secret.expose_secret());
+        for secret in std::iter::once(&key).chain(&signing) {
+            live.learn(secret.expose_secret());
         }
-        house.secrets = Arc::new(Secrets::new(&signing));
-        Ok(house)
+        let github = open_client(&settings, clock.clone(), &live)?;
+        Ok(Self {
+            secrets: Arc::new(Secrets::new(&signing)),
+            ..Self::furnish(settings, clock, (github, git::Protocols::Network), live).await?
+        })
     }
 
     /// Builds the adapters for work on a repository of this machine, which stands for GitHub.
@@ -158,22 +167,23 @@ impl House {
         let protocols = git::Protocols::NetworkAndLocal;
         Ok(Self {
             remotes,
-            ..Self::furnish(settings, clock, forge, protocols).await?
+            ..Self::furnish(settings, clock, (forge, protocols), Arc::default()).await?
         })
     }
 
     async fn furnish(
         settings: ServerSettings,
         clock: Arc<dyn Clock>,
-        github: Arc<dyn GitHub>,
-        protocols: git::Protocols,
+        (github, protocols): (Arc<dyn GitHub>, git::Protocols),
+        live: Arc<LiveSecrets>,
     ) -> Result<Self, StartError> {
         let endpoints = endpoints(&settings)?;
-        let keys = endpoints.values().filter_map(|one| one.key.as_ref());
-        let redactor = Redactor::new(keys.map(ExposeSecret::expose_secret));
+        for key in endpoints.values().filter_map(|one| one.key.as_ref()) {
+            live.learn(key.expose_secret());
+        }
         let store = open_store(&settings).await?;
         Ok(Self {
-            redactor,
+            live,
             secrets: Arc::new(Secrets::new(&[])),
             remotes: Remotes::Below(settings.github.web_url.clone()),
             gateway: open_gateway(endpoints, store.clone(), clock.clone())?,
@@ -236,7 +246,7 @@ impl House {
                 budgets: settings.budget,
                 reach: settings.sandbox.egress.clone(),
                 egress_bytes: settings.limits.egress_bytes,
-                redactor: self.redactor.clone(),
+                redactor: self.live.clone(),
             }),
             wake: self.wake.clone(),
         }
@@ -253,6 +263,7 @@ impl House {
             desk: Arc::new(Desk::default()),
             refusals: Arc::new(Refusals::default()),
             dashboard: self.settings.server.dashboard,
+            live: self.live.clone(),
         };
         (face, writer)
     }
@@ -404,11 +415,20 @@ pub fn open_github(
     settings: &ServerSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn GitHub>, StartError> {
+    open_client(settings, clock, &Arc::default())
+}
+
+fn open_client(
+    settings: &ServerSettings,
+    clock: Arc<dyn Clock>,
+    live: &Arc<LiveSecrets>,
+) -> Result<Arc<dyn GitHub>, StartError> {
     github::install_crypto();
     let key = read_secret("github.private_key_file", &settings.github.private_key)?;
     let github = &settings.github;
     let settings = github::Settings::new(&github.api_url, github.app_id, key);
-    Ok(Arc::new(Client::new(&settings, clock)?))
+    let client = Client::new(&settings, clock)?;
+    Ok(Arc::new(client.redacting_with(Arc::clone(live))))
 }
 
 fn open_git(

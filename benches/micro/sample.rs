@@ -145,6 +145,7 @@ pub(crate) fn report(task: TaskId) -> Report {
             .collect(),
         refused: Vec::new(),
         protected: Vec::new(),
+        leaks: Vec::new(),
         evidence: ["cargo build", "cargo test", "cargo clippy"]
             .map(|command| Evidence {
                 command: command.to_owned(),

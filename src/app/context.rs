@@ -11,7 +11,6 @@ use crate::domain::decide::Agents;
 use crate::domain::ids::{JobId, RepoName};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
-use crate::domain::redact::Redactor;
 use crate::domain::render::parts::Links;
 use crate::domain::spend::Budgets;
 use crate::domain::time::Timestamp;
@@ -21,6 +20,7 @@ use crate::ports::checkouts::Checkouts;
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
+use crate::ports::live::LiveSecrets;
 use crate::ports::sandbox::{Limits, Sandbox};
 use crate::ports::store::Store;
 
@@ -76,7 +76,7 @@ pub struct Settings {
     /// Most bytes to and from those hosts, by one job.
     pub egress_bytes: u64,
     /// Takes secrets out of what is shown.
-    pub redactor: Redactor,
+    pub redactor: Arc<LiveSecrets>,
 }
 
 /// Where git fetches repositories from.

@@ -4,9 +4,10 @@
 //! that a result can be piped on. A closed pipe ends nothing: what was asked for is still done.
 
 use std::io::{IsTerminal as _, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::sanitize::invisible::is_invisible;
+use crate::ports::live::LiveSecrets;
 
 /// Columns of a live line: it must never wrap, or it could not be erased again.
 const LIVE_COLUMNS: usize = 78;
@@ -21,6 +22,8 @@ pub struct Output {
     err: Stream,
     /// Whether a live line stands on the terminal, which both streams would write behind.
     live: Mutex<bool>,
+    /// What neither stream may say.
+    secrets: Arc<LiveSecrets>,
 }
 
 /// One of the two streams, and what it can show.
@@ -106,7 +109,14 @@ impl Output {
             out: stream(out, out_looks),
             err: stream(err, err_looks),
             live: Mutex::default(),
+            secrets: Arc::default(),
         }
+    }
+
+    /// Returns what is taken out of everything that is written; whoever learns a secret adds it.
+    #[must_use]
+    pub fn secrets(&self) -> Arc<LiveSecrets> {
+        Arc::clone(&self.secrets)
     }
 
     /// Returns whether a person watches standard output.
@@ -152,7 +162,8 @@ impl Output {
         if !self.err.looks.terminal {
             return;
         }
-        let cut: String = printable(text).chars().take(LIVE_COLUMNS).collect();
+        let text = self.secrets.redact(text);
+        let cut: String = printable(&text).chars().take(LIVE_COLUMNS).collect();
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         self.err.write(&format!("{ERASE}{cut}"));
         *live = true;
@@ -188,7 +199,7 @@ impl Output {
         if std::mem::take(&mut *live) {
             self.err.write(ERASE);
         }
-        stream.write(text);
+        stream.write(&self.secrets.redact(text));
     }
 }
 
@@ -303,6 +314,18 @@ mod tests {
         output.note("note");
         let expected = "\r\x1b[2Kone\r\x1b[2Ktwo\r\x1b[2Kresult\nnote\n";
         assert_eq!(shown.text(), expected);
+    }
+
+    #[test]
+    fn neither_stream_says_a_secret() {
+        let (output, shown) = screen(WATCHED);
+        output.secrets().learn("the-key-of-this-server");
+        output.live("the-key-of-this-server");
+        output.line("a the-key-of-this-server");
+        output.error("the-key-of-this-server");
+        output.json(&serde_json::json!({ "a": "the-key-of-this-server" }));
+        assert_eq!(shown.text().matches("[redacted]").count(), 4);
+        assert!(!shown.text().contains("the-key"), "{}", shown.text());
     }
 
     #[test]

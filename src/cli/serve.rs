@@ -1,5 +1,6 @@
 //! `prova serve`: receive webhooks and do the work, until told to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -17,6 +18,7 @@ use crate::config::server::ServerSettings;
 use crate::config::server::load::Need;
 use crate::http::connections;
 use crate::http::router::router;
+use crate::ports::live::LiveSecrets;
 
 /// How long what runs may take to end after a stop; jobs go back to the queue.
 const GRACE: Duration = Duration::from_secs(10);
@@ -29,10 +31,10 @@ pub async fn run(args: &ConfigArgs, output: &Output) -> u8 {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    telemetry::start("info");
+    telemetry::start("info", output.secrets());
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
-    match serve(settings, &stop).await {
+    match serve(settings, &stop, output.secrets()).await {
         Ok(()) => DONE,
         Err(Failure::Settings(why)) => {
             output.error(&why);
@@ -54,10 +56,14 @@ pub enum Failure {
     Running(String),
 }
 
-/// Serves until `stop` fires.
-pub async fn serve(settings: ServerSettings, stop: &CancellationToken) -> Result<(), Failure> {
+/// Serves until `stop` fires. What must not be logged is told to `live`.
+pub async fn serve(
+    settings: ServerSettings,
+    stop: &CancellationToken,
+    live: Arc<LiveSecrets>,
+) -> Result<(), Failure> {
     let (listen, jobs) = (settings.server.listen, settings.work.jobs as usize);
-    let house = House::open(settings, system_clock())
+    let house = House::open_with(settings, system_clock(), live)
         .await
         .map_err(|error| Failure::Settings(error.to_string()))?;
     let listener = TcpListener::bind(listen).await.map_err(|error| {

@@ -6,7 +6,9 @@ use crate::config::values;
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::policy::protected::Protected;
-use crate::domain::policy::{Budget, Limits, POLICY_PATH, PlanMode, Policy, Recipe, Schedule};
+use crate::domain::policy::{
+    Budget, Limits, POLICY_PATH, PlanMode, Policy, Recipe, Schedule, Secrets, Text, Untrusted,
+};
 
 /// Entries of a list of commands, files, accounts or schedules.
 const MAX_ENTRIES: usize = 20;
@@ -58,7 +60,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
             .texts("checks", MAX_ENTRIES, values::command)
             .unwrap_or(default.checks),
         plan: top.choice("plan", &modes).unwrap_or(default.plan),
-        protect: protect(top).unwrap_or(default.protect),
+        protect: paths(top, "protect").unwrap_or(default.protect),
         egress: top
             .texts("egress", MAX_HOSTS, values::host)
             .unwrap_or(default.egress),
@@ -67,18 +69,17 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
         budget: top.table("budget", budget).unwrap_or(default.budget),
         schedules: top.named("schedules", MAX_ENTRIES, schedule),
         limits: top.table("limits", limits).unwrap_or(default.limits),
+        text: top.table("text", text).unwrap_or(default.text),
+        secrets: top.table("secrets", secrets).unwrap_or(default.secrets),
     }
 }
 
-fn protect(top: &mut Table<'_, '_>) -> Option<Protected> {
-    let patterns = top.texts("protect", MAX_PATTERNS, values::pattern)?;
+fn paths(table: &mut Table<'_, '_>, key: &'static str) -> Option<Protected> {
+    let patterns = table.texts(key, MAX_PATTERNS, values::pattern)?;
     match Protected::new(patterns) {
-        Ok(protected) => Some(protected),
+        Ok(paths) => Some(paths),
         Err((_, why)) => {
-            top.refuse(
-                "protect",
-                format!("{why}; expected fewer or simpler patterns"),
-            );
+            table.refuse(key, format!("{why}; expected fewer or simpler patterns"));
             None
         }
     }
@@ -113,6 +114,20 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
     let minutes = table.whole("timeout_minutes", 1..=MAX_MINUTES);
     Limits {
         timeout_minutes: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
+    }
+}
+
+fn text(table: &mut Table<'_, '_>) -> Text {
+    let choices = [("quote", Untrusted::Quote), ("drop", Untrusted::Drop)];
+    let untrusted = table.choice("untrusted", &choices);
+    Text {
+        untrusted: untrusted.unwrap_or(Untrusted::Quote),
+    }
+}
+
+fn secrets(table: &mut Table<'_, '_>) -> Secrets {
+    Secrets {
+        allow: paths(table, "allow").unwrap_or_else(Protected::none),
     }
 }
 

@@ -46,6 +46,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
             .clone()
             .map_or(Outcome::AgentFailed, Outcome::SetupFailed),
         (Some(ran), _) if !ran.ending.succeeded() => Outcome::AgentFailed,
+        (_, Some(harvested)) if !harvested.leaks.is_empty() => Outcome::Secret,
         (_, Some(harvested)) if !harvested.is_complete() => Outcome::Refused,
         (_, Some(harvested)) if harvested.kept().is_empty() => Outcome::NothingChanged,
         _ if evidence.iter().any(|e| !e.ending.succeeded()) => Outcome::ChecksFailed,
@@ -89,6 +90,9 @@ pub fn report(ended: &Ended<'_>) -> Report {
                 .filter_map(|(n, p)| Some((path(n)?, p.clone())))
                 .collect()
         }),
+        leaks: harvested
+            .as_ref()
+            .map_or_else(Vec::new, |harvested| harvested.leaks.clone()),
         evidence,
         commit: commit
             .clone()
@@ -176,6 +180,7 @@ fn unpublished(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<Report
         && last.run.as_ref().is_some_and(|run| run.ending.succeeded())
         && last.refused.is_empty()
         && last.protected.is_empty()
+        && last.leaks.is_empty()
         && last.evidence.iter().all(|one| one.ending.succeeded());
     let untouched = ended.progress.briefed.as_ref()?.base == *commit;
     let nothing_left = report.outcome == Outcome::NothingChanged && task.pull.is_none();
@@ -194,6 +199,7 @@ fn stopped(report: Report) -> Report {
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Refused
+        | Outcome::Secret
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
         | Outcome::OutOfBudget(_) => Report {

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::change::Harvest;
+use crate::domain::change::{Harvest, RepoPath};
 use crate::domain::event::{DiffPlace, Thread};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::name::Name;
 use crate::domain::repo::Actor;
+use crate::domain::secrets::Leak;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::traffic::Traffic;
 
@@ -105,6 +106,29 @@ pub struct Briefed {
     pub brief_digest: String,
     /// The agent or recipe that was chosen, as its name in settings or policy.
     pub agent: String,
+    /// What of `base` the agent gets as the default branch has it; `None` when it is all the same.
+    #[serde(default)]
+    pub restored: Option<Restored>,
+}
+
+/// The files that steer agents, put back to what the default branch says before an agent starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// A commit of the server's own on top of the base, which the checkout is made from.
+    pub start: CommitSha,
+    /// The base's own tree, which what the agent changes is published on.
+    pub base_tree: TreeSha,
+    /// Which files differ from the base, ordered by path.
+    pub files: Vec<PutBack>,
+}
+
+/// A file that was put back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBack {
+    /// Where.
+    pub path: RepoPath,
+    /// The blob that the base has there; `None` when it has nothing.
+    pub base: Option<String>,
 }
 
 /// What was observed of the agent's run, and its claim.
@@ -140,6 +164,9 @@ pub struct Harvested {
     pub protected: Vec<(usize, String)>,
     /// The tree without protected changes: what is checked and published.
     pub tree: TreeSha,
+    /// Secrets that it says; with any, nothing of it is published.
+    #[serde(default)]
+    pub leaks: Vec<Leak>,
 }
 
 impl Harvested {
@@ -250,7 +277,9 @@ impl Progress {
         };
         let worth_checking =
             ran.ending.succeeded() && ran.traffic.exceeded.is_none() && harvested.is_complete();
-        if harvested.kept().is_empty() || self.commit.is_some() {
+        // A pushed secret is a leaked one, on whatever branch.
+        let unfit = harvested.kept().is_empty() || !harvested.leaks.is_empty();
+        if unfit || self.commit.is_some() {
             Step::Conclude
         } else if worth_checking && self.evidence.is_none() {
             Step::Check
@@ -281,11 +310,14 @@ impl Entry {
                     spent(&ran.traffic)
                 ),
             },
-            Self::Harvested(harvested) => format!(
-                "harvest: {} changed, {} left out",
-                harvested.kept().len(),
-                harvested.protected.len() + harvested.harvest.refused.len()
-            ),
+            Self::Harvested(harvested) => {
+                let (changed, leaks) = (harvested.kept().len(), harvested.leaks.len());
+                let left_out = harvested.protected.len() + harvested.harvest.refused.len();
+                match leaks {
+                    0 => format!("harvest: {changed} changed, {left_out} left out"),
+                    _ => format!("harvest: {changed} changed, {leaks} secrets found"),
+                }
+            }
             Self::Checked { evidence, .. } => {
                 let passed = evidence.iter().filter(|one| one.ending.succeeded()).count();
                 format!("checks: {passed} of {} passed", evidence.len())

@@ -28,10 +28,12 @@ pub mod redact;
 pub mod repo;
 pub mod retry;
 pub mod sanitize;
+pub mod steering;
 
 pub mod command;
 pub mod event;
 pub mod policy;
+pub mod secrets;
 
 pub mod effect;
 pub mod job;

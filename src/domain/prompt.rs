@@ -1,7 +1,8 @@
 //! The brief: what an agent is given to read, as one Markdown text.
 //!
 //! **Invariant:** text that people wrote is data here. Hidden parts are gone, and what somebody
-//! without a place in the repository wrote is quoted and named as untrusted.
+//! without a place in the repository wrote is quoted and named as untrusted, or left out, as policy
+//! says.
 
 use std::fmt::Write as _;
 
@@ -9,8 +10,8 @@ use crate::domain::branch::BranchName;
 use crate::domain::event::ThreadKind;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{CommitSha, RepoName};
-use crate::domain::job::{Remark, Request};
-use crate::domain::policy::Policy;
+use crate::domain::job::{PutBack, Remark, Request};
+use crate::domain::policy::{Policy, Untrusted};
 use crate::domain::sanitize::{neutral, visible};
 
 const REQUEST_CHARS: usize = 20_000;
@@ -18,6 +19,7 @@ const BODY_CHARS: usize = 30_000;
 const REMARK_CHARS: usize = 5_000;
 const REMARKS: usize = 30;
 const INSTRUCTION_CHARS: usize = 30_000;
+const RESTORED: usize = 20;
 
 /// Everything that goes into a brief.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,8 @@ pub struct Parts<'a> {
     pub branch: &'a BranchName,
     /// Whether the branch already holds work of this task.
     pub on_branch: bool,
+    /// Files that the agent gets as the default branch has them, and not as this one does.
+    pub restored: &'a [PutBack],
     /// What was asked.
     pub request: &'a Request,
     /// Checks that failed on the branch the last time.
@@ -45,8 +49,9 @@ pub struct Parts<'a> {
 pub fn brief(parts: &Parts<'_>) -> String {
     let mut out = String::new();
     asked(&mut out, parts);
-    thread(&mut out, parts.request);
-    remarks(&mut out, &parts.request.remarks);
+    let untrusted = parts.policy.text.untrusted;
+    thread(&mut out, parts.request, untrusted);
+    remarks(&mut out, &parts.request.remarks, untrusted);
     failed(&mut out, parts.failed);
     for (path, text) in parts.instructions {
         let _ = write!(
@@ -69,7 +74,15 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
         ..
     } = *parts;
     let (kind, number) = (kind_word(request.thread.kind), request.thread.number);
-    let _ = write!(out, "# {}\n\n", neutral::inline(&request.thread.title, 300));
+    match parts.policy.text.untrusted {
+        Untrusted::Drop if !request.thread.insider => {
+            let _ = write!(out, "# Work on {kind} #{number}\n\n");
+        }
+        Untrusted::Drop | Untrusted::Quote => {
+            let title = neutral::inline(&request.thread.title, 300);
+            let _ = write!(out, "# {title}\n\n");
+        }
+    }
     let _ = writeln!(
         out,
         "You work on `{repo}`, {kind} #{number}, in a checkout of commit {base}, on branch `{}`.",
@@ -78,6 +91,7 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     if parts.on_branch {
         out.push_str("The branch already holds earlier work for this; build on it.\n");
     }
+    put_back(out, parts.restored);
     out.push_str("\n## What is asked\n\n");
     if request.text.trim().is_empty() {
         let _ = write!(out, "Do what the {kind} below asks for.\n\n");
@@ -98,12 +112,37 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     }
 }
 
-fn thread(out: &mut String, request: &Request) {
+/// Says what of the branch the agent does not see, and that it stays as it is.
+fn put_back(out: &mut String, files: &[PutBack]) {
+    if files.is_empty() {
+        return;
+    }
+    let shown = files.iter().take(RESTORED);
+    let mut list: Vec<_> = shown
+        .map(|file| neutral::inline(&file.path.to_string(), 200))
+        .collect();
+    if files.len() > RESTORED {
+        list.push(format!("{} more", files.len() - RESTORED));
+    }
+    let _ = writeln!(
+        out,
+        "\nThe branch has changed files that steer agents. Here they are as on the default branch, and on \
+         the branch they stay as they are; leave them alone, a change there is refused: {}.",
+        list.join(", ")
+    );
+}
+
+fn thread(out: &mut String, request: &Request, untrusted: Untrusted) {
     let thread = &request.thread;
     let kind = kind_word(thread.kind);
     let _ = write!(out, "## The {kind}, by @{}\n\n", thread.author);
     if thread.body.trim().is_empty() {
         out.push_str("(It has no description.)\n\n");
+    } else if untrusted == Untrusted::Drop && !thread.insider {
+        let _ = write!(
+            out,
+            "(The author has no rights here; policy leaves such text out, and with it the title.)\n\n"
+        );
     } else {
         said(
             out,
@@ -113,7 +152,18 @@ fn thread(out: &mut String, request: &Request) {
     }
 }
 
-fn remarks(out: &mut String, remarks: &[Remark]) {
+fn remarks(out: &mut String, remarks: &[Remark], untrusted: Untrusted) {
+    let heard = |remark: &&Remark| remark.insider || untrusted == Untrusted::Quote;
+    let kept: Vec<&Remark> = remarks.iter().filter(heard).collect();
+    let dropped = remarks.len() - kept.len();
+    let remarks = kept;
+    if dropped > 0 {
+        let comments = if dropped == 1 { "comment" } else { "comments" };
+        let _ = write!(
+            out,
+            "(Policy leaves out {dropped} {comments} by people who have no rights here.)\n\n"
+        );
+    }
     let skipped = remarks.len().saturating_sub(REMARKS);
     if remarks.is_empty() {
         return;

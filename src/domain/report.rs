@@ -6,6 +6,7 @@ use crate::domain::budget::Exceeded;
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, JobId, TreeSha};
+use crate::domain::secrets::Leak;
 use crate::domain::time::Span;
 use crate::domain::traffic::Traffic;
 
@@ -24,6 +25,9 @@ pub struct Report {
     pub refused: Vec<Refusal>,
     /// Protected paths that were left out, with the pattern that protects them.
     pub protected: Vec<(RepoPath, String)>,
+    /// Secrets that the change says; with any, nothing of it was published.
+    #[serde(default)]
+    pub leaks: Vec<Leak>,
     /// The checks, in order; empty when policy has none or they did not run.
     pub evidence: Vec<Evidence>,
     /// The commit that carries the change, and its tree, which is the one that was checked.
@@ -47,6 +51,8 @@ pub enum Outcome {
     ChecksFailed,
     /// The change holds things that may not be published.
     Refused,
+    /// The change says secrets, so nothing of it was published.
+    Secret,
     /// The agent ended with an error, a signal, or at the end of its time.
     AgentFailed,
     /// A setup command failed before the agent could start.
@@ -98,6 +104,7 @@ impl Outcome {
             Self::NothingChanged => "empty",
             Self::ChecksFailed => "checks failed",
             Self::Refused => "refused",
+            Self::Secret => "secret found",
             Self::AgentFailed => "agent failed",
             Self::SetupFailed(_) => "setup failed",
             Self::OutOfBudget(_) => "out of budget",

@@ -39,7 +39,7 @@ pub async fn tasks(State(face): State<Face>) -> Response {
     };
     let (tasks, counts) = match read.await {
         Ok(read) => read,
-        Err(fault) => return failed(&fault),
+        Err(fault) => return failed(&face, &fault),
     };
     let mut out = format!(
         "<p class=muted>{} queued, {} running; {} deliveries and {} writes wait; \
@@ -60,13 +60,13 @@ pub async fn tasks(State(face): State<Face>) -> Response {
         }
         out.push_str("</table>");
     }
-    page("Tasks", &out)
+    page(&face, "Tasks", &out)
 }
 
 /// `GET /tasks/{id}`: one task with its jobs.
 pub async fn task(State(face): State<Face>, Path(id): Path<String>) -> Response {
     let Ok(id) = id.parse::<TaskId>() else {
-        return missing();
+        return missing(&face);
     };
     let read = async {
         let read: Vec<_> = face.store.task(id).await?.into_iter().collect();
@@ -74,8 +74,8 @@ pub async fn task(State(face): State<Face>, Path(id): Path<String>) -> Response 
     };
     let (priced, jobs) = match read.await {
         Ok((Some(priced), jobs)) => (priced, jobs),
-        Ok((None, _)) => return missing(),
-        Err(fault) => return failed(&fault),
+        Ok((None, _)) => return missing(&face),
+        Err(fault) => return failed(&face, &fault),
     };
     let mut out = COLUMNS.to_owned();
     row(&mut out, &priced, face.clock.now());
@@ -93,7 +93,7 @@ pub async fn task(State(face): State<Face>, Path(id): Path<String>) -> Response 
         steps(&mut out, job);
     }
     out.push_str("<p><a href=\"/\">All tasks</a></p>");
-    page(&format!("Task {id}"), &out)
+    page(&face, &format!("Task {id}"), &out)
 }
 
 const COLUMNS: &str =
@@ -200,12 +200,14 @@ fn steps(out: &mut String, job: &JobLine) {
     out.push_str("</table>");
 }
 
-fn page(title: &str, body: &str) -> Response {
+/// Every page passes here, and says no secret.
+fn page(face: &Face, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width,initial-scale=1\">\
          <title>{title} &middot; Prova</title><style>{STYLE}</style><h1>Prova &middot; {title}</h1>{body}</html>"
     );
+    let html = face.live.redact(&html).into_owned();
     (headers(), html).into_response()
 }
 
@@ -221,18 +223,18 @@ fn headers() -> [(HeaderName, &'static str); 4] {
     ]
 }
 
-fn missing() -> Response {
+fn missing(face: &Face) -> Response {
     (
         StatusCode::NOT_FOUND,
-        page("Not found", "<p>There is no such task.</p>"),
+        page(face, "Not found", "<p>There is no such task.</p>"),
     )
         .into_response()
 }
 
-fn failed(fault: &Fault) -> Response {
+fn failed(face: &Face, fault: &Fault) -> Response {
     tracing::error!(%fault, "cannot show the tasks");
     let body = "<p>The store does not answer; the log says why.</p>";
-    (StatusCode::SERVICE_UNAVAILABLE, page("Error", body)).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, page(face, "Error", body)).into_response()
 }
 
 /// Escapes text for HTML, in elements and in quoted attributes.

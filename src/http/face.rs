@@ -7,6 +7,7 @@ use crate::http::body::Desk;
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
 use crate::ports::clock::Clock;
+use crate::ports::live::LiveSecrets;
 use crate::ports::store::Store;
 
 /// What the handlers share.
@@ -26,4 +27,6 @@ pub struct Face {
     pub refusals: Arc<Refusals>,
     /// Whether the pages for people are served.
     pub dashboard: bool,
+    /// What no page may say.
+    pub live: Arc<LiveSecrets>,
 }

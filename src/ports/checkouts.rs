@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use crate::domain::change::{Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
+use crate::domain::job::Restored;
 use crate::ports::fault::Fault;
 use crate::ports::tree::Tree;
 
@@ -52,6 +53,15 @@ pub trait Checkouts: Send + Sync {
         path: &str,
         max: u64,
     ) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// Makes a commit on top of `base`, on no branch, in which every file that steers agents
+    /// ([`crate::domain::steering`]) is as `from` has it; `None` when the base has them so already.
+    async fn restore(
+        &self,
+        repo: RepoId,
+        base: &CommitSha,
+        from: &CommitSha,
+    ) -> Result<Option<Restored>, Fault>;
 
     /// Writes a working copy of `base` to `job/checkout`, owned by `owner` when given, with a
     /// throw-away `.git` on a branch called `branch`. What stood there before is removed.

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod door;
 pub mod gateway;
 pub mod github;
+pub mod live;
 pub mod sandbox;
 pub mod store;
 pub mod tree;

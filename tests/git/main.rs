@@ -10,5 +10,6 @@ mod corpus;
 mod mirrors;
 mod names;
 mod property;
+mod restore;
 mod stories;
 mod support;

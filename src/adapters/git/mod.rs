@@ -38,6 +38,7 @@ mod pattern;
 mod process;
 mod refname;
 mod removal;
+mod restore;
 mod revision;
 mod settle;
 mod skeleton;
@@ -64,6 +65,7 @@ use crate::adapters::git::trouble::Kind;
 use crate::adapters::git::working::{Branch, Failure, Target};
 use crate::domain::change::{Change, Harvest, HarvestLimits};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
+use crate::domain::job::Restored;
 use crate::ports::checkouts::{Checkout, Checkouts, Place, Remote};
 use crate::ports::fault::Fault;
 use crate::ports::tree::Tree;
@@ -145,6 +147,19 @@ impl Checkouts for GitCheckouts {
         call.most = usize::try_from(max).unwrap_or(usize::MAX);
         let content = process::run(&call).await;
         content.map(Some).map_err(|trouble| trouble.fault(doing))
+    }
+
+    async fn restore(
+        &self,
+        repo: RepoId,
+        base: &CommitSha,
+        from: &CommitSha,
+    ) -> Result<Option<Restored>, Fault> {
+        let doing = format!("put what steers agents back to {from}");
+        let base = ObjectId::expect(base.as_str(), &doing)?;
+        let from = ObjectId::expect(from.as_str(), &doing)?;
+        let restored = restore::restore(&self.mirrors.path(repo), base, from).await;
+        restored.map_err(|trouble| trouble.fault(doing))
     }
 
     async fn checkout(

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -12,6 +12,7 @@ use crate::adapters::github::answer::Answer;
 use crate::adapters::github::app_key::AppKey;
 use crate::adapters::github::date;
 use crate::adapters::github::files::Files;
+use crate::adapters::github::outgoing;
 use crate::adapters::github::request::Request;
 use crate::adapters::github::settings::{InvalidSettings, Settings};
 use crate::adapters::github::tokens::{Minted, Scope, Tokens};
@@ -21,6 +22,7 @@ use crate::domain::repo::Repo;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::clock::Clock;
 use crate::ports::fault::{Class, Fault};
+use crate::ports::live::LiveSecrets;
 
 /// GitHub, as the ports in [`crate::ports::github`] know it.
 ///
@@ -35,6 +37,8 @@ pub struct Client {
     /// The bot's login, once GitHub has told it.
     login: OnceLock<Login>,
     pub(super) files: Files,
+    /// What no request may say.
+    live: Arc<LiveSecrets>,
 }
 
 /// Whose token a request carries.
@@ -73,7 +77,15 @@ impl Client {
             tokens: Tokens::new(),
             login: OnceLock::new(),
             files: Files::new(),
+            live: Arc::default(),
         })
+    }
+
+    /// Shares what the whole process may not say: tokens are told to it as they are minted, and
+    /// nothing that it knows is written on GitHub.
+    #[must_use]
+    pub fn redacting_with(self, live: Arc<LiveSecrets>) -> Self {
+        Self { live, ..self }
     }
 
     pub(super) fn app_id(&self) -> u64 {
@@ -169,6 +181,9 @@ impl Client {
         minted: &Minted,
     ) -> Result<Answer, Fault> {
         let home = Some(repo.id);
+        // The last door: whatever the request is, and whoever made it.
+        let cleaned = outgoing::clean(request, &self.live.now())?;
+        let request = cleaned.as_ref().unwrap_or(request);
         self.transport.send(request, &minted.token, home).await
     }
 
@@ -220,7 +235,9 @@ impl Client {
             StatusCode::UNPROCESSABLE_ENTITY => "the installation does not cover this repository",
             _ => {
                 let received = answer.received;
-                return Ok(minted(answer.json()?, repo, received));
+                let minted = minted(answer.json()?, repo, received);
+                self.live.learn_minted(minted.token.expose_secret());
+                return Ok(minted);
             }
         };
         let mut fault = answer.fault_of(Class::AuthLost);

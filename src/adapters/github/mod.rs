@@ -16,6 +16,7 @@ mod date;
 mod failure;
 mod files;
 mod manifest;
+mod outgoing;
 mod pulls;
 mod repositories;
 mod request;

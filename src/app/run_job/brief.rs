@@ -89,6 +89,14 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
     };
     let on_branch = own.is_some();
     let base = own.unwrap_or_else(|| policy_commit.clone());
+    let restored = match on_branch {
+        true => {
+            ctx.checkouts
+                .restore(repo.id, &base, &policy_commit)
+                .await?
+        }
+        false => None,
+    };
     let policy = read_policy(ctx, repo.id, &policy_commit).await?;
     within_reach(&policy, &ctx.settings.reach)?;
     let chosen = choose(&leased.work.performer, &policy, ctx)?;
@@ -104,6 +112,7 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
         base: &base,
         branch: &task.branch,
         on_branch,
+        restored: restored.as_ref().map_or(&[], |restored| &restored.files),
         request,
         failed,
         policy: &policy,
@@ -128,6 +137,7 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
         policy_commit,
         brief_digest: hex::encode(Sha256::digest(text.as_bytes())),
         agent: chosen.name().to_string(),
+        restored,
     };
     Ok(Briefing {
         briefed,

@@ -37,7 +37,7 @@ impl Attempt<'_> {
             message::partial(task.id, request, &report, host)
         };
         let commit = NewCommit {
-            message,
+            message: self.ctx.settings.redactor.redact(&message).into_owned(),
             parent: briefed.base.clone(),
             base_tree: harvested.harvest.base_tree.clone(),
             entries,

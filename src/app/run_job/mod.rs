@@ -5,6 +5,7 @@ pub mod brief;
 pub mod check;
 pub mod commit;
 pub mod run;
+pub mod secrets;
 pub mod way;
 
 use std::path::PathBuf;
@@ -216,19 +217,30 @@ impl Attempt<'_> {
             .ok_or_else(|| Fault::permanent("read the checkout", "the run left none"))?;
         let repo = self.leased.task.task.repo.id;
         let limits = &self.ctx.settings.harvest;
-        let harvest = self
+        let mut harvest = self
             .ctx
             .checkouts
             .harvest(repo, &checkout, &self.dir, limits)
             .await?;
         let policy = self.policy().await?;
-        let protected = verify::protected(&harvest, &policy);
+        let briefed = self.progress.briefed.as_ref();
+        let restored = briefed.and_then(|briefed| briefed.restored.as_ref());
+        let mut protected = restored.map_or_else(Vec::new, |restored| {
+            verify::onto_base(&mut harvest, restored)
+        });
+        protected.extend(verify::protected(&harvest, &policy));
+        protected.sort_by_key(|(n, _)| *n);
+        protected.dedup_by_key(|(n, _)| *n);
         let mut harvested = Harvested {
             tree: harvest.tree.clone(),
             harvest,
             protected,
+            leaks: Vec::new(),
         };
-        if !harvested.protected.is_empty() {
+        if let Some(briefed) = briefed {
+            harvested.leaks = self.leaks(&harvested, &briefed.base, &policy).await?;
+        }
+        if !harvested.protected.is_empty() || restored.is_some() {
             let kept = harvested.kept();
             let harvest = &harvested.harvest;
             harvested.tree = self

@@ -36,7 +36,9 @@ impl Attempt<'_> {
             return Err(Fault::permanent("run the agent", "there is no brief").into());
         };
         let task = &self.leased.task.task;
-        let base = &briefing.briefed.base;
+        let briefed = &briefing.briefed;
+        let restored = briefed.restored.as_ref();
+        let base = restored.map_or(&briefed.base, |restored| &restored.start);
         let checkout = self
             .ctx
             .checkouts

@@ -66,7 +66,7 @@ enum Broken {
 
 /// Shows the demo.
 pub async fn run(args: &DemoArgs, output: &Output) -> u8 {
-    telemetry::start("error");
+    telemetry::start("error", output.secrets());
     match show(args, output).await {
         Ok(()) => DONE,
         Err(broken) => {
@@ -191,7 +191,8 @@ impl<'a> Stage<'a> {
             .map_err(|e| Broken::Settings(e.to_string()))?;
         let stop = CancellationToken::new();
         let until = stop.clone();
-        let server = tokio::spawn(async move { serve(settings, &until).await });
+        let live = output.secrets();
+        let server = tokio::spawn(async move { serve(settings, &until, live).await });
         // As the real one, this GitHub does not send again what nobody took.
         let deadline = clock.now().plus(PATIENCE);
         while tokio::net::TcpStream::connect(listen).await.is_err() {

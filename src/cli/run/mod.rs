@@ -89,7 +89,7 @@ impl From<Fault> for Problem {
 /// a branch, 2 when it could not begin, else 1.
 pub async fn run(args: RunArgs, output: &Output) -> u8 {
     // What goes wrong is told as progress and result; the log is for who looks for more.
-    telemetry::start("off");
+    telemetry::start("off", output.secrets());
     let (code, why) = match rehearse(&args, output).await {
         Ok(Outcome::Proposed) => return DONE,
         Ok(Outcome::Otherwise) => return FAILED,

@@ -176,6 +176,7 @@ const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
         report::Outcome::NothingChanged => (Style::Bad, "Nothing changed"),
         report::Outcome::ChecksFailed => (Style::Bad, "Checks failed"),
         report::Outcome::Refused => (Style::Bad, "Refused"),
+        report::Outcome::Secret => (Style::Bad, "A secret in the change"),
         report::Outcome::AgentFailed => (Style::Bad, "The agent failed"),
         report::Outcome::SetupFailed(_) => (Style::Bad, "Setup failed"),
         report::Outcome::OutOfBudget(_) => (Style::Bad, "Out of budget"),
@@ -194,6 +195,9 @@ fn why(outcome: &report::Outcome) -> Option<String> {
         }
         report::Outcome::Refused => {
             "The agent left things that may not be published. Without them the change is not whole, so no pull request would be opened."
+        }
+        report::Outcome::Secret => {
+            "What looks like a secret is in the change, so nothing of it would be pushed."
         }
         report::Outcome::AgentFailed => "No pull request would be opened.",
         report::Outcome::SetupFailed(evidence) => {

@@ -49,6 +49,10 @@ pub struct Policy {
     pub schedules: BTreeMap<Name, Schedule>,
     /// How long work may take.
     pub limits: Limits,
+    /// What becomes of foreign text.
+    pub text: Text,
+    /// What a change may say.
+    pub secrets: Secrets,
 }
 
 /// Whether a task begins with a plan.
@@ -88,6 +92,30 @@ pub struct Schedule {
     pub run: String,
 }
 
+/// What becomes of foreign text on its way to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// What people without a place in the repository wrote.
+    pub untrusted: Untrusted,
+}
+
+/// What an agent gets of the text of people without a place in the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Untrusted {
+    /// All of it, quoted and called untrusted.
+    Quote,
+    /// Nothing but how much there was.
+    Drop,
+}
+
+/// What a change may say although it looks like a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secrets {
+    /// Paths where test data may look like one. The server's own secrets are found there too.
+    pub allow: Protected,
+}
+
 /// How long work may take; `None` leaves it to the server's limits, which it cannot exceed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -114,6 +142,12 @@ impl Default for Policy {
             budget: Budget::default(),
             schedules: BTreeMap::new(),
             limits: Limits::default(),
+            text: Text {
+                untrusted: Untrusted::Quote,
+            },
+            secrets: Secrets {
+                allow: Protected::none(),
+            },
         }
     }
 }

@@ -160,12 +160,18 @@ impl Default for Protected {
 }
 
 impl Protected {
-    fn everything() -> Self {
-        Self::new(vec!["**".to_owned()]).unwrap_or(Self {
+    /// Returns the set that no path is in.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
             patterns: Vec::new(),
             set: GlobSet::empty(),
             origins: Vec::new(),
-        })
+        }
+    }
+
+    fn everything() -> Self {
+        Self::new(vec!["**".to_owned()]).unwrap_or_else(|_| Self::none())
     }
 }
 

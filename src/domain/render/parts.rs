@@ -130,6 +130,32 @@ pub fn left_out(report: &Report) -> String {
     out
 }
 
+/// Returns where the change says secrets and what to do, as a list; empty when it says none. The
+/// secrets themselves are never in it.
+#[must_use]
+pub fn leaks(report: &Report) -> String {
+    if report.leaks.is_empty() {
+        return String::new();
+    }
+    let mut out = "\nNothing of the change was published, because it says secrets:\n\n".to_owned();
+    for leak in report.leaks.iter().take(LISTED) {
+        let path = neutral::inline(&leak.path.to_string(), 200);
+        let place = match leak.line {
+            Some(line) => format!("{path}, line {line}"),
+            None => format!("the name {path}"),
+        };
+        let _ = writeln!(out, "- {place}: {}", leak.what);
+    }
+    if report.leaks.len() > LISTED {
+        let _ = writeln!(out, "- and {} more", report.leaks.len() - LISTED);
+    }
+    out.push_str(
+        "\nIf one of them is real, find out how the agent came by it, and revoke it. If they are test data, \
+         name their paths under `[secrets]` `allow` in `.github/prova.toml` on the default branch. Then ask again.\n",
+    );
+    out
+}
+
 /// Returns `1 file` or `N files`.
 #[must_use]
 pub fn files(count: usize) -> String {

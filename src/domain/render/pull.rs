@@ -86,6 +86,7 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
         ),
         other @ (Outcome::NothingChanged
         | Outcome::Refused
+        | Outcome::Secret
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
         | Outcome::OutOfBudget(_)

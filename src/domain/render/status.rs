@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::domain::ids::ThreadNumber;
-use crate::domain::render::parts::{Links, check_excerpts, checks, excerpt, files, left_out};
+use crate::domain::render::parts::{
+    Links, check_excerpts, checks, excerpt, files, leaks, left_out,
+};
 use crate::domain::render::spend;
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
@@ -105,6 +107,7 @@ fn blocked(task: &Task, links: &Links) -> String {
     if !left.is_empty() {
         let _ = write!(out, "\n{left}");
     }
+    out.push_str(&leaks(report));
     if !report.evidence.is_empty() {
         let _ = write!(
             out,
@@ -138,6 +141,7 @@ const fn headline(report: &Report) -> &'static str {
         Outcome::NothingChanged => "Nothing changed.",
         Outcome::ChecksFailed => "Checks failed.",
         Outcome::Refused => "Refused.",
+        Outcome::Secret => "A secret in the change.",
         Outcome::AgentFailed => "The agent failed.",
         Outcome::SetupFailed(_) => "Setup failed.",
         Outcome::OutOfBudget(_) => "Out of budget.",
@@ -172,6 +176,9 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
         Outcome::Refused => format!(
             "{agent} and left things that may not be published. They were left out, and because the change is not whole without them, {unopened}:"
         ),
+        Outcome::Secret => format!(
+            "{agent} and wrote what looks like a secret into the change. A secret that is pushed is a secret that is lost, so nothing of it was put on GitHub, on no branch either, and {unopened}."
+        ),
         Outcome::AgentFailed => format!("{agent}, so {unopened}."),
         Outcome::SetupFailed(evidence) => format!(
             "{} ended with {}, so the agent was not started.",
@@ -197,7 +204,8 @@ fn stopped(task: &Task, links: &Links) -> String {
         .as_ref()
         .map_or_else(String::new, |login| format!(" by @{login}"));
     format!(
-        "**Stopped**{by}. Nothing runs.\n\n{}{}",
+        "**Stopped**{by}. Nothing runs.\n{}\n{}{}",
+        task.last.as_ref().map(leaks).unwrap_or_default(),
         kept(task, links),
         next(task, links)
     )
@@ -213,6 +221,7 @@ fn kept(task: &Task, links: &Links) -> String {
         Outcome::Proposed
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
+        | Outcome::Secret
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
         | Outcome::OutOfBudget(_)
