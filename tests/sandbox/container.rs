@@ -259,16 +259,18 @@ async fn privileges_cannot_be_gained() {
 async fn there_is_no_network() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let connect = |host: &str, port: u16| {
-        format!("nc -w 2 {host} {port} </dev/null 2>&1 && echo got out; ")
-    };
+    let connect =
+        |host: &str, port: u16| format!("nc -w 2 {host} {port} </dev/null 2>&1 && echo got out; ");
     let script = connect("127.0.0.1", port)
         + &connect("169.254.169.254", 80)
         + &connect("1.1.1.1", 53)
         + "grep ':' /proc/net/dev | cut -d: -f1 | tr -d ' '";
     let printed = bed().prints(&script).await;
     assert!(!printed.contains("got out"), "{printed}");
-    assert!(printed.contains("refused"), "the attempt itself must work: {printed}");
+    assert!(
+        printed.contains("refused"),
+        "the attempt itself must work: {printed}"
+    );
     assert!(printed.ends_with("\nlo\n"), "{printed}");
 }
 

@@ -126,8 +126,8 @@ mod tests {
             assert!(!refused.contains(KEY));
         }
         // Shapes do not count there: test data of the repository may look like anything.
-        let shaped =
-            json!({ "content": ["ghs_", "x7Kq92LmZ0pRtV4sWb8NcY3dHfJ6gA1eUoQi"].concat() });
+        let token = ["ghs_", "x7Kq92LmZ0pRtV4sWb8NcY3dHfJ6gA1eUoQi"].concat();
+        let shaped = json!({ "content": token });
         assert_eq!(sent(&shaped), Ok(shaped));
         let path = Request::get("look".to_owned(), format!("/x/{KEY}"));
         assert!(clean(&path, &Redactor::new([KEY])).is_err());
