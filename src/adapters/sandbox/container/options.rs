@@ -173,9 +173,16 @@ fn bind(from: &Path, at: &str, read_only: bool) -> Mount {
 /// would otherwise make on the host's disk, without a limit.
 fn private_places(layout: &Layout<'_>) -> HashMap<String, String> {
     let (bytes, user) = (layout.scratch_bytes, layout.user);
-    // Runtimes give it the mode of the image's own directory, so the user must own it.
-    let base = format!("rw,exec,nosuid,nodev,size={bytes},uid={user},gid={user}");
-    let own = format!("{base},mode=0700");
+    let base = format!("rw,exec,nosuid,nodev,size={bytes}");
+    let (shared, own) = match layout.engine.kind {
+        // Its runtime gives it the mode of the image's own directory, so the user must own it.
+        Kind::Docker => {
+            let base = format!("{base},uid={user},gid={user}");
+            (format!("{base},mode=1777"), format!("{base},mode=0700"))
+        }
+        // It knows no owner here. Nobody else is inside.
+        Kind::Podman => (format!("{base},mode=1777"), format!("{base},mode=1777")),
+    };
     let mut places: HashMap<_, _> = layout
         .image
         .volumes
@@ -183,7 +190,7 @@ fn private_places(layout: &Layout<'_>) -> HashMap<String, String> {
         .map(|volume| (volume.clone(), own.clone()))
         .collect();
     places.insert(HOME.to_owned(), own);
-    places.insert("/tmp".to_owned(), format!("{base},mode=1777"));
+    places.insert("/tmp".to_owned(), shared);
     places
 }
 
