@@ -328,7 +328,7 @@ pub async fn open_store(settings: &ServerSettings) -> Result<Arc<SqlStore>, Star
 /// command line) ask for one.
 #[must_use]
 pub fn sandbox_program(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
-    sandbox::run_stage(args)
+    sandbox::run_hidden(args)
 }
 
 /// Makes the sandbox backend that the settings name.
@@ -339,12 +339,15 @@ pub fn open_sandbox(
     let backend = match settings.sandbox.backend {
         Backend::Auto => sandbox::settings::Backend::Auto,
         Backend::Bubblewrap => sandbox::settings::Backend::Bubblewrap,
+        Backend::Container => sandbox::settings::Backend::Container,
         Backend::None => sandbox::settings::Backend::None,
     };
     let settings = sandbox::settings::Settings {
         backend,
         mounts: settings.sandbox.mounts.clone(),
         profiles: profiles(settings).into_values().collect(),
+        image: settings.sandbox.image.clone(),
+        engine: settings.sandbox.engine.clone(),
         stage: settings.sandbox.stage.clone(),
         work: settings.work.dir.clone(),
         ..sandbox::settings::Settings::default()

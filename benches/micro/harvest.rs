@@ -69,6 +69,7 @@ pub(crate) fn all(bench: &mut Criterion) {
             let place = Place {
                 job: &job,
                 owner: None,
+                layers: false,
             };
             let checkout = git.checkout(REPO, &base, "work", &place).await;
             checkout.unwrap()

@@ -70,7 +70,8 @@ const FLOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 7] = [
+    ("bollard", &["adapters/sandbox/container"]),
     ("octocrab", &["adapters/github"]),
     ("sqlx", &["adapters/store"]),
     ("axum", &["http", "simulator"]),

@@ -18,14 +18,14 @@ use crate::users::again_as_ordinary_user;
 
 /// Answers each connection with its name.
 #[derive(Debug)]
-struct Porter {
+pub(crate) struct Porter {
     name: &'static str,
     visits: std::sync::Arc<AtomicUsize>,
     at: Mutex<Option<String>>,
 }
 
 impl Porter {
-    fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
             visits: std::sync::Arc::default(),
@@ -33,7 +33,7 @@ impl Porter {
         }
     }
 
-    fn visits(&self) -> usize {
+    pub(crate) fn visits(&self) -> usize {
         self.visits.load(Ordering::SeqCst)
     }
 }

@@ -10,6 +10,7 @@
 mod agents;
 mod bed;
 mod calls;
+mod container;
 mod door;
 mod endings;
 mod isolation;

@@ -70,7 +70,8 @@ impl Capture {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Takes what was printed. What goes beyond the cap is counted and thrown away.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.total += bytes.len() as u64;
         let room = usize::try_from(self.cap - self.kept).unwrap_or(usize::MAX);
         let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();

@@ -7,8 +7,10 @@
 mod bubblewrap;
 mod capture;
 mod cgroup;
+mod container;
 mod disk;
 mod fence;
+mod handover;
 mod limits;
 mod none;
 mod process;
@@ -17,15 +19,16 @@ pub mod settings;
 mod spec;
 mod stage;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::adapters::sandbox::bubblewrap::Bubblewrap;
+use crate::adapters::sandbox::container::{Container, watchdog};
 use crate::adapters::sandbox::none::Unisolated;
 use crate::adapters::sandbox::settings::{Backend, Settings};
 use crate::ports::clock::Clock;
 use crate::ports::sandbox::{Sandbox, Unusable};
-
-pub use stage::run as run_stage;
 
 /// Makes the backend that `settings` ask for. Checks what needs no process; whether the kernel lets
 /// it work is what [`Sandbox::probe`] finds out.
@@ -37,6 +40,15 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
         Backend::Auto | Backend::Bubblewrap => {
             Ok(Arc::new(Bubblewrap::new(settings, clock)?) as Arc<dyn Sandbox>)
         }
+        Backend::Container => Ok(Arc::new(Container::new(settings, clock)?)),
         Backend::None => Ok(Arc::new(Unisolated::new(&settings, clock)?)),
     }
+}
+
+/// Runs one of the programs of which sandboxes are made, hidden among the server's commands, when
+/// `args` (the whole command line) ask for it. Must be called while the process has one thread.
+#[must_use]
+pub fn run_hidden(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    stage::run(args.clone()).or_else(|| watchdog::run(args))
 }

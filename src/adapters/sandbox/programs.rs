@@ -8,12 +8,17 @@ pub(super) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 
 /// Returns the search path inside: the mounts' `bin` directories, then the system's.
 pub(super) fn search_path<'a>(mounts: impl IntoIterator<Item = &'a PathBuf>) -> String {
-    let own = mounts.into_iter().map(|mount| mount.join("bin"));
+    let mut path = own_bins(mounts);
+    path.push(SYSTEM_PATH.to_owned());
+    path.join(":")
+}
+
+/// Returns the mounts' `bin` directories that can stand in a search path.
+pub(super) fn own_bins<P: AsRef<Path>>(mounts: impl IntoIterator<Item = P>) -> Vec<String> {
+    let own = mounts.into_iter().map(|mount| mount.as_ref().join("bin"));
     let own = own.filter(|bin| bin.is_dir());
-    let own = own.filter_map(|bin| bin.to_str().filter(|b| !b.contains(':')).map(str::to_owned));
-    own.chain([SYSTEM_PATH.to_owned()])
-        .collect::<Vec<_>>()
-        .join(":")
+    own.filter_map(|bin| bin.to_str().filter(|b| !b.contains(':')).map(str::to_owned))
+        .collect()
 }
 
 /// Finds `program` as a shell with [`SYSTEM_PATH`] would.

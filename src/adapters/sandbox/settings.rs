@@ -12,6 +12,8 @@ pub enum Backend {
     Auto,
     /// Namespaces made by the `bwrap` program.
     Bubblewrap,
+    /// Containers made by Docker or Podman.
+    Container,
     /// No isolation at all; only by name.
     None,
 }
@@ -34,6 +36,10 @@ pub struct Settings {
     /// This program, as which the stage of every sandbox is set: the server's own, unless a program
     /// of another name stands for it.
     pub stage: PathBuf,
+    /// The image that containers are started from. It must be there: none is fetched.
+    pub image: Option<String>,
+    /// The socket of the container engine; none: the first of the usual ones that exists.
+    pub engine: Option<PathBuf>,
     /// A directory on the file system where jobs will be, to try there whether trees in layers can be
     /// shown.
     pub work: PathBuf,
@@ -52,6 +58,8 @@ impl Default for Settings {
             uid: 65_534, // nobody on every distribution
             bwrap: PathBuf::from("bwrap"),
             stage: PathBuf::from("/proc/self/exe"),
+            image: None,
+            engine: None,
             work: std::env::temp_dir(),
             scratch_bytes: 1 << 30,
             floor_bytes: 512 << 20,

@@ -15,7 +15,7 @@ use crate::cli::exit::{DONE, FAILED};
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
 use crate::config::server::load::Need;
-use crate::config::server::{Agent, Secret, ServerSettings};
+use crate::config::server::{Agent, Backend, Secret, ServerSettings};
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::github::{AppFacts, GitHub};
@@ -332,6 +332,10 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
     let one = |(name, agent): (&crate::domain::name::Name, &Agent)| match agent {
         Agent::Exec { command, .. } => match command.first() {
             Some(program) if found(program) => good("agent", format!("{name}: {program}")),
+            Some(program) if settings.sandbox.backend == Backend::Container => good(
+                "agent",
+                format!("{name}: {program}, which has to be in the image"),
+            ),
             Some(program) => bad(
                 "agent",
                 format!(

@@ -44,6 +44,8 @@ pub(super) struct Layer {
     pub(super) backend: Option<Backend>,
     pub(super) mounts: Option<Vec<PathBuf>>,
     pub(super) profiles: BTreeMap<Name, Profile>,
+    pub(super) image: Option<String>,
+    pub(super) engine: Option<PathBuf>,
     pub(super) egress: Option<Reach>,
     pub(super) agents: BTreeMap<Name, Agent>,
     pub(super) models: BTreeMap<Name, models::Source>,
@@ -127,6 +129,7 @@ impl Layer {
         let backends = [
             ("auto", Backend::Auto),
             ("bubblewrap", Backend::Bubblewrap),
+            ("container", Backend::Container),
             ("none", Backend::None),
         ];
         self.backend = table.choice("backend", &backends);
@@ -138,6 +141,8 @@ impl Layer {
                 image: table.text("image", image),
             })
         });
+        self.image = table.text("image", image);
+        self.engine = table.text("engine", engine);
         self.egress = table.texts("egress", MAX_LIST, host_or_any).map(reach);
     }
 
@@ -161,6 +166,22 @@ enum Driver {
     Exec,
     Recipe,
     Later,
+}
+
+fn image(text: &str) -> Result<String, &'static str> {
+    // As in a path of the engine's API, so nothing that means something there.
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_/:@".contains(c);
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the name of an image, such as docker.io/library/rust:1")
+    }
+}
+
+fn engine(text: &str) -> Result<PathBuf, &'static str> {
+    let path = text.strip_prefix("unix://").map(PathBuf::from);
+    path.filter(|path| path.is_absolute())
+        .ok_or("expected a socket of this machine, such as unix:///run/podman/podman.sock")
 }
 
 fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
@@ -228,16 +249,6 @@ fn mount(text: &str) -> Result<PathBuf, String> {
         Ok(path)
     } else {
         Err("expected an absolute path, such as /opt/agents".to_owned())
-    }
-}
-
-/// Reads the name of an image. What it names is for the engine to know; it is one word of a request.
-fn image(text: &str) -> Result<String, &'static str> {
-    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_word && !text.starts_with('-') {
-        Ok(text.to_owned())
-    } else {
-        Err("expected the name of an image, such as docker.io/library/rust:1")
     }
 }
 

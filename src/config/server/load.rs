@@ -189,6 +189,8 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),
             mounts: over.mounts.or(under.mounts).unwrap_or_default(),
             profiles,
+            image: over.image.or(under.image),
+            engine: over.engine.or(under.engine),
             stage: PathBuf::from("/proc/self/exe"),
             egress: over.egress.or(under.egress).unwrap_or_else(registries),
         },

@@ -115,6 +115,10 @@ pub struct Sandbox {
     pub backend: Backend,
     /// Directories that are read-only inside, at the same path, beside the system's own.
     pub mounts: Vec<PathBuf>,
+    /// The image that containers are started from.
+    pub image: Option<String>,
+    /// The container engine's socket; none: the first of the usual ones that exists.
+    pub engine: Option<PathBuf>,
     /// The program that sets the stage of a sandbox: the server's own, which no setting changes.
     pub stage: PathBuf,
     /// Hosts that policies may ask for.
@@ -141,6 +145,8 @@ pub enum Backend {
     Auto,
     /// bubblewrap.
     Bubblewrap,
+    /// Containers of Docker or Podman.
+    Container,
     /// No isolation at all, for trying things out.
     None,
 }

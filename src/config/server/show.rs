@@ -90,6 +90,14 @@ impl ServerSettings {
             &[
                 ("backend", text(self.sandbox.backend.word())),
                 ("mounts", Some(paths(&self.sandbox.mounts))),
+                ("image", self.sandbox.image.as_deref().and_then(text)),
+                (
+                    "engine",
+                    self.sandbox
+                        .engine
+                        .as_ref()
+                        .and_then(|socket| text(&format!("unix://{}", socket.display()))),
+                ),
                 ("egress", Some(egress(&self.sandbox.egress))),
             ],
         );
@@ -127,6 +135,7 @@ impl Backend {
         match self {
             Self::Auto => "auto",
             Self::Bubblewrap => "bubblewrap",
+            Self::Container => "container",
             Self::None => "none",
         }
     }
@@ -216,25 +225,6 @@ fn budget_keys(budget: &Budgets) -> Keys {
     ]
 }
 
-fn limit_keys(limits: &Limits) -> Keys {
-    let whole = |n: u64| i64::try_from(n).ok().map(toml::Value::Integer);
-    let minutes = |span: Span| whole(span.as_millis() / 60_000);
-    let mib = |bytes: u64| whole(bytes / (1024 * 1024));
-    vec![
-        ("timeout_minutes", minutes(limits.timeout)),
-        ("fetch_minutes", minutes(limits.fetch)),
-        ("output_mib", mib(limits.output_bytes)),
-        ("file_mib", mib(limits.file_bytes)),
-        ("processes", whole(limits.processes)),
-        ("egress_mib", mib(limits.egress_bytes)),
-        ("memory_mib", mib(limits.memory_bytes)),
-        ("cpus", limits.milli_cpus.map(cpus)),
-        ("disk_mib", mib(limits.disk_bytes)),
-        ("changed_file_mib", mib(limits.changed_file_bytes)),
-        ("changed_files", whole(limits.changed_files)),
-    ]
-}
-
 /// Returns an amount as TOML. It is shown as it was written, to six decimals.
 fn dollars(amount: Usd) -> Option<toml::Value> {
     amount.to_string().parse().ok().map(toml::Value::Float)
@@ -252,7 +242,7 @@ fn cpus(milli: u32) -> toml::Value {
     toml::Value::Float(f64::from(milli) / 1000.0)
 }
 
-fn limit_keys(limits: &Limits) -> Vec<(&'static str, Option<toml::Value>)> {
+fn limit_keys(limits: &Limits) -> Keys {
     let minutes = |span: Span| whole(span.as_millis() / 60_000);
     let mib = |bytes: u64| whole(bytes / (1024 * 1024));
     vec![

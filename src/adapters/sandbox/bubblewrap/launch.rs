@@ -13,9 +13,9 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::adapters::sandbox::bubblewrap::args::{self, Access, Bind, Descriptors, Layout};
 use crate::adapters::sandbox::bubblewrap::descriptors::{Inherited, in_memory};
-use crate::adapters::sandbox::bubblewrap::handover::Line;
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, view, way};
 use crate::adapters::sandbox::fence::Fence;
+use crate::adapters::sandbox::handover::Line;
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::programs::{SYSTEM_PATH, search_path};
 use crate::adapters::sandbox::stage::plan::{Overlay, Plan};

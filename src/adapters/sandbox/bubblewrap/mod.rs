@@ -9,7 +9,6 @@
 
 mod args;
 mod descriptors;
-mod handover;
 mod launch;
 mod layers;
 mod probe;

@@ -51,7 +51,7 @@ impl Trouble {
 /// Runs one of the two programs when `args`, the whole command line, asks for it, and returns only
 /// when it failed. Must be called while the process has one thread.
 #[must_use]
-pub fn run(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+pub(super) fn run(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut args = args.into_iter().skip(1);
     let program: fn(RawFd) -> Result<(), Trouble> = match args.next()?.to_str()? {
         STAGE => set,
