@@ -15,9 +15,8 @@ use prova::ports::fault::Class;
 use prova::ports::sandbox::Profile;
 use tokio_util::sync::CancellationToken;
 
-use crate::bed::{Bed, is_running, nap, nap_of, sandbox, text};
+use crate::bed::{Bed, is_running, nap, nap_of, sandbox, text, wait_until};
 use crate::door::Porter;
-use crate::users::wait_until;
 
 const IMAGE: &str = "localhost/prova-test";
 

@@ -70,12 +70,11 @@ impl Base {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read.map(Some),
         });
-        let listing = match read.await? {
-            Some(listing) => listing,
-            None => {
-                let listing = Self::ask(git_dir, tree).await?;
-                blocking(move || keep(&kept, listing)).await?
-            }
+        let listing = if let Some(listing) = read.await? {
+            listing
+        } else {
+            let listing = Self::ask(git_dir, tree).await?;
+            blocking(move || keep(&kept, listing)).await?
         };
         Self::parse(&listing)?.with_encodings(git_dir).await
     }

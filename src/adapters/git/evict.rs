@@ -153,7 +153,7 @@ mod tests {
             fs::write(home.path().join(name).join("f"), "12345").unwrap();
         }
         let kept = home.path().join("kept");
-        assert_eq!(shelf(home.path()).unwrap(), [kept.clone()]);
+        assert_eq!(shelf(home.path()).unwrap(), std::slice::from_ref(&kept));
         assert!(!home.path().join(".gone-x").exists());
         assert!(measure(&kept).unwrap() > 0);
         assert!(!take_away(&kept).unwrap(), "no lease can be had on it");

@@ -82,10 +82,10 @@ impl Roots {
 
     /// Writes them, a line each.
     pub(crate) fn text(&self) -> String {
-        self.0
-            .iter()
+        let lines: Vec<_> = (self.0.iter())
             .map(|root| format!("root {}\n", hex::encode(root)))
-            .collect()
+            .collect();
+        lines.concat()
     }
 }
 

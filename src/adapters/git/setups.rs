@@ -211,10 +211,10 @@ impl Facts {
 
     fn text(&self) -> String {
         let over = self.over.iter();
-        let over: String = over
+        let over: Vec<_> = over
             .map(|dir| format!("over {}\n", dir.display()))
             .collect();
-        format!("made {}\n{over}{}", self.made, self.roots.text())
+        format!("made {}\n{}{}", self.made, over.concat(), self.roots.text())
     }
 
     /// Returns whether every file in which `layers` differ from those that setup has seen was

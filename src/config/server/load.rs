@@ -107,6 +107,7 @@ fn required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
 }
 
 fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path) -> ServerSettings {
+    let limits = limits(&over, &under);
     let mut agents = under.agents;
     agents.extend(over.agents);
     let mut profiles = under.profiles;
@@ -114,12 +115,6 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
     let models = models::merged(top, over.models, models::beside(under.models, base));
     models::known(top, &agents, &models);
     let path = |path: PathBuf| base.join(path);
-    let mib = |over: Option<u64>, under: Option<u64>, default: u64| {
-        over.or(under).unwrap_or(default) * 1024 * 1024
-    };
-    let minutes = |over: Option<u64>, under: Option<u64>, default: u64| {
-        Span::minutes(over.or(under).unwrap_or(default))
-    };
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let secret = |value: Option<String>, over: Option<PathBuf>, under: Option<PathBuf>| match value
     {
@@ -197,19 +192,29 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
         agents,
         models,
         budget: over.budget.over(under.budget),
-        limits: Limits {
-            timeout: minutes(over.timeout_minutes, under.timeout_minutes, 30),
-            fetch: minutes(over.fetch_minutes, under.fetch_minutes, 30),
-            output_bytes: mib(over.output_mib, under.output_mib, 10),
-            file_bytes: mib(over.file_mib, under.file_mib, 2048),
-            egress_bytes: mib(over.egress_mib, under.egress_mib, 2048),
-            processes: over.processes.or(under.processes).unwrap_or(2_000),
-            memory_bytes: mib(over.memory_mib, under.memory_mib, 4096),
-            milli_cpus: over.milli_cpus.or(under.milli_cpus),
-            disk_bytes: mib(over.disk_mib, under.disk_mib, 10_240),
-            changed_file_bytes: mib(over.changed_file_mib, under.changed_file_mib, 10),
-            changed_files: over.changed_files.or(under.changed_files).unwrap_or(3_000),
-        },
+        limits,
+    }
+}
+
+fn limits(over: &Layer, under: &Layer) -> Limits {
+    let mib = |over: Option<u64>, under: Option<u64>, default: u64| {
+        over.or(under).unwrap_or(default) * 1024 * 1024
+    };
+    let minutes = |over: Option<u64>, under: Option<u64>, default: u64| {
+        Span::minutes(over.or(under).unwrap_or(default))
+    };
+    Limits {
+        timeout: minutes(over.timeout_minutes, under.timeout_minutes, 30),
+        fetch: minutes(over.fetch_minutes, under.fetch_minutes, 30),
+        output_bytes: mib(over.output_mib, under.output_mib, 10),
+        file_bytes: mib(over.file_mib, under.file_mib, 2048),
+        egress_bytes: mib(over.egress_mib, under.egress_mib, 2048),
+        processes: over.processes.or(under.processes).unwrap_or(2_000),
+        memory_bytes: mib(over.memory_mib, under.memory_mib, 4096),
+        milli_cpus: over.milli_cpus.or(under.milli_cpus),
+        disk_bytes: mib(over.disk_mib, under.disk_mib, 10_240),
+        changed_file_bytes: mib(over.changed_file_mib, under.changed_file_mib, 10),
+        changed_files: over.changed_files.or(under.changed_files).unwrap_or(3_000),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::config::server::{Agent, Backend, Endpoint, Limits, Secret, ServerSettings};
+use crate::config::server::{Agent, Backend, Endpoint, Limits, Secret, ServerSettings, Work};
 use crate::domain::model::Prices;
 use crate::domain::money::Usd;
 use crate::domain::reach::Reach;
@@ -59,29 +59,7 @@ impl ServerSettings {
             ],
         );
         section("store", &[("url", text(&self.store.url))]);
-        section(
-            "work",
-            &[
-                ("dir", path(&self.work.dir)),
-                ("jobs", whole(self.work.jobs.into())),
-                (
-                    "jobs_per_repository",
-                    whole(self.work.jobs_per_repository.into()),
-                ),
-                ("cache_gib", whole(self.work.cache_bytes >> 30)),
-                (
-                    "cache_days",
-                    whole(self.work.cache_idle.as_millis() / 1_000 / 3_600 / 24),
-                ),
-                (
-                    "agent",
-                    self.work
-                        .agent
-                        .as_ref()
-                        .and_then(|name| text(name.as_str())),
-                ),
-            ],
-        );
+        section("work", &work_keys(&self.work));
         let paths = |paths: &[std::path::PathBuf]| {
             toml::Value::Array(paths.iter().filter_map(|one| path(one)).collect())
         };
@@ -139,6 +117,25 @@ impl Backend {
             Self::None => "none",
         }
     }
+}
+
+fn work_keys(work: &Work) -> Keys {
+    let text = |text: String| Some(toml::Value::String(text));
+    let days = work.cache_idle.as_millis() / (24 * 3_600 * 1_000);
+    vec![
+        ("dir", text(work.dir.display().to_string())),
+        ("jobs", whole(work.jobs.into())),
+        (
+            "jobs_per_repository",
+            whole(work.jobs_per_repository.into()),
+        ),
+        ("cache_gib", whole(work.cache_bytes >> 30)),
+        ("cache_days", whole(days)),
+        (
+            "agent",
+            work.agent.as_ref().and_then(|name| text(name.to_string())),
+        ),
+    ]
 }
 
 fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
