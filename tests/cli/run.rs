@@ -198,7 +198,7 @@ impl<'a> Running<'a> {
                 .iter()
                 .filter_map(|at| read_dir(at.join("work/jobs")).ok());
             jobs.flatten().flatten().any(|job| {
-                let readme = read_to_string(job.path().join("checkout/README.md"));
+                let readme = read_to_string(job.path().join("checkout/upper/README.md"));
                 readme.is_ok_and(|text| text.contains("the readme"))
             })
         });
