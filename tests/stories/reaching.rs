@@ -89,9 +89,9 @@ async fn answer(
     }
     *calls.lock().unwrap() += 1;
     let asked: Value = serde_json::from_slice(&asked).unwrap();
-    let usage = json!({ "input_tokens": 30, "output_tokens": asked["max_tokens"] });
+    let usage = json!({ "input_tokens": 30, "output_tokens": asked.get("max_tokens") });
     let answer = json!({
-        "id": "msg_1", "type": "message", "role": "assistant", "model": asked["model"],
+        "id": "msg_1", "type": "message", "role": "assistant", "model": asked.get("model"),
         "content": [{ "type": "text", "text": "Done." }],
         "stop_reason": "end_turn", "usage": usage,
     });
