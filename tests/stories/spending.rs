@@ -173,7 +173,10 @@ async fn a_budget_that_is_used_up_ends_the_run_and_keeps_the_work() {
         ..Script::default()
     });
     let bot = World::new()
-        .agent("fixer", &format!("{FIX}; touch /prova/out/begun; sleep 300"))
+        .agent(
+            "fixer",
+            &format!("{FIX}; touch /prova/out/begun; sleep 300"),
+        )
         .settings(MODELS)
         .policy("checks = [\"true\"]")
         .gateway(&script)

@@ -3,7 +3,7 @@
 //! Inside there are an empty root with the system's programs read-only, a private `/tmp` and home,
 //! the job's directories, and nothing else. The network is a loopback interface of its own, so not
 //! even abstract sockets of the host are there; the only way out is a door, when the run has one,
-//! which the server serves on a socket that listens inside (see [`handover`]). Calls of the kernel
+//! which the server serves on a socket that listens inside (see `handover`). Calls of the kernel
 //! that namespaces do not confine are refused (see [`seccomp`]). bubblewrap is never started as root
 //! (see [`way`]).
 
