@@ -29,19 +29,9 @@ const BUSY: Duration = Duration::from_secs(10);
 /// more of one costs a write into the log and another into the database.
 const PAGE: u32 = 8_192;
 
-/// Pages in the log after which they are brought over into the database: 4 MiB.
-pub(super) const LOGGED_PAGES: i64 = 512;
-
-/// Pages in the log after which whoever commits brings them over and waits for it: 64 MiB. Reached
-/// only when writes never pause, since only then does the log never begin anew by itself.
-const MOST_LOGGED_PAGES: &str = "8192";
-
-/// Asks for the log's state and does nothing: one row of whether it is busy, its pages, and how many
-/// of them were brought over.
-pub(super) const CHECKPOINT_STATE: &str = "PRAGMA wal_checkpoint(NOOP)";
-
-/// Brings over what can be without stopping anybody.
-pub(super) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+/// Pages in the log after which they are brought over into the database: 4 MiB. Whoever commits then
+/// waits for that, so four times as many pages are four times the wait, and save next to nothing.
+const LOGGED_PAGES: &str = "512";
 
 /// Settings of the connection that writes. Durable when COMMIT returns: with WAL that needs FULL.
 pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
@@ -50,16 +40,8 @@ pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", "-2000") // KiB
-        .pragma("wal_autocheckpoint", MOST_LOGGED_PAGES)
+        .pragma("wal_autocheckpoint", LOGGED_PAGES)
         .pragma("journal_size_limit", "16777216")
-}
-
-/// Settings of the connection that brings the log over.
-pub(super) fn checkpointer(path: &Path) -> SqliteConnectOptions {
-    shared(path)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-100") // KiB
-        .pragma("wal_autocheckpoint", "0")
 }
 
 /// Settings of a connection that reads.

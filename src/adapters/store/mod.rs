@@ -8,7 +8,6 @@
 //! **Invariant:** a transaction that will write takes the write lock when it begins. One that reads
 //! first and asks for the lock later fails at once when somebody else has written in between.
 
-mod checkpoint;
 mod codec;
 mod commit;
 mod connections;
@@ -26,7 +25,6 @@ mod tasks;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::adapters::store::checkpoint::Checkpoints;
 use crate::adapters::store::connections::Connections;
 use crate::adapters::store::error::Error;
 use crate::adapters::store::session::{Arg, Row, Session};
@@ -41,8 +39,6 @@ pub struct SqlStore {
     path: PathBuf,
     writer: Arc<Connections>,
     readers: Arc<Connections>,
-    checkpointer: Arc<Connections>,
-    checkpoints: Checkpoints,
 }
 
 impl SqlStore {
@@ -66,19 +62,15 @@ impl SqlStore {
         schema::migrate(&writer)
             .await
             .map_err(|error| error.fault(doing()))?;
-        let checkpointer = Connections::new(dialect::checkpointer(&path), 1);
         Ok(Self {
             path,
             writer,
             readers,
-            checkpoints: Checkpoints::start(Arc::clone(&checkpointer)),
-            checkpointer,
         })
     }
 
     /// Waits for what runs and closes the database; every call afterwards fails.
     pub async fn close(&self) {
-        self.checkpointer.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -88,10 +80,7 @@ impl SqlStore {
     }
 
     async fn write(&self) -> Result<Session, Error> {
-        let session = Session::begin(&self.writer, dialect::BEGIN_WRITE).await;
-        // What the one before has written is in the log by now.
-        self.checkpoints.nudge();
-        session
+        Session::begin(&self.writer, dialect::BEGIN_WRITE).await
     }
 
     /// Reads every row that a statement finds.
