@@ -175,6 +175,11 @@ impl World {
 
     /// The tree that git itself would make of a directory's files on top of `main`.
     pub(crate) fn tree_by_git(&self, edit: impl FnOnce(&Path)) -> String {
+        self.tree_by_git_adding(&["-A"], edit)
+    }
+
+    /// The same, when only this is added.
+    pub(crate) fn tree_by_git_adding(&self, what: &[&str], edit: impl FnOnce(&Path)) -> String {
         let copy = self.outside("copy");
         let upstream = self.upstream();
         let from = upstream.to_str().unwrap();
@@ -183,7 +188,7 @@ impl World {
             ["clone", "-q", "--no-local", from, "copy"],
         );
         edit(&copy);
-        git(&copy, ["add", "-A"]);
+        git(&copy, [&["add"], what].concat());
         git(&copy, ["write-tree"])
     }
 }

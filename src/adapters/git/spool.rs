@@ -161,10 +161,68 @@ impl Spool {
             &base,
         ];
         let listing = process::run(&on_desk(&compare)).await?;
+        let mut differing = parse_raw(&listing);
+        self.keep_what_was_checked_out(store, &base, &mut differing)
+            .await?;
         Ok(Converted {
-            changed: parse_raw(&listing),
+            changed: differing
+                .into_iter()
+                .map(|(path, Differing { now, .. })| (path, now))
+                .collect(),
             failed,
         })
+    }
+
+    /// Takes out what is as a checkout of the base wrote it, byte for byte.
+    ///
+    /// Not every blob comes back from its own checkout: line ends that were stored in spite of the
+    /// attributes are other ones when git adds the file. That is no change of the agent's.
+    async fn keep_what_was_checked_out(
+        &self,
+        store: &Path,
+        base: &str,
+        differing: &mut HashMap<Vec<u8>, Differing>,
+    ) -> Result<(), Trouble> {
+        let (index, fresh) = (self.dir.join("base"), self.dir.join("fresh"));
+        let mut checkout = Call::new(store, ["checkout-index", "-z", "--stdin"]);
+        for (path, Differing { was, now }) in &*differing {
+            if was.is_some_and(|(_, id)| id != now.1) {
+                checkout.stdin.extend(path);
+                checkout.stdin.push(0);
+            }
+        }
+        if checkout.stdin.is_empty() {
+            return Ok(());
+        }
+        let mut list = Call::new(store, ["read-tree", base]);
+        list.index = Some(&index);
+        process::run(&list).await?;
+        fs::create_dir(&fresh)?;
+        checkout.index = Some(&index);
+        checkout.work_tree = Some(&fresh);
+        process::run(&checkout).await?;
+
+        let (desk, mut compared) = (self.desk(), std::mem::take(differing));
+        *differing = blocking(move || {
+            let mut problem = None;
+            compared.retain(|path, Differing { was, now }| {
+                let path = os_path(path);
+                match (*was, same(&fresh.join(&path), &desk.join(&path))) {
+                    (Some((mode, id)), Ok(true)) => {
+                        now.1 = id;
+                        mode != now.0
+                    }
+                    (Some(_), Err(error)) => {
+                        problem = Some(error);
+                        true
+                    }
+                    (Some(_) | None, _) => true,
+                }
+            });
+            problem.map_or(Ok(compared), Err)
+        })
+        .await?;
+        Ok(())
     }
 
     /// Removes the spool on a thread that may block.
@@ -233,21 +291,45 @@ fn is_about_content(trouble: &Trouble) -> bool {
     }
 }
 
+/// A path of the desk whose entry differs from the base's.
+#[derive(Clone, Copy, Debug)]
+struct Differing {
+    /// The base's, if it has a file there.
+    was: Option<(Mode, ObjectId)>,
+    now: (Mode, ObjectId),
+}
+
 /// Reads `:MODE MODE ID ID STATUS\0PATH\0` and leaves deletions out.
-fn parse_raw(listing: &[u8]) -> HashMap<Vec<u8>, (Mode, ObjectId)> {
+fn parse_raw(listing: &[u8]) -> HashMap<Vec<u8>, Differing> {
     let mut fields = listing.split(|&byte| byte == 0);
-    let mut changed = HashMap::new();
+    let mut differing = HashMap::new();
     while let (Some(header), Some(path)) = (fields.next(), fields.next()) {
         let mut parts = header.split(|&byte| byte == b' ');
-        let mode = match parts.nth(1) {
-            Some(b"100644") => Mode::File,
-            Some(b"100755") => Mode::Executable,
-            Some(b"120000") => Mode::Link,
-            _ => continue,
+        let modes = (parts.next(), parts.next());
+        let ids = (parts.next(), parts.next());
+        let file = |mode: Option<&[u8]>, id: Option<&[u8]>| {
+            let mode = match mode? {
+                b"100644" => Mode::File,
+                b"100755" => Mode::Executable,
+                _ => return None,
+            };
+            Some((mode, ObjectId::parse(id?)?))
         };
-        if let Some(id) = parts.nth(1).and_then(ObjectId::parse) {
-            changed.insert(path.to_vec(), (mode, id));
+        let was = modes.0.and_then(|mode| mode.strip_prefix(b":"));
+        if let Some(now) = file(modes.1, ids.1) {
+            let was = file(was, ids.0);
+            differing.insert(path.to_vec(), Differing { was, now });
         }
     }
-    changed
+    differing
+}
+
+/// Returns whether two files have the same content. One that is not there has none.
+fn same(one: &Path, other: &Path) -> io::Result<bool> {
+    let content = |path| match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    Ok(content(one)? == content(other)?)
 }
