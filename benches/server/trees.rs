@@ -101,6 +101,8 @@ impl Ground {
             self.git.remove(&job).await.unwrap();
             removed.add(millis(began.elapsed()));
             plain.add(millis(self.check_out(&job, false).await.1));
+            // Else the next would have to take all of it away first.
+            self.git.remove(&job).await.unwrap();
         }
         println!("checkout ready: {}", ready.show("ms", 1));
         println!(
