@@ -26,6 +26,8 @@ use crate::domain::decide::Agents;
 use crate::domain::name::Name;
 use crate::domain::policy;
 use crate::domain::render::parts::Links;
+use crate::domain::stall::Patience;
+use crate::domain::time::Span;
 use crate::domain::trigger::Identity;
 use crate::http::body::Desk;
 use crate::http::face::Face;
@@ -226,7 +228,7 @@ impl House {
                     default: default_agent(settings),
                     known: settings.agents.keys().cloned().collect::<BTreeSet<_>>(),
                 },
-                jobs_dir: jobs_dir(settings),
+                jobs_dir: below_work(settings, "jobs"),
                 worker: format!("worker-{}", std::process::id()),
                 limits: Limits {
                     wall: settings.limits.timeout,
@@ -237,6 +239,12 @@ impl House {
                     milli_cpus: settings.limits.milli_cpus,
                     disk_bytes: settings.limits.disk_bytes,
                 },
+                patience: Patience {
+                    silent: settings.limits.silent,
+                    waiting: WAITING,
+                    repeated: usize::try_from(settings.limits.repeated).unwrap_or(usize::MAX),
+                },
+                sessions_dir: below_work(settings, "sessions"),
                 profiles: profiles(settings),
                 harvest: HarvestLimits {
                     file_bytes: settings.limits.changed_file_bytes,
@@ -275,10 +283,13 @@ impl House {
 }
 
 /// Sandboxes bind directories by their whole path.
-fn jobs_dir(settings: &ServerSettings) -> PathBuf {
-    let dir = settings.work.dir.join("jobs");
+fn below_work(settings: &ServerSettings, name: &str) -> PathBuf {
+    let dir = settings.work.dir.join(name);
     std::path::absolute(&dir).unwrap_or(dir)
 }
+
+/// How long an agent may wait for an answer. Nobody gives one.
+const WAITING: Span = Span::seconds(60);
 
 /// The permissions and the events that the App needs, as in `app.yml`.
 #[must_use]

@@ -183,9 +183,9 @@ async fn endpoint(bulk: usize, release: Arc<Semaphore>) -> u16 {
     port
 }
 
-/// Answers one request; `false` when there is none.
+/// Answers one request; `false` when there is none, or when it was to be the last.
 async fn answer(stream: &mut BufReader<TcpStream>, bulk: usize, release: &Semaphore) -> bool {
-    let mut length = 0;
+    let (mut length, mut goes_on) = (0, true);
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
@@ -194,6 +194,7 @@ async fn answer(stream: &mut BufReader<TcpStream>, bulk: usize, release: &Semaph
         if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
             length = number.trim().parse().unwrap();
         }
+        goes_on &= !line.eq_ignore_ascii_case("connection: close\r\n");
         if line == "\r\n" {
             break;
         }
@@ -204,7 +205,7 @@ async fn answer(stream: &mut BufReader<TcpStream>, bulk: usize, release: &Semaph
     if asks("first") {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
         let text = format!("{head}{}\r\n\r\n{USAGE}", USAGE.len());
-        return stream.write_all(text.as_bytes()).await.is_ok();
+        return stream.write_all(text.as_bytes()).await.is_ok() && goes_on;
     }
     let event = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\" some words\"}}\n\n";
     let piece = event.repeat(PIECE / event.len());
@@ -221,7 +222,7 @@ async fn answer(stream: &mut BufReader<TcpStream>, bulk: usize, release: &Semaph
         release.acquire().await.unwrap().forget();
     }
     let end = format!("{:x}\r\ndata: {USAGE}\n\n\r\n0\r\n\r\n", USAGE.len() + 8);
-    stream.write_all(end.as_bytes()).await.is_ok()
+    stream.write_all(end.as_bytes()).await.is_ok() && goes_on
 }
 
 /// Forgets every charge.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::context::Context;
+use crate::domain::ids::TaskId;
 use crate::domain::time::{Span, Timestamp};
 
 /// Removes the directories of jobs that are not live. A job that is, may resume from its own.
@@ -28,6 +29,31 @@ pub async fn remove_orphans(ctx: &Context) {
         match ctx.checkouts.remove(&job).await {
             Ok(()) => tracing::info!(path = %job.display(), "removed what a job had left"),
             Err(fault) => tracing::warn!(path = %job.display(), %fault, "could not remove it"),
+        }
+    }
+}
+
+/// Removes what agents remembered of tasks that are over.
+pub async fn forget_sessions(ctx: &Context) {
+    // There is no directory before the first session.
+    let Ok(entries) = std::fs::read_dir(&ctx.settings.sessions_dir) else {
+        return;
+    };
+    for dir in entries.flatten().map(|entry| entry.path()) {
+        let task = dir
+            .file_name()
+            .and_then(|name| name.to_str()?.parse::<TaskId>().ok());
+        let Some(task) = task else { continue };
+        match ctx.store.task(task).await {
+            Ok(Some(read)) if !read.task.state.is_over() => continue,
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::warn!(%fault, "cannot tell which tasks are over; no session is removed");
+                return;
+            }
+        }
+        if let Err(fault) = ctx.checkouts.remove(&dir).await {
+            tracing::warn!(path = %dir.display(), %fault, "could not remove a task's sessions");
         }
     }
 }

@@ -8,11 +8,12 @@ use tokio::sync::Notify;
 
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
-use crate::domain::ids::{JobId, RepoName};
+use crate::domain::ids::{JobId, RepoName, TaskId};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::render::parts::Links;
 use crate::domain::spend::Budgets;
+use crate::domain::stall::Patience;
 use crate::domain::time::Timestamp;
 use crate::domain::trigger::Identity;
 use crate::ports::agent::Roster;
@@ -65,6 +66,10 @@ pub struct Settings {
     pub worker: String,
     /// What one run in a sandbox may use.
     pub limits: Limits,
+    /// When a run that goes on has come to nothing.
+    pub patience: Patience,
+    /// The directory that tasks keep in what their agents remember.
+    pub sessions_dir: PathBuf,
     /// What sandboxes hold beside the system, for the policies that pick it.
     pub profiles: BTreeMap<Name, Profile>,
     /// How much a harvest takes.
@@ -97,6 +102,12 @@ impl Settings {
     #[must_use]
     pub fn job_dir(&self, job: JobId) -> PathBuf {
         self.jobs_dir.join(job.to_string())
+    }
+
+    /// Returns what the agents of a task remember, a directory for each.
+    #[must_use]
+    pub fn sessions(&self, task: TaskId) -> PathBuf {
+        self.sessions_dir.join(task.to_string())
     }
 
     /// Returns the model endpoints that an agent may call.

@@ -35,6 +35,7 @@ pub fn start(ctx: &Context, jobs: usize, tracker: &TaskTracker, shutdown: &Cance
         while !stop.is_cancelled() {
             cleanup::forget_deliveries(&context).await;
             cleanup::tidy(&context).await;
+            cleanup::forget_sessions(&context).await;
             cleanup::forget_calls(&context).await;
             tokio::select! {
                 () = tokio::time::sleep(CLEAN_EVERY) => {}

@@ -40,12 +40,13 @@ pub fn report(ended: &Ended<'_>) -> Report {
             .exceeded
             .clone()
             .map_or(Outcome::AgentFailed, Outcome::OutOfBudget),
+        (Some(ran), _) if ran.told.stall.is_some() => Outcome::AgentFailed,
         (Some(ran), _) if ran.ending == Ending::Cancelled => Outcome::Stopped,
         (Some(ran), _) if ran.failed_setup.is_some() => ran
             .failed_setup
             .clone()
             .map_or(Outcome::AgentFailed, Outcome::SetupFailed),
-        (Some(ran), _) if !ran.ending.succeeded() => Outcome::AgentFailed,
+        (Some(ran), _) if !ran.ending.succeeded() || ran.told.failed() => Outcome::AgentFailed,
         (_, Some(harvested)) if !harvested.leaks.is_empty() => Outcome::Secret,
         (_, Some(harvested)) if !harvested.is_complete() => Outcome::Refused,
         (_, Some(harvested)) if harvested.kept().is_empty() => Outcome::NothingChanged,
@@ -65,6 +66,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
                 excerpt: ran.excerpt.clone(),
                 log_digest: ran.log_digest.clone(),
                 sandbox: ran.sandbox.clone(),
+                told: ran.told.clone(),
                 brief_digest: briefed.brief_digest.clone(),
                 base: briefed.base.clone(),
             }),

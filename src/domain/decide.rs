@@ -11,7 +11,9 @@ use crate::domain::ids::{JobId, TaskId, ThreadKey};
 use crate::domain::job::{Performer, Remark, Request, Work};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
+use crate::domain::redact::Redactor;
 use crate::domain::render::help::help;
+use crate::domain::render::live::Live;
 use crate::domain::render::parts::Links;
 use crate::domain::render::refusal::{Refusal, refusal};
 use crate::domain::render::status::{no_task, status};
@@ -121,6 +123,22 @@ pub fn ended(task: &Task, how: Ended, links: &Links) -> Decision {
     }
     decision.task = Some(task);
     decision
+}
+
+/// Returns the effect that shows in the status comment how far a run is.
+#[must_use]
+pub fn live_status_of(
+    task: &Task,
+    live: &Live,
+    links: &Links,
+    redactor: &Redactor,
+) -> (EffectKey, ThreadKey, Effect) {
+    let body = format!("{}\n\n{}", status(task, links), live.markdown(redactor));
+    (
+        EffectKey::status(task.id),
+        task.id.thread,
+        Effect::Comment { body },
+    )
 }
 
 /// Returns the effect that brings the status comment up to date.

@@ -9,6 +9,7 @@ use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::name::Name;
 use crate::domain::repo::Actor;
 use crate::domain::secrets::Leak;
+use crate::domain::stall::Stall;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::traffic::Traffic;
 
@@ -148,11 +149,37 @@ pub struct Ran {
     pub failed_setup: Option<Evidence>,
     /// What it said it did.
     pub claim: Option<Claim>,
+    /// What it said while it ran, as far as anything follows from it.
+    #[serde(default)]
+    pub told: Told,
     /// The sandbox backend it ran in.
     pub sandbox: String,
     /// What passed the gateway, for the setup commands too.
     #[serde(default)]
     pub traffic: Traffic,
+}
+
+/// What of an agent's own words is kept after its run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// The name under which it said that it can go on.
+    pub session: Option<String>,
+    /// The trouble that it ended in, in its words, redacted.
+    pub trouble: Option<String>,
+    /// Why it was ended before its time: it had come to nothing.
+    pub stall: Option<Stall>,
+    /// It works by a model, and no model call of it was answered.
+    pub thoughtless: bool,
+}
+
+impl Told {
+    /// Returns whether the run failed whatever its exit code says: most agents have ways to fail that
+    /// end with 0.
+    #[must_use]
+    pub const fn failed(&self) -> bool {
+        self.trouble.is_some() || self.stall.is_some() || self.thoughtless
+    }
 }
 
 /// What the harvest found, and what policy lets through.
@@ -275,8 +302,10 @@ impl Progress {
                 (Some(_), Some(_)) => Step::Harvest,
             };
         };
-        let worth_checking =
-            ran.ending.succeeded() && ran.traffic.exceeded.is_none() && harvested.is_complete();
+        let worth_checking = ran.ending.succeeded()
+            && !ran.told.failed()
+            && ran.traffic.exceeded.is_none()
+            && harvested.is_complete();
         // A pushed secret is a leaked one, on whatever branch.
         let unfit = harvested.kept().is_empty() || !harvested.leaks.is_empty();
         if unfit || self.commit.is_some() {

@@ -25,9 +25,11 @@ pub mod change;
 pub mod evidence;
 pub mod excerpt;
 pub mod markdown;
+pub mod progress;
 pub mod repo;
 pub mod retry;
 pub mod sanitize;
+pub mod stall;
 pub mod steering;
 
 pub mod command;

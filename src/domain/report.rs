@@ -6,6 +6,7 @@ use crate::domain::budget::Exceeded;
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, JobId, TreeSha};
+use crate::domain::job::Told;
 use crate::domain::secrets::Leak;
 use crate::domain::time::Span;
 use crate::domain::traffic::Traffic;
@@ -80,6 +81,9 @@ pub struct RunFacts {
     pub log_digest: String,
     /// The sandbox backend.
     pub sandbox: String,
+    /// What it said while it ran, as far as anything follows from it.
+    #[serde(default)]
+    pub told: Told,
     /// SHA-256 of its brief.
     pub brief_digest: String,
     /// The commit it started from.

@@ -205,6 +205,16 @@ impl Traffic {
 }
 
 impl Tokens {
+    /// Returns all of them, saturating.
+    #[must_use]
+    pub const fn sum(&self) -> u64 {
+        self.input
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.output)
+            .saturating_add(self.reasoning)
+    }
+
     /// Returns both together, saturating.
     #[must_use]
     pub const fn plus(&self, other: &Self) -> Self {

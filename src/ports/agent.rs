@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::evidence::Claim;
 use crate::domain::name::Name;
 use crate::domain::policy::Recipe;
+use crate::domain::progress::Update;
 use crate::ports::checkouts::Checkout;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
@@ -32,6 +34,29 @@ pub struct Request<'a> {
     pub door: Option<&'a dyn Door>,
     /// Recipes only: what a person gave the recipe to work on.
     pub input: Option<&'a str>,
+    /// What earlier runs of this agent for the same task left it.
+    pub session: Session<'a>,
+    /// Who follows the run.
+    pub watcher: &'a dyn Watcher,
+}
+
+/// Where an agent keeps what it remembers from one run for a task to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session<'a> {
+    /// A directory of the task's and the agent's own, which may not be there yet: the home of agents
+    /// that remember. Only the same agent for the same task sees it again.
+    pub home: &'a Path,
+    /// The name under which the agent said that it can go on; it may be wrong.
+    pub resume: Option<&'a str>,
+}
+
+/// Follows a run while it lasts.
+pub trait Watcher: Send + Sync + std::fmt::Debug {
+    /// Takes what the agent says. Must not block, and bounds what it keeps.
+    fn heard(&self, update: Update);
+
+    /// Returns where the bytes that the agent prints are counted.
+    fn stirred(&self) -> Arc<AtomicU64>;
 }
 
 /// What came of a run.
@@ -46,6 +71,12 @@ pub struct Run {
 /// A way to drive agents.
 #[async_trait::async_trait]
 pub trait Agent: Send + Sync {
+    /// Returns whether it works by a model: then a run without a call that was answered has done
+    /// nothing, whatever it says.
+    fn thinks(&self) -> bool {
+        false
+    }
+
     /// Runs the agent once. Non-zero exits, timeouts and cancellation are outcomes, not faults.
     async fn run(
         &self,

@@ -42,6 +42,9 @@ pub trait Passage: Door {
     /// Fires when a budget is used up: the run is to end, since no further call would be answered.
     fn exhausted(&self) -> CancellationToken;
 
+    /// Returns what has passed so far.
+    fn so_far(&self) -> Traffic;
+
     /// Ends every connection and returns what passed. A second call returns the same.
     async fn close(&self) -> Traffic;
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::evidence::Ending;
@@ -17,6 +20,8 @@ pub const INSIDE_CHECKOUT: &str = "/workspace";
 pub const INSIDE_INPUT: &str = "/prova/in";
 /// Where the agent may leave its result inside, writable.
 pub const INSIDE_OUTPUT: &str = "/prova/out";
+/// The home directory inside.
+pub const INSIDE_HOME: &str = "/home/prova";
 /// Where the repository's shared objects stand inside, read-only, when the checkout borrows them.
 pub const INSIDE_OBJECTS: &str = "/prova/objects";
 
@@ -36,12 +41,31 @@ pub struct Spec {
     pub output: Option<PathBuf>,
     /// Object store bound read-only at [`INSIDE_OBJECTS`].
     pub objects: Option<PathBuf>,
+    /// Directory bound writable at [`INSIDE_HOME`]; none: an empty one that is gone afterwards.
+    pub home: Option<PathBuf>,
     /// Where the raw output (both streams, in order of arrival) is appended, up to the cap.
     pub log: PathBuf,
     /// What it may use.
     pub limits: Limits,
     /// What stands inside beside the system, as the server's settings name it.
     pub profile: Profile,
+}
+
+/// A conversation with a program while it runs.
+pub struct Talk {
+    /// What it reads; the end of this ends its input. None: its input is empty.
+    pub input: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    /// Gets its standard output, as it comes. The program waits for who does not read; once this is
+    /// closed, the output goes to the log alone. None: it does from the start.
+    pub output: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// Counts the bytes of both outputs as they come, kept or not.
+    pub stirred: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for Talk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Talk")
+    }
 }
 
 /// What a repository's toolchain needs inside, named in the server's settings. A policy picks one by
@@ -72,7 +96,7 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Thousandths of a processor of all processes together; none: all that there are.
     pub milli_cpus: Option<u32>,
-    /// What the tree's own directory and the output directory may take on disk together, in bytes.
+    /// What the tree's own directory, the output and the home may take on disk together, in bytes.
     pub disk_bytes: u64,
 }
 
@@ -151,6 +175,17 @@ pub trait Sandbox: Send + Sync {
         &self,
         spec: &Spec,
         door: Option<&dyn Door>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, Fault> {
+        self.converse(spec, door, None, cancel).await
+    }
+
+    /// Does as [`run`](Self::run), and lets somebody talk with the program meanwhile.
+    async fn converse(
+        &self,
+        spec: &Spec,
+        door: Option<&dyn Door>,
+        talk: Option<Talk>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault>;
 }

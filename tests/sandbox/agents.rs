@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prova::adapters::agent::exec::Exec;
@@ -9,7 +11,8 @@ use prova::adapters::agent::recipe::Recipe;
 use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::domain::evidence::{Claim, Ending};
 use prova::domain::ids::{CommitSha, TreeSha};
-use prova::ports::agent::{Agent, Request, Run};
+use prova::domain::progress::Update;
+use prova::ports::agent::{Agent, Request, Run, Session, Watcher};
 use prova::ports::checkouts::Checkout;
 use prova::ports::sandbox::Profile;
 use prova::ports::tree::Tree;
@@ -18,6 +21,18 @@ use tokio_util::sync::CancellationToken;
 use crate::bed::{Bed, text};
 
 const JOB: &str = r#"{"repo":"octo/x","thread":4,"role":"implement","base":"abc"}"#;
+
+/// Follows nothing.
+#[derive(Debug)]
+struct Heedless;
+
+impl Watcher for Heedless {
+    fn heard(&self, _: Update) {}
+
+    fn stirred(&self) -> Arc<AtomicU64> {
+        Arc::default()
+    }
+}
 
 /// Runs `agent` as a job of `bed`.
 async fn run(bed: &Bed, agent: &dyn Agent, input: Option<&str>) -> Run {
@@ -41,6 +56,11 @@ async fn run(bed: &Bed, agent: &dyn Agent, input: Option<&str>) -> Run {
         profile: &Profile::default(),
         door: None,
         input,
+        session: Session {
+            home: &bed.path().join("home"),
+            resume: None,
+        },
+        watcher: &Heedless,
     };
     let never = CancellationToken::new();
     let run = agent.run(&request, bed.sandbox.as_ref(), &never);

@@ -18,4 +18,5 @@ mod layers;
 mod limits;
 mod none;
 mod probe;
+mod talk;
 mod users;

@@ -105,6 +105,10 @@ impl Passage for Opened {
         }
     }
 
+    fn so_far(&self) -> Traffic {
+        self.traffic.clone()
+    }
+
     async fn close(&self) -> Traffic {
         self.traffic.clone()
     }

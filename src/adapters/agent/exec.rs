@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agent::claim;
-use crate::adapters::agent::handover::{Handover, Inside, RESULT};
+use crate::adapters::agent::handover::{Handover, Inside, RESULT, unheard};
 use crate::ports::agent::{Agent, Request, Run};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{INSIDE_CHECKOUT, Sandbox};
@@ -67,7 +67,9 @@ impl Agent for Exec {
         let mut env = self.env.clone();
         env.insert("PROVA_RESULT".to_owned(), inside.result);
         let spec = handover.spec(request, command, env);
-        let outcome = sandbox.run(&spec, request.door, cancel).await?;
+        let outcome = sandbox
+            .converse(&spec, request.door, Some(unheard(request)), cancel)
+            .await?;
         Ok(Run {
             outcome,
             claim: claim::read(&handover.output, RESULT),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ports::agent::Request;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_INPUT, INSIDE_OUTPUT, Spec};
+use crate::ports::sandbox::{INSIDE_INPUT, INSIDE_OUTPUT, Spec, Talk};
 
 const BRIEF: &str = "brief.md";
 const JOB: &str = "job.json";
@@ -81,10 +81,20 @@ impl Handover {
             input: Some(self.input.clone()),
             output: Some(self.output.clone()),
             objects: Some(request.checkout.objects.clone()),
+            home: None,
             log: request.job.join("agent.log"),
             limits: request.limits,
             profile: request.profile.clone(),
         }
+    }
+}
+
+/// A run that nobody talks with: only whether it prints anything is followed.
+pub(super) fn unheard(request: &Request<'_>) -> Talk {
+    Talk {
+        input: None,
+        output: None,
+        stirred: request.watcher.stirred(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::agent::handover::Handover;
+use crate::adapters::agent::handover::{Handover, unheard};
 use crate::ports::agent::{Agent, Request, Run};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::Sandbox;
@@ -40,7 +40,9 @@ impl Agent for Recipe {
         let env = BTreeMap::from([("PROVA_INPUT".to_owned(), input)]);
         let spec = handover.spec(request, command, env);
         Ok(Run {
-            outcome: sandbox.run(&spec, request.door, cancel).await?,
+            outcome: sandbox
+                .converse(&spec, request.door, Some(unheard(request)), cancel)
+                .await?,
             claim: None,
         })
     }

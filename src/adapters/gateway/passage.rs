@@ -144,14 +144,18 @@ impl Passage for Opened {
         self.pass.exhausted.clone()
     }
 
+    fn so_far(&self) -> Traffic {
+        let mut traffic = Traffic::default();
+        self.pass.note(|noted| traffic = noted.clone().sorted());
+        traffic
+    }
+
     async fn close(&self) -> Traffic {
         let close = async || {
             self.pass.stop.cancel();
             self.pass.tasks.close();
             self.pass.tasks.wait().await;
-            let mut traffic = Traffic::default();
-            self.pass.note(|noted| traffic = noted.clone().sorted());
-            traffic
+            self.so_far()
         };
         self.closed.get_or_init(close).await.clone()
     }

@@ -4,9 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::unix::pipe::Receiver;
 
 use crate::ports::sandbox::TAIL_BYTES;
@@ -23,6 +25,7 @@ pub(super) struct Capture {
     total: u64,
     digest: Sha256,
     tail: Vec<u8>,
+    stirred: Option<Arc<AtomicU64>>,
 }
 
 /// What was captured.
@@ -52,27 +55,70 @@ impl Capture {
             total: 0,
             digest: Sha256::new(),
             tail: Vec::with_capacity(2 * TAIL_BYTES),
+            stirred: None,
         })
+    }
+
+    /// Counts what is taken from now on in `stirred`, too.
+    pub(super) fn stir(&mut self, stirred: Arc<AtomicU64>) {
+        self.stirred = Some(stirred);
     }
 
     /// Reads `pipe` to its end. Goes on after the cap, so that the writer is never blocked.
     /// Whatever was read is taken even when this is dropped before the end.
     pub(super) async fn drain(&mut self, pipe: &mut Receiver) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK_BYTES];
+        while self.read(pipe, &mut chunk).await? > 0 {}
+        Ok(())
+    }
+
+    /// Reads both pipes to their ends, and passes what comes on `said` to `listener` until that
+    /// wants no more of it.
+    pub(super) async fn follow(
+        &mut self,
+        pipe: &mut Receiver,
+        said: &mut Receiver,
+        mut listener: impl AsyncWrite + Unpin,
+    ) -> io::Result<()> {
+        let (mut chunk, mut aside) = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
+        let (mut open, mut heard) = (true, true);
         loop {
-            let read = pipe.read(&mut chunk).await?;
+            let read = tokio::select! {
+                read = said.read(&mut chunk) => read?,
+                read = pipe.read(&mut aside), if open => {
+                    let read = read?;
+                    self.take(aside.get(..read).unwrap_or_default())?;
+                    open = read > 0;
+                    continue;
+                }
+            };
             if read == 0 {
-                return Ok(());
+                break;
             }
-            // A plain write: nothing may be awaited between reading and taking, and what a job
-            // writes here is bounded by its cap.
-            self.take(chunk.get(..read).unwrap_or_default())?;
+            let bytes = chunk.get(..read).unwrap_or_default();
+            self.take(bytes)?;
+            heard = heard && listener.write_all(bytes).await.is_ok();
         }
+        // Its end is told, too.
+        drop(listener);
+        if open { self.drain(pipe).await } else { Ok(()) }
+    }
+
+    /// Reads once and takes it.
+    async fn read(&mut self, pipe: &mut Receiver, chunk: &mut [u8]) -> io::Result<usize> {
+        let read = pipe.read(chunk).await?;
+        // A plain write: nothing may be awaited between reading and taking, and what a job
+        // writes here is bounded by its cap.
+        self.take(chunk.get(..read).unwrap_or_default())?;
+        Ok(read)
     }
 
     /// Takes what was printed. What goes beyond the cap is counted and thrown away.
     pub(super) fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.total += bytes.len() as u64;
+        if let Some(stirred) = &self.stirred {
+            stirred.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
         let room = usize::try_from(self.cap - self.kept).unwrap_or(usize::MAX);
         let kept = bytes.get(..room.min(bytes.len())).unwrap_or_default();
         if kept.is_empty() {

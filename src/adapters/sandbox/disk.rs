@@ -45,7 +45,11 @@ pub(super) struct Allotment {
 impl Allotment {
     /// Returns what `spec` says, with `floor` bytes of the file system left to others.
     pub(super) fn new(spec: &Spec, floor: u64) -> Self {
-        let dirs = [Some(spec.tree.written()), spec.output.as_deref()];
+        let dirs = [
+            Some(spec.tree.written()),
+            spec.output.as_deref(),
+            spec.home.as_deref(),
+        ];
         Self {
             dirs: dirs.into_iter().flatten().map(Path::to_path_buf).collect(),
             most: spec.limits.disk_bytes,

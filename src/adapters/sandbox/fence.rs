@@ -1,21 +1,40 @@
 //! What bounds a run from outside, whatever the backend: control groups, and its share of the disk.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeWriter, Write as _};
 use std::process::Stdio;
 
 use crate::adapters::sandbox::cgroup::{Cgroups, Group};
 use crate::adapters::sandbox::disk::Allotment;
 use crate::domain::evidence::Ending;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Spec, Unenforced};
+use crate::ports::sandbox::{Spec, Talk, Unenforced};
 
 /// Waits for a line, then becomes the command: by then it is in its groups, and so is all that it
 /// starts. A server that dies in between leaves the end of the input, and nothing begins. Shells have
 /// variables of their own, which are not the command's.
 const GATE: &str = "read -r _ && unset PWD OLDPWD SHLVL && exec \"$@\" </dev/null";
+/// The same for a command that is talked with. Of a pipe, `read` takes no more than the line.
+const OPEN_GATE: &str = "read -r _ && unset PWD OLDPWD SHLVL && exec \"$@\"";
+
+/// What a command has for its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Nothing. It is no pipe either: some programs take one for what they are to read.
+    Empty,
+    /// What somebody says to it.
+    Talk,
+}
+
+impl Input {
+    /// Returns the input of a run with this conversation.
+    pub(super) const fn of(talk: Option<&Talk>) -> Self {
+        match talk {
+            Some(Talk { input: Some(_), .. }) => Self::Talk,
+            Some(Talk { input: None, .. }) | None => Self::Empty,
+        }
+    }
+}
 
 /// Makes fences.
 #[derive(Debug)]
@@ -42,9 +61,10 @@ impl Fences {
     ///
     /// # Errors
     /// When what could be enforced at the start cannot any more.
-    pub(super) fn around(&self, spec: &Spec) -> Result<Fence, Fault> {
+    pub(super) fn around(&self, spec: &Spec, input: Input) -> Result<Fence, Fault> {
         let group = self.cgroups.group(&spec.limits);
         Ok(Fence {
+            input,
             group: group.map_err(|error| Fault::io("limit the sandbox", &error))?,
             disk: Allotment::new(spec, self.floor),
         })
@@ -54,6 +74,7 @@ impl Fences {
 /// The fence of one run.
 #[derive(Debug)]
 pub(super) struct Fence {
+    input: Input,
     group: Option<Group>,
     disk: Allotment,
 }
@@ -61,9 +82,13 @@ pub(super) struct Fence {
 impl Fence {
     /// Returns the command that waits to be admitted and becomes `words`.
     pub(super) fn gated(&self, words: Vec<OsString>) -> Vec<OsString> {
+        let gate = match self.input {
+            Input::Empty => GATE,
+            Input::Talk => OPEN_GATE,
+        };
         match &self.group {
             None => words,
-            Some(_) => ["/bin/sh", "-c", GATE, "prova"]
+            Some(_) => ["/bin/sh", "-c", gate, "prova"]
                 .map(OsString::from)
                 .into_iter()
                 .chain(words)
@@ -71,17 +96,20 @@ impl Fence {
         }
     }
 
-    /// Returns the input of a gated command, and what opens the gate.
-    pub(super) fn gate(&self) -> io::Result<(Stdio, Option<File>)> {
-        if self.group.is_none() {
-            return Ok((Stdio::null(), None));
+    /// Returns what the command is started with as its input, and the other end of it, when there is
+    /// something to say: that the gate is open, or a conversation.
+    pub(super) fn input(&self) -> io::Result<(Stdio, Option<PipeWriter>)> {
+        match (self.input, &self.group) {
+            (Input::Empty, None) => Ok((Stdio::null(), None)),
+            (Input::Talk, _) | (Input::Empty, Some(_)) => {
+                let (reader, writer) = io::pipe()?;
+                Ok((reader.into(), Some(writer)))
+            }
         }
-        let (reader, writer) = io::pipe()?;
-        Ok((Stdio::from(reader), Some(File::from(OwnedFd::from(writer)))))
     }
 
-    /// Puts the process that waits at the gate into its groups and lets it through.
-    pub(super) fn admit(&self, process: Option<u32>, gate: Option<File>) -> io::Result<()> {
+    /// Puts the process that waits at the gate, its input, into its groups and lets it through.
+    pub(super) fn admit(&self, process: Option<u32>, gate: Option<&PipeWriter>) -> io::Result<()> {
         if let (Some(group), Some(process), Some(mut gate)) = (&self.group, process, gate) {
             group.admit(process)?;
             match gate.write_all(b"\n") {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::sandbox::fence::{Fence, Fences, without_memory};
+use crate::adapters::sandbox::fence::{Fence, Fences, Input, without_memory};
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::process::{self, Stop};
 use crate::adapters::sandbox::programs::{find_program, search_path};
@@ -29,8 +29,8 @@ use crate::ports::clock::Clock;
 use crate::ports::door::{Door, INSIDE_DOOR};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec,
-    Unenforced, Unusable,
+    INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox,
+    Spec, Talk, Unenforced, Unusable,
 };
 use crate::ports::tree::Tree;
 
@@ -63,9 +63,10 @@ impl Unisolated {
         })
     }
 
-    fn command(&self, spec: &Spec, fence: &Fence, home: &Path) -> io::Result<Command> {
+    fn command(&self, spec: &Spec, fence: &Fence, temporary: &Path) -> io::Result<Command> {
         let places = places(spec)?;
         let path = search_path(spec.profile.mounts.iter().chain(&self.mounts));
+        let home = absolute(spec.home.as_deref().unwrap_or(temporary))?;
         let words = limits::limited(&spec.command, &spec.limits, Counted::OfUser);
         let words = words.iter().map(|word| on_host(word, &places)).collect();
         let mut words = fence.gated(words).into_iter();
@@ -77,7 +78,7 @@ impl Unisolated {
             .env("HOME", home)
             .env("LANG", "C.UTF-8")
             .env("PATH", path)
-            .env("TMPDIR", home);
+            .env("TMPDIR", temporary);
         if let Some(objects) = &spec.objects {
             // The checkout borrows them by their path inside, which does not exist here.
             command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", absolute(objects)?);
@@ -111,10 +112,11 @@ impl Sandbox for Unisolated {
         None
     }
 
-    async fn run(
+    async fn converse(
         &self,
         spec: &Spec,
         door: Option<&dyn Door>,
+        talk: Option<Talk>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
         let mut spec = spec::checked(spec, door)?;
@@ -129,8 +131,8 @@ impl Sandbox for Unisolated {
         }
         if let Some(door) = door {
             let address = open(door).map_err(|error| Fault::io("open the door", &error))?;
-            for value in spec.env.values_mut() {
-                *value = with_door_at(value, &address);
+            for text in spec.env.values_mut().chain(&mut spec.command) {
+                *text = with_door_at(text, &address);
             }
         }
         let spec = &spec;
@@ -138,12 +140,12 @@ impl Sandbox for Unisolated {
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|error| Fault::io("make a home directory", &error))?;
-        let fence = self.fences.around(spec)?;
+        let fence = self.fences.around(spec, Input::of(talk.as_ref()))?;
         let command = self
             .command(spec, &fence, home.path())
             .map_err(|error| Fault::io("find the job's directories", &error))?;
         let bounds = (spec, cancel, &fence);
-        let watched = process::watch(command, None, bounds, self.clock.as_ref()).await?;
+        let watched = process::watch(command, None, bounds, talk, self.clock.as_ref()).await?;
         let ending = match watched.stop {
             Stop::Itself(status) => ending(status),
             Stop::TimedOut => Ending::TimedOut,
@@ -193,6 +195,7 @@ fn places(spec: &Spec) -> io::Result<Vec<(&'static str, PathBuf)>> {
         (INSIDE_INPUT, spec.input.as_deref()),
         (INSIDE_OUTPUT, spec.output.as_deref()),
         (INSIDE_OBJECTS, spec.objects.as_deref()),
+        (INSIDE_HOME, spec.home.as_deref()),
     ];
     let mut places = Vec::new();
     for (inside, host) in all {

@@ -1,6 +1,6 @@
 //! Starts one command and watches it to its end.
 
-use std::io;
+use std::io::{self, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::pin::{Pin, pin};
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rustix::fs::{Gid, Uid};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::net::unix::pipe::Receiver;
+use tokio::io::AsyncRead;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::process::Child;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,7 @@ use crate::domain::evidence::Ending;
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Outcome, Spec};
+use crate::ports::sandbox::{Outcome, Spec, Talk};
 
 /// How long to go on reading after the end. What was printed is in the pipe by then; only a process
 /// that got away (possible without isolation) holds it open longer, and it must not hang the job.
@@ -59,9 +60,10 @@ impl Watched {
     }
 }
 
-/// Runs `command`, which `fence` has gated, with empty input and both outputs on one pipe into
-/// `spec.log`, until its end, the end of its wall clock or of its share of the disk, or `cancel`; then
-/// kills its process group. `owner` is who it runs as, when that is not the server.
+/// Runs `command`, which `fence` has gated, with both outputs into `spec.log`, until its end, the end
+/// of its wall clock or of its share of the disk, or `cancel`; then kills its process group. Without
+/// somebody to `talk` with, its input is empty and its outputs are one pipe. `owner` is who it runs
+/// as, when that is not the server.
 ///
 /// Must be called from a thread that lives as long as the runtime, which its workers do and its
 /// blocking threads do not: `bwrap --die-with-parent` means the *thread* that started it.
@@ -72,45 +74,63 @@ pub(super) async fn watch(
     mut command: Command,
     owner: Option<(u32, u32)>,
     (spec, cancel, fence): (&Spec, &CancellationToken, &Fence),
+    talk: Option<Talk>,
     clock: &dyn Clock,
 ) -> Result<Watched, Fault> {
     let start = || format!("start {}", command_name(spec));
+    let broken = |error: io::Error| Fault::io(start(), &error);
 
     let mut capture = Capture::open(&spec.log, spec.limits.output_bytes)
         .map_err(|e| Fault::io(log_name(spec), &e))?;
-    let (reader, writer) = io::pipe().map_err(|e| Fault::io(start(), &e))?;
-    let mut pipe =
-        Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(|e| Fault::io(start(), &e))?;
-    if let Some((uid, gid)) = owner {
-        // A pipe belongs to who made it, and `/dev/stderr`, which scripts like to name, opens it
-        // anew: as another user that would be refused.
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        rustix::fs::fchown(&writer, Some(uid), Some(gid))
-            .map_err(|e| Fault::io(start(), &e.into()))?;
-    }
-    let errors = writer.try_clone().map_err(|e| Fault::io(start(), &e))?;
-    let (input, gate) = fence.gate().map_err(|e| Fault::io(start(), &e))?;
+    let (mut pipe, errors) = pipe_of(owner).map_err(broken)?;
+    let mut said = None;
+    let output = if talk.as_ref().is_some_and(|talk| talk.output.is_some()) {
+        let (ours, theirs) = pipe_of(owner).map_err(broken)?;
+        said = Some(ours);
+        theirs
+    } else {
+        errors.try_clone().map_err(broken)?
+    };
+    let (input, answers) = fence.input().map_err(broken)?;
     command
         .stdin(input)
-        .stdout(writer)
+        .stdout(output)
         .stderr(errors)
         .process_group(0);
 
     let began = clock.now();
     let mut command = tokio::process::Command::from(command);
-    let mut child = command
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|e| Fault::io(start(), &e))?;
+    let mut child = command.kill_on_drop(true).spawn().map_err(broken)?;
     drop(command); // holds the pipe's writing end, and with it the end of the output
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
 
     let stop = {
+        let admitted = fence.admit(child.id(), answers.as_ref());
+        let reading = async {
+            let (mut input, mut output) = (None, None);
+            if let Some(talk) = talk {
+                capture.stir(talk.stirred);
+                (input, output) = (talk.input, talk.output);
+            }
+            let listening = async {
+                match (&mut said, output) {
+                    (Some(said), Some(listener)) => capture.follow(&mut pipe, said, listener).await,
+                    (_, _) => capture.drain(&mut pipe).await,
+                }
+            };
+            match (input, answers) {
+                (Some(input), Some(answers)) => talked(listening, input, answers).await,
+                (_, answers) => {
+                    drop(answers);
+                    listening.await
+                }
+            }
+        };
         let mut reading = Reading {
-            future: pin!(capture.drain(&mut pipe)),
+            future: pin!(reading),
             open: true,
         };
-        let stop = match fence.admit(child.id(), gate) {
+        let stop = match admitted {
             Ok(()) => until_stop(&mut child, &mut reading, (spec, cancel, fence)).await,
             Err(error) => Err(Fault::io("limit the sandbox", &error)),
         };
@@ -122,7 +142,7 @@ pub(super) async fn watch(
         }
         let stop = stop?;
         if !matches!(stop, Stop::Itself(_)) {
-            child.wait().await.map_err(|e| Fault::io(start(), &e))?;
+            child.wait().await.map_err(broken)?;
         }
         reading.rest(spec).await?;
         stop
@@ -132,6 +152,37 @@ pub(super) async fn watch(
         took: clock.now().since(began),
         output: capture.finish(),
     })
+}
+
+/// Makes a pipe for output.
+fn pipe_of(owner: Option<(u32, u32)>) -> io::Result<(Receiver, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    if let Some((uid, gid)) = owner {
+        // A pipe belongs to who made it, and `/dev/stderr`, which scripts like to name, opens it
+        // anew: as another user that would be refused.
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        rustix::fs::fchown(&writer, Some(uid), Some(gid))?;
+    }
+    Ok((Receiver::from_owned_fd(OwnedFd::from(reader))?, writer))
+}
+
+/// Passes on what is said to a program for as long as somebody listens to it.
+async fn talked(
+    listening: impl Future<Output = io::Result<()>>,
+    mut input: Box<dyn AsyncRead + Send + Unpin>,
+    answers: PipeWriter,
+) -> io::Result<()> {
+    let mut answers = Sender::from_owned_fd(OwnedFd::from(answers))?;
+    let speaking = async move {
+        // A program that does not read its input any more has not failed by that.
+        let _unheard = tokio::io::copy(&mut input, &mut answers).await;
+        drop(answers);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = listening => ended,
+        () = speaking => Ok(()),
+    }
 }
 
 /// Reading the output to its end, which may come before or after that of the process.

@@ -7,6 +7,7 @@ pub mod commit;
 pub mod run;
 pub mod secrets;
 pub mod setup;
+pub mod watch;
 pub mod way;
 
 use std::path::PathBuf;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
 use crate::app::run_job::setup::{Keep, Ready};
+use crate::app::run_job::watch::Watch;
 use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::egress::HostRule;
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::excerpt::excerpt;
-use crate::domain::job::{Entry, Ran};
+use crate::domain::job::{Entry, Ran, Told};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
 use crate::domain::render::refusal::unknown_profile;
@@ -78,6 +79,9 @@ impl Attempt<'_> {
         let agent = agent.ok_or_else(|| Fault::permanent("run the agent", "it is not set up"))?;
         let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
         let way = self.way(reachable).await?;
+        let watch = Watch::begin(self.ctx);
+        let name = briefing.chosen.name().as_str();
+        let home = self.ctx.settings.sessions(task.id).join(name);
         let request = agent::Request {
             brief: &briefing.text,
             job_json: &briefing.job_json,
@@ -87,14 +91,28 @@ impl Attempt<'_> {
             profile: &room.profile,
             door: way.door(),
             input,
+            session: agent::Session {
+                home: &home,
+                resume: self.session(name),
+            },
+            watcher: &watch,
         };
         let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
-        let run = way.during(run).await;
+        let run = self.watched((&watch, name), &way, way.during(run));
+        let (run, stall) = run.await;
+        let thoughtless = agent.thinks() && way.so_far().models.is_empty();
         self.passed(way).await;
-        Ok(self.ran(Some(run?), None))
+        let told = self.told(watch.so_far(), stall, thoughtless);
+        Ok(self.ran(Some((run?, told)), None))
     }
 
-    fn ran(&mut self, run: Option<agent::Run>, failed_setup: Option<Evidence>) -> Entry {
+    /// Returns the session in which the same agent ended its last run for the task, if it said.
+    fn session(&self, agent: &str) -> Option<&str> {
+        let run = self.leased.task.task.last.as_ref()?.run.as_ref()?;
+        (run.agent == agent).then_some(run.told.session.as_deref()?)
+    }
+
+    fn ran(&mut self, run: Option<(agent::Run, Told)>, failed_setup: Option<Evidence>) -> Entry {
         let stopped = Outcome {
             ending: Ending::Cancelled,
             took: Span::ZERO,
@@ -103,7 +121,10 @@ impl Attempt<'_> {
             log_digest: String::new(),
         };
         let ending = failed_setup.as_ref().map(|evidence| evidence.ending);
-        let (outcome, claim) = run.map_or((stopped, None), |run| (run.outcome, run.claim));
+        let (outcome, claim, told) = match run {
+            Some((run, told)) => (run.outcome, run.claim, told),
+            None => (stopped, None, Told::default()),
+        };
         Entry::Ran(Box::new(Ran {
             ending: ending.unwrap_or(outcome.ending),
             took: outcome.took,
@@ -112,6 +133,7 @@ impl Attempt<'_> {
             excerpt: self.shown(&outcome.tail),
             failed_setup,
             claim: claim.map(|claim| self.redacted(claim)),
+            told,
             sandbox: self.ctx.sandbox.name().to_owned(),
             traffic: std::mem::take(&mut self.traffic),
         }))
@@ -172,6 +194,7 @@ impl Attempt<'_> {
             input: None,
             output: None,
             objects: None,
+            home: None,
             log: self.dir.join(log),
             limits: room.limits,
             profile: room.profile.clone(),

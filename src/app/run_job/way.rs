@@ -60,6 +60,13 @@ impl Way {
         run.await
     }
 
+    /// Returns what has passed so far.
+    #[must_use]
+    pub fn so_far(&self) -> Traffic {
+        let passage = self.passage.as_ref();
+        passage.map_or_else(Traffic::default, |passage| passage.so_far())
+    }
+
     /// Closes it and returns what passed.
     pub async fn close(self) -> Traffic {
         match self.passage {

@@ -51,6 +51,8 @@ pub(super) struct Layer {
     pub(super) models: BTreeMap<Name, models::Source>,
     pub(super) budget: BudgetLayer,
     pub(super) timeout_minutes: Option<u64>,
+    pub(super) silent_minutes: Option<u64>,
+    pub(super) repeated_actions: Option<u64>,
     pub(super) fetch_minutes: Option<u64>,
     pub(super) output_mib: Option<u64>,
     pub(super) file_mib: Option<u64>,
@@ -148,6 +150,8 @@ impl Layer {
 
     fn limits(&mut self, table: &mut Table<'_, '_>) {
         self.timeout_minutes = table.whole("timeout_minutes", 1..=24 * 60);
+        self.silent_minutes = table.whole("silent_minutes", 1..=24 * 60);
+        self.repeated_actions = table.whole("repeated_actions", 2..=12);
         self.fetch_minutes = table.whole("fetch_minutes", 1..=24 * 60);
         self.output_mib = table.whole("output_mib", 1..=1024);
         self.file_mib = table.whole("file_mib", 1..=1024 * 1024);

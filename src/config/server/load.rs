@@ -205,6 +205,13 @@ fn limits(over: &Layer, under: &Layer) -> Limits {
     };
     Limits {
         timeout: minutes(over.timeout_minutes, under.timeout_minutes, 30),
+        silent: minutes(over.silent_minutes, under.silent_minutes, 15),
+        repeated: u32::try_from(
+            over.repeated_actions
+                .or(under.repeated_actions)
+                .unwrap_or(8),
+        )
+        .unwrap_or(u32::MAX),
         fetch: minutes(over.fetch_minutes, under.fetch_minutes, 30),
         output_bytes: mib(over.output_mib, under.output_mib, 10),
         file_bytes: mib(over.file_mib, under.file_mib, 2048),

@@ -189,6 +189,10 @@ pub struct Endpoint {
 pub struct Limits {
     /// Wall clock of one command in a sandbox.
     pub timeout: Span,
+    /// How long an agent may print nothing before its run is ended.
+    pub silent: Span,
+    /// How often an agent may do the same in a row before its run is ended.
+    pub repeated: u32,
     /// Wall clock of one fetch; the first of a large repository takes minutes.
     pub fetch: Span,
     /// Bytes of output that are kept of it.

@@ -244,6 +244,8 @@ fn limit_keys(limits: &Limits) -> Keys {
     let mib = |bytes: u64| whole(bytes / (1024 * 1024));
     vec![
         ("timeout_minutes", minutes(limits.timeout)),
+        ("silent_minutes", minutes(limits.silent)),
+        ("repeated_actions", whole(limits.repeated.into())),
         ("fetch_minutes", minutes(limits.fetch)),
         ("output_mib", mib(limits.output_bytes)),
         ("file_mib", mib(limits.file_bytes)),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::ids::ThreadNumber;
+use crate::domain::job::Told;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, remedies,
 };
@@ -180,7 +181,13 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
         Outcome::Secret => {
             format!("{agent} and wrote what looks like a secret into the change, so {unopened}.")
         }
-        Outcome::AgentFailed => format!("{agent}, so {unopened}."),
+        Outcome::AgentFailed => {
+            let why = report
+                .run
+                .as_ref()
+                .map_or_else(String::new, |run| why(&run.told));
+            format!("{agent}{why}, so {unopened}.")
+        }
         Outcome::SetupFailed(evidence) => format!(
             "{} ended with {}, so the agent was not started.",
             neutral::inline(&evidence.command, 120),
@@ -196,6 +203,33 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
         ),
         Outcome::Stopped => "It was stopped.".to_owned(),
         Outcome::Faulted(why) => why.clone(),
+    }
+}
+
+/// Says why a run failed, where its exit code does not.
+fn why(told: &Told) -> String {
+    match told {
+        Told {
+            stall: Some(stall), ..
+        } => {
+            format!(
+                " and was ended: {}",
+                neutral::inline(&stall.to_string(), 300)
+            )
+        }
+        Told {
+            trouble: Some(trouble),
+            ..
+        } => {
+            format!(
+                " and ended in trouble, in its own words: {}",
+                neutral::inline(trouble, 300)
+            )
+        }
+        Told {
+            thoughtless: true, ..
+        } => " without a model call that was answered".to_owned(),
+        Told { .. } => String::new(),
     }
 }
 

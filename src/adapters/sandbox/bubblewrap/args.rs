@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::sandbox::bubblewrap::view::{HOME, INSIDE_ID, Piece, SYNTHETIC};
-use crate::ports::sandbox::INSIDE_CHECKOUT;
+use crate::adapters::sandbox::bubblewrap::view::{INSIDE_ID, Piece, SYNTHETIC};
+use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME};
 
 /// Something of the host that stands inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Options {
         self.scratch(Path::new("/dev/shm"), "1777", bytes);
         self.add("--remount-ro", ["/dev"]); // memory without a limit, like the root
         self.scratch(Path::new("/tmp"), "1777", bytes);
-        self.scratch(Path::new(HOME), "0700", bytes);
+        self.scratch(Path::new(INSIDE_HOME), "0700", bytes);
     }
 
     fn scratch(&mut self, at: &Path, mode: &str, bytes: u64) {
@@ -168,7 +168,7 @@ mod tests {
                 bind("/work/jobs/7/in", "/prova/in", Access::ReadOnly),
             ],
             env: &BTreeMap::from(
-                [("HOME", HOME), ("WORDS", "--bind / /")]
+                [("HOME", INSIDE_HOME), ("WORDS", "--bind / /")]
                     .map(|(name, value)| (name.to_owned(), value.to_owned())),
             ),
             scratch_bytes: 1024,

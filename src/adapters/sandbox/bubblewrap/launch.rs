@@ -21,7 +21,9 @@ use crate::adapters::sandbox::programs::{SYSTEM_PATH, search_path};
 use crate::adapters::sandbox::stage::plan::{Overlay, Plan};
 use crate::adapters::sandbox::stage::{ENTER, STAGE};
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec};
+use crate::ports::sandbox::{
+    INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec,
+};
 use crate::ports::tree::Tree;
 
 /// A sandbox that is ready to be started.
@@ -136,6 +138,7 @@ impl Bubblewrap {
             (spec.input.as_deref(), INSIDE_INPUT, Access::ReadOnly),
             (spec.output.as_deref(), INSIDE_OUTPUT, Access::Writable),
             (spec.objects.as_deref(), INSIDE_OBJECTS, Access::ReadOnly),
+            (spec.home.as_deref(), INSIDE_HOME, Access::Writable),
         ];
         let mounts = self.mounts.iter().chain(&spec.profile.mounts);
         let mut binds: Vec<Bind> = mounts
@@ -171,7 +174,7 @@ impl Bubblewrap {
         let path = search_path(spec.profile.mounts.iter().chain(&self.mounts));
         let mut env = BTreeMap::from(
             [
-                ("HOME", view::HOME),
+                ("HOME", INSIDE_HOME),
                 ("LANG", "C.UTF-8"),
                 ("PATH", path.as_str()),
                 ("TMPDIR", "/tmp"),

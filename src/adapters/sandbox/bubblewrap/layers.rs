@@ -36,6 +36,7 @@ impl Bubblewrap {
             input: None,
             output: None,
             objects: None,
+            home: None,
             log: dir.path().join("log"),
             limits: Limits {
                 wall: Span::seconds(20),
@@ -48,7 +49,9 @@ impl Bubblewrap {
             },
             profile: Profile::default(),
         };
-        let tried = self.attempt(&spec, None, &CancellationToken::new()).await;
+        let tried = self
+            .attempt(&spec, None, None, &CancellationToken::new())
+            .await;
         open_up(&work);
         let outcome = match tried {
             Ok(outcome) => outcome,

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::sandbox::bubblewrap::launch::Launch;
 use crate::adapters::sandbox::bubblewrap::remedy::Obstacle;
 use crate::adapters::sandbox::bubblewrap::view::Piece;
-use crate::adapters::sandbox::fence::{Fences, without_memory};
+use crate::adapters::sandbox::fence::{Fences, Input, without_memory};
 use crate::adapters::sandbox::limits;
 use crate::adapters::sandbox::process::{self, Stop, Watched};
 use crate::adapters::sandbox::programs::find_program;
@@ -40,7 +40,7 @@ use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unenforced, Unusable};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Talk, Unenforced, Unusable};
 use crate::ports::tree::Tree;
 
 const NAME: &str = "bubblewrap";
@@ -116,10 +116,11 @@ impl Bubblewrap {
         &self,
         spec: &Spec,
         door: Option<&dyn Door>,
+        talk: Option<Talk>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Failed> {
         let spec = &spec::checked(spec, door)?;
-        let fence = self.fences.around(spec)?;
+        let fence = self.fences.around(spec, Input::of(talk.as_ref()))?;
         let Launch {
             command,
             reports,
@@ -138,7 +139,7 @@ impl Bubblewrap {
             opened
         };
         let bounds = (spec, &stop, &fence);
-        let watching = process::watch(command, self.owner(), bounds, self.clock.as_ref());
+        let watching = process::watch(command, self.owner(), bounds, talk, self.clock.as_ref());
         let (watched, opened) = tokio::join!(watching, open);
         // Also after a fault: nothing inside may outlive this call.
         let exit_code = reports
@@ -194,6 +195,7 @@ impl Bubblewrap {
             input: None,
             output: None,
             objects: None,
+            home: None,
             log: dir.join("log"),
             limits: Limits {
                 wall: Span::seconds(20),
@@ -206,7 +208,9 @@ impl Bubblewrap {
             },
             profile: Profile::default(),
         };
-        let outcome = self.attempt(&spec, None, &CancellationToken::new()).await?;
+        let outcome = self
+            .attempt(&spec, None, None, &CancellationToken::new())
+            .await?;
         Ok(String::from_utf8_lossy(&outcome.tail).into_owned())
     }
 }
@@ -274,13 +278,14 @@ impl Sandbox for Bubblewrap {
         self.layers.get().copied().unwrap_or(false)
     }
 
-    async fn run(
+    async fn converse(
         &self,
         spec: &Spec,
         door: Option<&dyn Door>,
+        talk: Option<Talk>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
-        self.attempt(spec, door, cancel)
+        self.attempt(spec, door, talk, cancel)
             .await
             .map_err(|failed| match failed {
                 Failed::Fault(fault) => fault,

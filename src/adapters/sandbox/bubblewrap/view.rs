@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
+use crate::ports::sandbox::INSIDE_HOME;
+
 /// One piece of the system's view, at the same path as on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -74,9 +76,6 @@ pub(super) struct Synthetic {
 /// root; not 65534, which is how files of everybody else show inside.
 pub(super) const INSIDE_ID: u32 = 1000;
 
-/// The home directory inside, as in the synthetic `/etc/passwd`.
-pub(super) const HOME: &str = "/home/prova";
-
 /// The synthetic files.
 pub(super) const SYNTHETIC: [Synthetic; 4] = [
     Synthetic {
@@ -108,11 +107,11 @@ pub(super) fn is_taken(path: &Path) -> bool {
         "/etc",
         "/workspace",
         "/prova",
-        HOME,
+        INSIDE_HOME,
     ];
     let programs = PROGRAMS.iter().map(|name| Path::new("/").join(name));
     // Below /tmp and the home directory is free: those are made before the mounts.
-    let open = |own: &OsStr| own == "/tmp" || own == HOME || own == "/etc";
+    let open = |own: &OsStr| own == "/tmp" || own == INSIDE_HOME || own == "/etc";
     own.iter()
         .map(PathBuf::from)
         .chain(programs)

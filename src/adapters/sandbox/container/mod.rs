@@ -30,7 +30,7 @@ use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Unenforced, Unusable};
+use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Talk, Unenforced, Unusable};
 use crate::ports::tree::Tree;
 
 const NAME: &str = "container";
@@ -134,6 +134,7 @@ impl Container {
             input: None,
             output: None,
             objects: None,
+            home: None,
             log: dir.join("log"),
             profile: Profile::default(),
             limits: Limits {
@@ -200,12 +201,13 @@ impl Sandbox for Container {
         self.hands_over.then_some((self.user, self.user))
     }
 
-    async fn run(
+    async fn converse(
         &self,
         spec: &Spec,
         door: Option<&dyn Door>,
+        talk: Option<Talk>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
-        self.run_one(spec, door, cancel).await
+        self.run_one(spec, door, talk, cancel).await
     }
 }

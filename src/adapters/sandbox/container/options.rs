@@ -10,18 +10,18 @@ use bollard::models::{
 
 use crate::adapters::sandbox::container::engine::{Facts, Image, Kind};
 use crate::adapters::sandbox::container::leftovers::LABEL;
+use crate::adapters::sandbox::fence::Input;
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Limits, Spec,
+    INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Limits, Spec,
 };
-
-/// The home directory inside.
-const HOME: &str = "/home/prova";
 
 /// The first program inside: it waits for a line, and becomes the command. So everything around the
 /// container is ready when the command starts; and a container that nobody starts ends by itself.
 /// Shells have variables of their own, which are not the command's.
 const WAIT: &str = r#"read -r _ && unset PWD OLDPWD SHLVL && exec "$@" </dev/null"#;
+/// The same for a command that is talked with.
+const WAIT_AND_TALK: &str = r#"read -r _ && unset PWD OLDPWD SHLVL && exec "$@""#;
 
 /// Open files of one process. Some engines give a billion, over which programs that close all of
 /// them take minutes; an engine cannot give more than it has.
@@ -31,6 +31,8 @@ const OPEN_FILES: i64 = 16_384;
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     pub(super) spec: &'a Spec,
+    /// What the command has for its input.
+    pub(super) input: Input,
     /// The working tree on the host.
     pub(super) checkout: &'a Path,
     pub(super) image: &'a Image,
@@ -52,12 +54,16 @@ pub(super) struct Layout<'a> {
 pub(super) fn options(layout: &Layout<'_>) -> ContainerCreateBody {
     let text = |text: &str| Some(text.to_owned());
     let user = layout.user;
+    let wait = match layout.input {
+        Input::Empty => WAIT,
+        Input::Talk => WAIT_AND_TALK,
+    };
     ContainerCreateBody {
         image: text(&layout.image.name),
         hostname: text("prova"),
         user: Some(format!("{user}:{user}")),
         // What the image says about how it is started is not asked.
-        entrypoint: Some(["sh", "-c", WAIT, "prova"].map(str::to_owned).to_vec()),
+        entrypoint: Some(["sh", "-c", wait, "prova"].map(str::to_owned).to_vec()),
         cmd: Some(layout.spec.command.clone()),
         healthcheck: Some(HealthConfig {
             test: Some(vec!["NONE".to_owned()]),
@@ -145,6 +151,7 @@ fn mounts(layout: &Layout<'_>) -> Vec<Mount> {
         (spec.input.as_deref(), INSIDE_INPUT, true),
         (spec.output.as_deref(), INSIDE_OUTPUT, false),
         (spec.objects.as_deref(), INSIDE_OBJECTS, true),
+        (spec.home.as_deref(), INSIDE_HOME, false),
     ];
     let own = own
         .into_iter()
@@ -189,7 +196,9 @@ fn private_places(layout: &Layout<'_>) -> HashMap<String, String> {
         .iter()
         .map(|volume| (volume.clone(), own.clone()))
         .collect();
-    places.insert(HOME.to_owned(), own);
+    if layout.spec.home.is_none() {
+        places.insert(INSIDE_HOME.to_owned(), own);
+    }
     places.insert("/tmp".to_owned(), shared);
     places
 }
@@ -199,7 +208,7 @@ fn environment(layout: &Layout<'_>) -> Vec<String> {
     let path = layout.bins.iter().map(String::as_str).chain([system]);
     let path = path.collect::<Vec<_>>().join(":");
     let mut env = BTreeMap::from([
-        ("HOME", HOME),
+        ("HOME", INSIDE_HOME),
         ("LANG", "C.UTF-8"),
         ("PATH", path.as_str()),
         ("TMPDIR", "/tmp"),
@@ -231,6 +240,7 @@ mod tests {
             input: Some("/work/7/in".into()),
             output: Some("/work/7/out".into()),
             objects: Some("/work/mirrors/x/objects".into()),
+            home: None,
             log: "/work/7/log".into(),
             profile: Profile {
                 env: BTreeMap::from([
@@ -257,6 +267,7 @@ mod tests {
     fn made(facts: &Facts, spec: &Spec) -> ContainerCreateBody {
         options(&Layout {
             spec,
+            input: Input::Empty,
             checkout: Path::new("/work/7/checkout"),
             image: &Image {
                 name: "rust:1".to_owned(),

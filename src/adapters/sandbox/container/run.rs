@@ -8,7 +8,7 @@ use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use bollard::models::ContainerState;
 use futures_util::{Stream, StreamExt as _};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::sandbox::capture::Capture;
@@ -17,19 +17,22 @@ use crate::adapters::sandbox::container::options::{Layout, options};
 use crate::adapters::sandbox::container::watchdog::Watchdog;
 use crate::adapters::sandbox::container::{Container, START, door, remedy, seccomp};
 use crate::adapters::sandbox::disk::Allotment;
-use crate::adapters::sandbox::fence::without_memory;
+use crate::adapters::sandbox::fence::{Input, without_memory};
 use crate::adapters::sandbox::programs::own_bins;
 use crate::adapters::sandbox::spec;
 use crate::domain::evidence::Ending;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Outcome, Spec};
+use crate::ports::sandbox::{Outcome, Spec, Talk};
 use crate::ports::tree::Tree;
 
 /// How long to go on reading after the end. What was printed is on its way by then.
 const DRAIN: Duration = Duration::from_secs(2);
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
+type Said = Option<Box<dyn AsyncRead + Send + Unpin>>;
+type Written = Pin<Box<dyn AsyncWrite + Send>>;
+type Listener = Option<Box<dyn AsyncWrite + Send + Unpin>>;
 
 impl Container {
     /// Runs `spec` in a container of its own, which is gone afterwards, whatever happens.
@@ -37,6 +40,7 @@ impl Container {
         &self,
         spec: &Spec,
         door: Option<&dyn Door>,
+        talk: Option<Talk>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Fault> {
         let spec = &spec::checked(spec, door)?;
@@ -49,6 +53,7 @@ impl Container {
             .map_err(|error| Fault::io("write the filter of system calls", &error))?;
         let body = options(&Layout {
             spec: &whole_paths(spec)?,
+            input: Input::of(talk.as_ref()),
             checkout: &checkout,
             image: &image,
             engine: engine.facts(),
@@ -65,7 +70,10 @@ impl Container {
         let watchdog = Watchdog::start(&self.stage, engine.socket(), &name)
             .map_err(|error| Fault::io(format!("{START}: start its watchdog"), &error))?;
         let ran = match engine.create(&name, body).await {
-            Ok(()) => self.follow((engine, &name), (spec, cancel), door).await,
+            Ok(()) => {
+                self.follow((engine, &name), (spec, cancel), (door, talk))
+                    .await
+            }
             Err(fault) => Err(fault),
         };
         // Also after a fault: nothing inside may outlive this call.
@@ -87,7 +95,7 @@ impl Container {
         &self,
         (engine, name): (&Engine, &str),
         (spec, cancel): (&Spec, &CancellationToken),
-        door: Option<&dyn Door>,
+        (door, talk): (Option<&dyn Door>, Option<Talk>),
     ) -> Result<Outcome, Fault> {
         let log = |error: std::io::Error| {
             Fault::io(format!("write the log {}", spec.log.display()), &error)
@@ -101,7 +109,13 @@ impl Container {
             door::open(pid, &self.stage, door).await?;
         }
         let began = self.clock.now();
-        go(input).await?;
+        let (mut said, mut listener): (Said, Listener) = (None, None);
+        if let Some(talk) = talk {
+            capture.stir(talk.stirred);
+            (said, listener) = (talk.input, talk.output);
+        }
+        let mut speaking = pin!(speak(go(input).await?, said));
+        let mut speaks = true;
         let ending = {
             let mut wall = pin!(tokio::time::sleep(spec.limits.wall.to_std()));
             let mut disk_full = pin!(disk.used_up());
@@ -117,8 +131,9 @@ impl Container {
                         ended?;
                         break ending(&engine.state(name).await?);
                     }
+                    () = &mut speaking, if speaks => speaks = false,
                     read = output.next(), if open => match read {
-                        Some(read) => take(&mut capture, read).map_err(log)?,
+                        Some(read) => take(&mut capture, &mut listener, read).await.map_err(log)?,
                         None => open = false,
                     },
                 }
@@ -129,7 +144,8 @@ impl Container {
             Ending::Cancelled | Ending::TimedOut | Ending::DiskFull => engine.remove(name).await?,
             Ending::Exited(_) | Ending::Signalled(_) | Ending::OutOfMemory => {}
         }
-        let rest = tokio::time::timeout(DRAIN, drain(&mut output, &mut capture)).await;
+        let rest =
+            tokio::time::timeout(DRAIN, drain(&mut output, &mut capture, &mut listener)).await;
         if let Ok(rest) = rest {
             rest.map_err(log)?;
         }
@@ -144,27 +160,53 @@ impl Container {
     }
 }
 
-/// Lets the command start, and closes its input.
-async fn go(mut input: Pin<Box<dyn tokio::io::AsyncWrite + Send>>) -> Result<(), Fault> {
+/// Lets the command start.
+async fn go(mut input: Written) -> Result<Written, Fault> {
     let told = async {
         input.write_all(b"go\n").await?;
-        input.flush().await?;
-        input.shutdown().await
+        input.flush().await
     };
-    told.await.map_err(|error| Fault::transient(START, error))
+    told.await.map_err(|error| Fault::transient(START, error))?;
+    Ok(input)
 }
 
-async fn drain(output: &mut Output, capture: &mut Capture) -> std::io::Result<()> {
+/// Passes on what is said to the command, and closes its input.
+async fn speak(mut input: Written, said: Said) {
+    if let Some(mut said) = said {
+        // A command that does not read its input any more has not failed by that.
+        let _unheard = tokio::io::copy(&mut said, &mut input).await;
+    }
+    let _closed = input.shutdown().await;
+}
+
+async fn drain(
+    output: &mut Output,
+    capture: &mut Capture,
+    listener: &mut Listener,
+) -> std::io::Result<()> {
     while let Some(read) = output.next().await {
-        take(capture, read)?;
+        take(capture, listener, read).await?;
     }
     Ok(())
 }
 
 /// Takes what was printed. An engine that hangs up has nothing more to say; how the container ended
 /// is asked of it otherwise.
-fn take(capture: &mut Capture, read: Result<LogOutput, Error>) -> std::io::Result<()> {
+async fn take(
+    capture: &mut Capture,
+    listener: &mut Listener,
+    read: Result<LogOutput, Error>,
+) -> std::io::Result<()> {
     match read {
+        Ok(LogOutput::StdOut { message }) => {
+            capture.take(&message)?;
+            if let Some(open) = listener
+                && open.write_all(&message).await.is_err()
+            {
+                *listener = None;
+            }
+            Ok(())
+        }
         Ok(read) => capture.take(&read.into_bytes()),
         Err(error) => {
             tracing::debug!(%error, "the output of a container broke off");
@@ -203,6 +245,7 @@ fn whole_paths(spec: &Spec) -> Result<Spec, Fault> {
         input: each(&spec.input)?,
         output: each(&spec.output)?,
         objects: each(&spec.objects)?,
+        home: each(&spec.home)?,
         ..spec.clone()
     })
 }

@@ -1,0 +1,170 @@
+//! Following a run while it lasts: what the agent says, whether it has come to nothing, and the live
+//! view on the thread.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::app::context::Context;
+use crate::app::run_job::Attempt;
+use crate::app::run_job::way::Way;
+use crate::domain::decide::live_status_of;
+use crate::domain::job::Told;
+use crate::domain::progress::{Heard, Update};
+use crate::domain::render::live::Live;
+use crate::domain::stall::{Stall, stall};
+use crate::domain::task::State;
+use crate::domain::time::Timestamp;
+use crate::ports::agent::Watcher;
+use crate::ports::clock::Clock;
+use crate::ports::fault::{Class, Fault};
+use crate::ports::store::{Changes, NewEffect};
+
+/// How often a run is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Looks from one edit of the status comment to the next: GitHub counts edits as content.
+const LOOKS_AN_EDIT: u32 = 10;
+
+/// What is known of one run.
+pub struct Watch {
+    clock: Arc<dyn Clock>,
+    began: Timestamp,
+    heard: Mutex<Heard>,
+    stirred: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch")
+            .field("began", &self.began)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watcher for Watch {
+    fn heard(&self, update: Update) {
+        let now = self.clock.now();
+        self.lock().take(update, now);
+    }
+
+    fn stirred(&self) -> Arc<AtomicU64> {
+        self.stirred.clone()
+    }
+}
+
+impl Watch {
+    /// Begins to watch.
+    #[must_use]
+    pub fn begin(ctx: &Context) -> Self {
+        Self {
+            began: ctx.now(),
+            clock: ctx.clock.clone(),
+            heard: Mutex::default(),
+            stirred: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what was heard so far.
+    #[must_use]
+    pub fn so_far(&self) -> Heard {
+        self.lock().clone()
+    }
+}
+
+impl Attempt<'_> {
+    /// Waits for a run of `agent`; has it stopped when it comes to nothing, and shows meanwhile on
+    /// the thread how far it is.
+    pub async fn watched<T>(
+        &self,
+        (watch, agent): (&Watch, &str),
+        way: &Way,
+        run: impl Future<Output = T>,
+    ) -> (T, Option<Stall>) {
+        tokio::pin!(run);
+        let (mut stirred, mut at) = (0, watch.began);
+        let (mut looks, mut shown) = (0_u32, None);
+        loop {
+            tokio::select! {
+                done = &mut run => return (done, None),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let (heard, now) = (watch.so_far(), self.ctx.now());
+            let printed = watch.stirred.load(Ordering::Relaxed);
+            if printed != stirred {
+                (stirred, at) = (printed, now);
+            }
+            if let Some(stall) = stall(&heard, at, now, &self.ctx.settings.patience) {
+                tracing::warn!(job.id = %self.leased.lease.job, %stall, "the run has come to nothing and is ended");
+                way.stop().cancel();
+                return (run.await, Some(stall));
+            }
+            looks += 1;
+            if looks.is_multiple_of(LOOKS_AN_EDIT) {
+                let live = Live {
+                    agent: agent.to_owned(),
+                    took: now.since(watch.began),
+                    heard,
+                    traffic: way.so_far(),
+                };
+                if shown.as_ref().is_none_or(|before| live.differs(before)) {
+                    tracing::info!(job.id = %self.leased.lease.job, live = %live.line(), "the agent works");
+                    // The work goes on without it.
+                    if let Err(fault) = self.show(&live).await {
+                        tracing::debug!(%fault, "could not show how far the run is");
+                    }
+                    shown = Some(live);
+                }
+            }
+        }
+    }
+
+    /// Edits the status comment, unless a person was faster with something else to say in it.
+    async fn show(&self, live: &Live) -> Result<(), Fault> {
+        let ctx = self.ctx;
+        let id = self.leased.task.task.id;
+        let Some(read) = ctx.store.task(id).await? else {
+            return Ok(());
+        };
+        if read.task.state != State::Running {
+            return Ok(());
+        }
+        let redactor = ctx.settings.redactor.now();
+        let (key, thread, effect) =
+            live_status_of(&read.task, live, &ctx.settings.links, &redactor);
+        let changes = Changes {
+            effects: vec![NewEffect {
+                key,
+                thread,
+                task: Some(id),
+                repo: read.task.repo.clone(),
+                effect,
+            }],
+            task: Some((read.task, read.version)),
+            ..Changes::default()
+        };
+        match ctx.store.commit(&changes, ctx.now()).await {
+            Err(fault) if fault.class == Class::Conflict => Ok(()),
+            Err(fault) => Err(fault),
+            Ok(()) => {
+                ctx.wake.effects.notify_one();
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns what of the agent's words is kept.
+    #[must_use]
+    pub fn told(&self, heard: Heard, stall: Option<Stall>, thoughtless: bool) -> Told {
+        let live = self.ctx.settings.redactor.now();
+        Told {
+            session: heard.session,
+            trouble: heard.trouble.map(|text| live.redact(&text).into_owned()),
+            stall,
+            thoughtless,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! How far a run is, while it lasts. Most of it is what the agent says; what it cost is ours.
+
+use std::fmt::Write as _;
+
+use crate::domain::progress::{Heard, PlanStep, StepState};
+use crate::domain::redact::Redactor;
+use crate::domain::sanitize::neutral;
+use crate::domain::time::Span;
+use crate::domain::traffic::Traffic;
+
+/// Steps of a plan that are shown.
+const STEPS: usize = 12;
+
+/// What is known of a run that lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// The agent or recipe.
+    pub agent: String,
+    /// Since when it runs.
+    pub took: Span,
+    /// What it said.
+    pub heard: Heard,
+    /// What has passed the gateway.
+    pub traffic: Traffic,
+}
+
+impl Live {
+    /// Returns whether there is more to tell than the time that has passed.
+    #[must_use]
+    pub fn differs(&self, before: &Self) -> bool {
+        self.heard != before.heard || self.traffic != before.traffic
+    }
+
+    /// Returns it in one line, for logs.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut parts = vec![format!("{} for {}", self.agent, self.took)];
+        parts.extend(self.now());
+        parts.extend(self.sums());
+        parts.join(", ")
+    }
+
+    /// Returns it as Markdown.
+    #[must_use]
+    pub fn markdown(&self, redactor: &Redactor) -> String {
+        let shown = |text: &str| neutral::inline(&redactor.redact(text), 200);
+        let mut out = format!("`{}` has been at it for {}", shown(&self.agent), self.took);
+        for part in self.sums() {
+            let _ = write!(out, " · {part}");
+        }
+        out.push_str(".\n");
+        if let Some(now) = self.now() {
+            let _ = write!(out, "\nNow: {}\n", shown(&now));
+        }
+        if !self.heard.plan.is_empty() {
+            out.push('\n');
+        }
+        for PlanStep { title, state } in self.heard.plan.iter().take(STEPS) {
+            let mark = match state {
+                StepState::Done => "[x]",
+                StepState::Pending | StepState::Active => "[ ]",
+                StepState::Failed => "[ ] ❌",
+            };
+            let _ = writeln!(out, "- {mark} {}", shown(title));
+        }
+        out
+    }
+
+    fn now(&self) -> Option<String> {
+        let heard = &self.heard;
+        match (heard.step(), &heard.action) {
+            (Some(step), Some(action)) => Some(format!("{step}: {action}")),
+            (Some(step), None) => Some(step.to_owned()),
+            (None, action) => action.clone(),
+        }
+    }
+
+    fn sums(&self) -> Vec<String> {
+        let plural = |n: u64, what: &str| match n {
+            1 => format!("1 {what}"),
+            n => format!("{n} {what}s"),
+        };
+        let mut sums = Vec::new();
+        let (done, steps) = self.heard.steps();
+        if steps > 0 {
+            sums.push(format!("{done} of {steps} steps"));
+        }
+        if self.heard.actions > 0 {
+            sums.push(plural(self.heard.actions, "action"));
+        }
+        let files = u64::try_from(self.heard.files.len()).unwrap_or(u64::MAX);
+        if files > 0 {
+            sums.push(plural(files, "file"));
+        }
+        if !self.traffic.models.is_empty() {
+            let tokens = self
+                .traffic
+                .models
+                .iter()
+                .map(|used| used.tokens.sum())
+                .sum();
+            sums.push(plural(tokens, "token"));
+            sums.push(self.traffic.cost().to_string());
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::progress::{Action, Update};
+    use crate::domain::time::Timestamp;
+
+    fn live() -> Live {
+        let mut heard = Heard::default();
+        let now = Timestamp::from_millis(0);
+        let step = |title: &str, state| PlanStep {
+            title: title.to_owned(),
+            state,
+        };
+        heard.take(
+            Update::Plan(vec![
+                step("Read @ada's notes", StepState::Done),
+                step("Write <b>it</b>", StepState::Active),
+            ]),
+            now,
+        );
+        heard.take(
+            Update::Action(Action {
+                id: "1".to_owned(),
+                title: "Edit src/lib.rs".to_owned(),
+                state: StepState::Active,
+                files: vec!["src/lib.rs".to_owned()],
+            }),
+            now,
+        );
+        Live {
+            agent: "claude".to_owned(),
+            took: Span::seconds(70),
+            heard,
+            traffic: Traffic::default(),
+        }
+    }
+
+    #[test]
+    fn it_is_told_in_a_line_and_as_markdown() {
+        let live = live();
+        assert_eq!(
+            live.line(),
+            "claude for 1 min 10 s, Write <b>it</b>: Edit src/lib.rs, 1 of 2 steps, 1 action, 1 file"
+        );
+        let markdown = live.markdown(&Redactor::default());
+        assert!(
+            markdown.contains("1 of 2 steps · 1 action · 1 file."),
+            "{markdown}"
+        );
+        assert!(
+            !markdown.contains("@ada") && !markdown.contains("<b>"),
+            "{markdown}"
+        );
+    }
+
+    #[test]
+    fn time_alone_is_nothing_new() {
+        let (before, mut after) = (live(), live());
+        after.took = Span::seconds(80);
+        assert!(!after.differs(&before));
+        after.traffic.reach("example.org", 1);
+        assert!(after.differs(&before));
+    }
+}
