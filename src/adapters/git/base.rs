@@ -1,8 +1,9 @@
 //! The tree that a checkout was made from, as far as a harvest compares with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::git::blocking::blocking;
@@ -42,10 +43,37 @@ impl Tracked {
     }
 }
 
+/// What git listed, and where in it the paths are, sorted. A large base is read for every harvest,
+/// so nothing is copied out of it.
+#[derive(Debug, Default)]
+struct Listing {
+    text: Vec<u8>,
+    entries: Vec<(Range<usize>, Tracked)>,
+}
+
+impl Listing {
+    /// Yields what stands at `start` and after it.
+    fn from<'s>(&'s self, start: &[u8]) -> impl Iterator<Item = (&'s [u8], &'s Tracked)> + use<'s> {
+        let first = self
+            .entries
+            .partition_point(|(at, _)| self.path(at) < start);
+        let rest = self.entries.get(first..).unwrap_or_default();
+        rest.iter().map(|(at, tracked)| (self.path(at), tracked))
+    }
+
+    fn get(&self, path: &[u8]) -> Option<(&[u8], &Tracked)> {
+        self.from(path).next().filter(|(found, _)| *found == path)
+    }
+
+    fn path(&self, at: &Range<usize>) -> &[u8] {
+        self.text.get(at.clone()).unwrap_or_default()
+    }
+}
+
 /// Every path of the base tree.
 #[derive(Debug, Default)]
 pub(crate) struct Base {
-    paths: BTreeMap<Vec<u8>, Tracked>,
+    paths: Listing,
     /// Whether any `.gitattributes` may change how content is stored.
     pub(crate) has_attributes: bool,
     /// Whether any of them names an encoding, so that any content may be stored as another.
@@ -56,7 +84,7 @@ impl Base {
     /// Lists `tree` from a repository of the server's own.
     pub(crate) async fn list(git_dir: &Path, tree: ObjectId) -> Result<Self, Trouble> {
         let listing = Self::ask(git_dir, tree).await?;
-        Self::parse(&listing)?.with_encodings(git_dir).await
+        Self::parse(listing)?.with_encodings(git_dir).await
     }
 
     /// Lists `tree` from the file `kept`, which is written when it is not there.
@@ -76,7 +104,7 @@ impl Base {
             let listing = Self::ask(git_dir, tree).await?;
             blocking(move || keep(&kept, listing)).await?
         };
-        Self::parse(&listing)?.with_encodings(git_dir).await
+        Self::parse(listing)?.with_encodings(git_dir).await
     }
 
     async fn ask(git_dir: &Path, tree: ObjectId) -> Result<Vec<u8>, Trouble> {
@@ -95,26 +123,35 @@ impl Base {
         process::run(&call).await
     }
 
-    fn parse(listing: &[u8]) -> Result<Self, Trouble> {
+    fn parse(text: Vec<u8>) -> Result<Self, Trouble> {
         let mut has_attributes = false;
-        let mut paths = Vec::new();
-        for line in listing
-            .split(|&byte| byte == 0)
-            .filter(|line| !line.is_empty())
-        {
-            let (path, tracked) = parse(line).ok_or_else(|| {
-                let line = String::from_utf8_lossy(line).into_owned();
-                Trouble::new(
-                    Kind::Lasting,
-                    format!("git listed what is not an entry: {line:?}"),
-                )
-            })?;
-            has_attributes |= last(path) == ATTRIBUTES;
-            paths.push((path.to_vec(), tracked));
+        let mut entries = Vec::new();
+        let mut end = 0;
+        for line in text.split(|&byte| byte == 0) {
+            end += line.len();
+            if !line.is_empty() {
+                let (path, tracked) = parse(line).ok_or_else(|| {
+                    let line = String::from_utf8_lossy(line).into_owned();
+                    Trouble::new(
+                        Kind::Lasting,
+                        format!("git listed what is not an entry: {line:?}"),
+                    )
+                })?;
+                has_attributes |= last(path) == ATTRIBUTES;
+                entries.push((end - path.len()..end, tracked));
+            }
+            end += 1;
+        }
+        let mut paths = Listing { text, entries };
+        // Git lists a tree in this order.
+        if !paths.from(b"").map(|(path, _)| path).is_sorted() {
+            let Listing { text, entries } = &mut paths;
+            entries.sort_by(|(one, _), (other, _)| {
+                text.get(one.clone()).cmp(&text.get(other.clone()))
+            });
         }
         Ok(Self {
-            // Git has sorted them, so this is cheaper than one after another.
-            paths: paths.into_iter().collect(),
+            paths,
             has_attributes,
             has_encodings: false,
         })
@@ -176,14 +213,14 @@ impl Base {
 
     /// Returns what stands at exactly this path.
     pub(crate) fn at(&self, path: &[u8]) -> Option<&Tracked> {
-        self.paths.get(path)
+        self.paths.get(path).map(|(_, tracked)| tracked)
     }
 
     /// Returns whether anything stands below this path.
     pub(crate) fn has_below(&self, path: &[u8]) -> bool {
         let start = [path, b"/"].concat();
         self.paths
-            .range(start.clone()..)
+            .from(&start)
             .next()
             .is_some_and(|(next, _)| next.starts_with(&start))
     }
@@ -196,7 +233,7 @@ impl Base {
             [dir, b"/"].concat()
         };
         self.paths
-            .range(start.clone()..)
+            .from(&start)
             .map_while(|(path, _)| path.strip_prefix(start.as_slice()))
             .filter_map(|below| below.split(|&byte| byte == b'/').next())
             .any(|first| first.eq_ignore_ascii_case(name))
@@ -212,22 +249,15 @@ impl Base {
         } else {
             [path, b"/"].concat()
         };
-        let exactly = self.paths.get_key_value(path);
-        let below = self
-            .paths
-            .range(start.clone()..)
-            .take_while(move |(next, _)| next.starts_with(&start));
-        exactly
-            .into_iter()
-            .chain(below)
-            .map(|(path, tracked)| (path.as_slice(), tracked))
+        let exactly = self.paths.get(path);
+        let below = self.paths.from(&start);
+        let below = below.take_while(move |(next, _)| next.starts_with(&start));
+        exactly.into_iter().chain(below)
     }
 
     /// Yields every path, sorted.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &Tracked)> {
-        self.paths
-            .iter()
-            .map(|(path, tracked)| (path.as_slice(), tracked))
+        self.paths.from(b"")
     }
 }
 
@@ -297,21 +327,34 @@ mod tests {
         assert!(parse(b"junk").is_none());
     }
 
+    fn listed(paths: &[&str]) -> Base {
+        let id = "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0";
+        let line = |path: &&str| format!("160000 commit {id}       -\t{path}\0");
+        Base::parse(paths.iter().map(line).collect::<String>().into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_listing_is_sorted_whatever_its_order() {
+        let base = listed(&["b", "a", "c/d"]);
+        let paths: Vec<&[u8]> = base.iter().map(|(path, _)| path).collect();
+        assert_eq!(paths, [&b"a"[..], b"b", b"c/d"]);
+        assert!(base.at(b"c/d").is_some() && base.at(b"c").is_none());
+        assert_eq!(listed(&[]).iter().count(), 0);
+        assert!(Base::parse(b"junk\0".to_vec()).is_err());
+    }
+
     #[test]
     fn a_directory_is_known_by_what_is_below_it() {
-        let mut base = Base::default();
-        for path in ["a-b", "a.c", "a/x"] {
-            base.paths.insert(path.into(), Tracked::Submodule);
-        }
+        let base = listed(&["a-b", "a.c", "a/x"]);
         assert!(base.has_below(b"a"));
         assert!(!base.has_below(b"a-b") && !base.has_below(b"b") && !base.has_below(b""));
-        let listed = |path: &[u8]| -> Vec<Vec<u8>> {
-            let listed = base.at_or_below(path);
-            listed.map(|(path, _)| path.to_vec()).collect()
+        let below = |path: &[u8]| -> Vec<Vec<u8>> {
+            let below = base.at_or_below(path);
+            below.map(|(path, _)| path.to_vec()).collect()
         };
-        assert_eq!(listed(b"a"), [b"a/x"]);
-        assert_eq!(listed(b"a/x"), [b"a/x"]);
-        assert_eq!(listed(b"").len(), 3);
+        assert_eq!(below(b"a"), [b"a/x"]);
+        assert_eq!(below(b"a/x"), [b"a/x"]);
+        assert_eq!(below(b"").len(), 3);
         assert!(base.has_name(b"a", b"X") && base.has_name(b"", b"A"));
         assert!(!base.has_name(b"a", b"y") && !base.has_name(b"a-b", b"x"));
     }
