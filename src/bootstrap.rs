@@ -9,6 +9,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::agent::exec::Exec;
+use crate::adapters::agent::preset::Known;
 use crate::adapters::agent::recipe::Recipe;
 use crate::adapters::gateway::{self, HttpGateway};
 use crate::adapters::git::GitCheckouts;
@@ -20,6 +21,8 @@ use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
 use crate::app::ledger::StoreLedger;
+use crate::config::presets;
+use crate::config::server::models::brain_of;
 use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
@@ -431,6 +434,11 @@ fn models_of_agents(settings: &ServerSettings) -> BTreeMap<Name, Vec<Name>> {
             ..
         } => models.clone(),
         Agent::Exec { models: None, .. } => settings.models.keys().cloned().collect(),
+        // The usual variables of an API are those of the first endpoint that has it.
+        Agent::Preset { .. } => {
+            let brain = brain_of(agent, &settings.models).and_then(Result::ok);
+            brain.map(|brain| brain.endpoint).into_iter().collect()
+        }
         Agent::Recipe { .. } => Vec::new(),
     };
     let agents = settings.agents.iter();
@@ -522,6 +530,14 @@ impl Crew {
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),
+                Agent::Preset { preset, env, .. } => {
+                    let brain = brain_of(agent, &settings.models).and_then(Result::ok);
+                    let (Some(preset), Some(brain)) = (presets::find(preset), brain) else {
+                        // Settings with such an agent were refused when they were read.
+                        continue;
+                    };
+                    Arc::new(Known::new(preset, brain, env.clone()))
+                }
                 Agent::Recipe { run } => Arc::new(Recipe::new(run)),
             };
             agents.insert(name.clone(), agent);

@@ -10,6 +10,7 @@ pub mod reader;
 pub mod values;
 
 pub mod policy;
+pub mod presets;
 
 pub mod environment;
 pub mod server;

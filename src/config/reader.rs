@@ -4,6 +4,7 @@
 //! `None` for a key that is absent, and also for one that is wrong, after taking note of why: the
 //! builder goes on with a default, and the whole result is dropped in the end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -354,7 +355,8 @@ impl<'n, 't> Table<'n, 't> {
     }
 
     /// Notes as [`Self::missing`] does, for a key whose name is free.
-    pub fn absent(&mut self, key: &str, expected: &'static str) {
+    pub fn absent(&mut self, key: &str, expected: impl Into<Cow<'static, str>>) {
+        let expected = expected.into();
         let fault = Fault::Missing { expected };
         let whole = key
             .split('.')

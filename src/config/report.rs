@@ -1,5 +1,6 @@
 //! What is wrong with a file of settings, told to the person who wrote it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::domain::sanitize::invisible;
@@ -65,7 +66,7 @@ pub enum Fault {
     /// A key that must be there and is not.
     Missing {
         /// What it must say.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
 }
 
@@ -233,7 +234,14 @@ mod tests {
 
     #[test]
     fn a_thread_gets_the_first_twenty() {
-        let missing = || problem("a", Fault::Missing { expected: "a text" });
+        let missing = || {
+            problem(
+                "a",
+                Fault::Missing {
+                    expected: "a text".into(),
+                },
+            )
+        };
         let problems = Problems::new("x.toml", (0..25).map(|_| missing()).collect()).unwrap();
         assert_eq!(problems.markdown().lines().count(), 21);
         assert!(problems.markdown().ends_with("\n- and 5 more"));

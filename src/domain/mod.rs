@@ -31,6 +31,7 @@ pub mod retry;
 pub mod sanitize;
 pub mod stall;
 pub mod steering;
+pub mod stream;
 
 pub mod command;
 pub mod event;

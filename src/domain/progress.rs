@@ -109,6 +109,8 @@ pub struct Heard {
     /// When it last said anything.
     pub last: Option<Timestamp>,
     recent: VecDeque<String>,
+    /// Whether the next piece of text begins a message: something else came in between.
+    fresh: bool,
 }
 
 impl Heard {
@@ -128,9 +130,10 @@ impl Heard {
                 }
             }
             Update::Message { text, continues } => {
-                if !continues {
+                if !continues || self.fresh {
                     self.message.clear();
                 }
+                self.fresh = false;
                 let room = TEXT_CHARS.saturating_sub(self.message.chars().count());
                 self.message.extend(text.chars().take(room));
             }
@@ -153,6 +156,7 @@ impl Heard {
     }
 
     fn act(&mut self, action: Action) {
+        self.fresh = true;
         for file in action.files {
             if self.files.len() < FILES {
                 self.files.insert(line(&file));
@@ -278,6 +282,12 @@ mod tests {
         assert_eq!(one.message, "Hello");
         let two = heard([piece("Hello", false), piece("Bye", false)]);
         assert_eq!(two.message, "Bye");
+        let three = heard([
+            piece("Hello", false),
+            action("ls", StepState::Active),
+            piece("Bye", true),
+        ]);
+        assert_eq!(three.message, "Bye");
     }
 
     #[test]

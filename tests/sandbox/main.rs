@@ -17,6 +17,7 @@ mod isolation;
 mod layers;
 mod limits;
 mod none;
+mod presets;
 mod probe;
 mod talk;
 mod users;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agent::claim;
+use crate::adapters::agent::fill::fill;
 use crate::adapters::agent::handover::{Handover, Inside, RESULT, unheard};
 use crate::ports::agent::{Agent, Request, Run};
 use crate::ports::fault::Fault;
@@ -62,7 +63,7 @@ impl Agent for Exec {
         let command = self
             .command
             .iter()
-            .map(|word| fill(word, &inside))
+            .map(|word| fill(word, &places(&inside)))
             .collect();
         let mut env = self.env.clone();
         env.insert("PROVA_RESULT".to_owned(), inside.result);
@@ -77,18 +78,14 @@ impl Agent for Exec {
     }
 }
 
-/// Fills the placeholders of one argument. Other braces stay as they are: arguments may be JSON.
-fn fill(word: &str, inside: &Inside) -> String {
-    let places = [
-        ("{brief}", inside.brief.as_str()),
-        ("{job}", inside.job.as_str()),
-        ("{result}", inside.result.as_str()),
-        ("{checkout}", INSIDE_CHECKOUT),
-    ];
-    // No value holds a placeholder, so one after the other is as good as all at once.
-    places.iter().fold(word.to_owned(), |word, (name, path)| {
-        word.replace(name, path)
-    })
+/// What placeholders of arguments stand for. Other braces stay as they are: arguments may be JSON.
+fn places(inside: &Inside) -> [(&'static str, &str); 4] {
+    [
+        ("brief", inside.brief.as_str()),
+        ("job", inside.job.as_str()),
+        ("result", inside.result.as_str()),
+        ("checkout", INSIDE_CHECKOUT),
+    ]
 }
 
 #[cfg(test)]
@@ -104,7 +101,7 @@ mod tests {
             "{\"a\":{}}",
             "{Brief}",
         ]
-        .map(|word| fill(word, &Inside::paths()));
+        .map(|word| fill(word, &places(&Inside::paths())));
         let expected = [
             "/prova/in/brief.md",
             "--job=/prova/in/job.json",

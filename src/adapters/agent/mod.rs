@@ -5,5 +5,7 @@
 
 mod claim;
 pub mod exec;
+mod fill;
 mod handover;
+pub mod preset;
 pub mod recipe;

@@ -14,6 +14,7 @@ use crate::bootstrap;
 use crate::cli::exit::{DONE, FAILED};
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
+use crate::config::presets;
 use crate::config::server::load::Need;
 use crate::config::server::{Agent, Backend, Secret, ServerSettings};
 use crate::domain::time::Span;
@@ -329,8 +330,13 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
             places().any(|dir| dir.join(program).exists())
         }
     };
-    let one = |(name, agent): (&crate::domain::name::Name, &Agent)| match agent {
-        Agent::Exec { command, .. } => match command.first() {
+    let program = |agent: &Agent| match agent {
+        Agent::Exec { command, .. } => Some(command.first().cloned()),
+        Agent::Preset { preset, .. } => Some(presets::find(preset).map(|preset| preset.program)),
+        Agent::Recipe { .. } => None,
+    };
+    let one = |(name, agent): (&crate::domain::name::Name, &Agent)| match program(agent) {
+        Some(program) => match program.as_deref() {
             Some(program) if found(program) => good("agent", format!("{name}: {program}")),
             Some(program) if settings.sandbox.backend == Backend::Container => good(
                 "agent",
@@ -344,7 +350,7 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
             ),
             None => bad("agent", format!("{name}: its command is empty")),
         },
-        Agent::Recipe { run } => good("agent", format!("{name}: recipe {run}")),
+        None => good("agent", format!("{name}: recipe")),
     };
     settings.agents.iter().map(one).collect()
 }

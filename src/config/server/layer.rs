@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::presets;
 use crate::config::reader::Table;
 use crate::config::server::models::{self, BudgetLayer};
 use crate::config::server::{Agent, Backend, Profile};
@@ -195,8 +196,21 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
         ("acp", Driver::Later),
         ("builtin", Driver::Later),
     ];
+    if table.has("preset") {
+        let known: Vec<(&str, &str)> = presets::names().map(|name| (name, name)).collect();
+        let preset = table.choice("preset", &known);
+        let models = table.texts("models", MAX_ENDPOINTS, str::parse::<Name>);
+        let model = table.text("model", any);
+        let env = table.map("env", MAX_LIST, any).unwrap_or_default();
+        return Some(Agent::Preset {
+            preset: preset?.to_owned(),
+            models,
+            model,
+            env,
+        });
+    }
     if !table.has("driver") {
-        table.missing("driver", "one of exec, recipe");
+        table.missing("driver", "one of exec, recipe; or a preset");
         return None;
     }
     match table.choice("driver", &drivers)? {

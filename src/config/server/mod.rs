@@ -1,8 +1,9 @@
 //! The server's settings: `prova.toml`, and each key as `PROVA_SECTION__KEY` in the environment.
 
+pub mod brain;
 mod layer;
 pub mod load;
-mod models;
+pub mod models;
 mod show;
 
 use std::collections::BTreeMap;
@@ -163,6 +164,17 @@ pub enum Agent {
         env: BTreeMap<String, String>,
         /// The model endpoints that it may call; all of them when it names none.
         models: Option<Vec<Name>>,
+    },
+    /// A program that a preset knows how to drive.
+    Preset {
+        /// The preset's name.
+        preset: String,
+        /// The model endpoints that it may call; all of them when it names none.
+        models: Option<Vec<Name>>,
+        /// The model; none: the first that its endpoint names.
+        model: Option<String>,
+        /// Environment beside the preset's own. Not for secrets: the agent sees it.
+        env: BTreeMap<String, String>,
     },
     /// A fixed shell command, without a model.
     Recipe {

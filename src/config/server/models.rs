@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::config::presets;
 use crate::config::reader::Table;
+use crate::config::server::brain::{Brain, Choice, brain};
 use crate::config::server::layer::{Secrets, any, path, url};
 use crate::config::server::{Agent, Endpoint, Secret};
 use crate::domain::model::{Api, Model, Prices};
@@ -163,7 +165,7 @@ pub(super) fn known(
     models: &BTreeMap<Name, Endpoint>,
 ) {
     let named = agents.values().filter_map(|agent| match agent {
-        Agent::Exec { models, .. } => models.as_ref(),
+        Agent::Exec { models, .. } | Agent::Preset { models, .. } => models.as_ref(),
         Agent::Recipe { .. } => None,
     });
     let unknown: BTreeSet<_> = named
@@ -175,6 +177,37 @@ pub(super) fn known(
             &format!("models.{name}"),
             "this table, since an agent names it in its `models`",
         );
+    }
+    for (name, agent) in agents {
+        if let Some(Err((key, expected))) = brain_of(agent, models) {
+            top.absent(&format!("agents.{name}.{key}"), expected);
+        }
+    }
+}
+
+/// Returns the model that an agent works by, or what is wrong with it; none for agents whose own
+/// matter that is.
+#[must_use]
+pub fn brain_of(
+    agent: &Agent,
+    endpoints: &BTreeMap<Name, Endpoint>,
+) -> Option<Result<Brain, (&'static str, String)>> {
+    match agent {
+        Agent::Preset {
+            preset,
+            models,
+            model,
+            ..
+        } => {
+            let preset = presets::find(preset)?;
+            let choice = Choice {
+                apis: &preset.apis,
+                models: models.as_deref(),
+                model: model.as_deref(),
+            };
+            Some(brain(&choice, endpoints))
+        }
+        Agent::Exec { .. } | Agent::Recipe { .. } => None,
     }
 }
 

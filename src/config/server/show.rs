@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::config::server::{Agent, Backend, Endpoint, Limits, Secret, ServerSettings, Work};
 use crate::domain::model::Prices;
 use crate::domain::money::Usd;
+use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::spend::Budgets;
 use crate::domain::time::Span;
@@ -158,18 +159,28 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
                 ),
             ),
             ("env", Some(veiled(env))),
-            (
-                "models",
-                models.as_ref().map(|models| {
-                    let names = models.iter().map(|name| text(name.as_str()));
-                    names.collect::<Vec<_>>().into()
-                }),
-            ),
+            ("models", models.as_deref().map(names)),
+        ],
+        Agent::Preset {
+            preset,
+            models,
+            model,
+            env,
+        } => vec![
+            ("preset", Some(text(preset))),
+            ("models", models.as_deref().map(names)),
+            ("model", model.as_deref().map(text)),
+            ("env", Some(veiled(env))),
         ],
         Agent::Recipe { run } => {
             vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
         }
     }
+}
+
+fn names(names: &[Name]) -> toml::Value {
+    let text = |name: &Name| toml::Value::String(name.to_string());
+    names.iter().map(text).collect::<Vec<_>>().into()
 }
 
 /// Returns an environment without its values: it is no place for secrets, and people put them there.

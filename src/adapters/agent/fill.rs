@@ -1,0 +1,50 @@
+//! Putting values where a text names them between braces.
+
+/// Returns `text` with each `{name}` of `values` filled in. In one pass, so that what a value says is
+/// never taken for a name; other braces stay as they are.
+pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let found = values.iter().find_map(|(name, value)| {
+            let rest = after
+                .strip_prefix('{')?
+                .strip_prefix(name)?
+                .strip_prefix('}')?;
+            Some((value, rest))
+        });
+        match found {
+            Some((value, behind)) => {
+                out.push_str(value);
+                rest = behind;
+            }
+            None => {
+                out.push('{');
+                rest = after.get(1..).unwrap_or_default();
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_filled_once_and_other_braces_stay() {
+        let values = [("a", "{b}"), ("b", "2"), ("env", "no")];
+        for (text, expected) in [
+            ("{a}{b}", "{b}2"),
+            ("{\"a\": {a}}", "{\"a\": {b}}"),
+            ("{env:KEY} {A} {a", "{env:KEY} {A} {a"),
+            ("{{b}}", "{2}"),
+            ("", ""),
+        ] {
+            assert_eq!(fill(text, &values), expected, "{text}");
+        }
+    }
+}

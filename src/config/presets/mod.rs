@@ -1,0 +1,125 @@
+//! How agents that many people use are started and understood: one file of data each.
+//!
+//! A preset says what an operator would otherwise have to find out: the command line, where the model
+//! and its address go, what to switch off, how the output is read, and how a session goes on.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::domain::model::Api;
+use crate::domain::stream::Rule;
+
+/// The files, by the name that settings use.
+const FILES: [(&str, &str); 9] = [
+    ("aider", include_str!("aider.toml")),
+    ("claude-code", include_str!("claude-code.toml")),
+    ("codex", include_str!("codex.toml")),
+    ("copilot-cli", include_str!("copilot-cli.toml")),
+    ("gemini-cli", include_str!("gemini-cli.toml")),
+    ("goose", include_str!("goose.toml")),
+    ("mini-swe-agent", include_str!("mini-swe-agent.toml")),
+    ("opencode", include_str!("opencode.toml")),
+    ("qwen-code", include_str!("qwen-code.toml")),
+];
+
+/// A preset.
+///
+/// In words of commands, in variables and in files these stand for something: `{prompt}` (the brief),
+/// `{rules}` (standing instructions), `{session}`, `{model}`, `{api}`, `{base}` (the endpoint's address
+/// inside, without a path of the API), `{key}` (the run's key), `{home}`, `{checkout}`, `{sdk}`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// What people call it.
+    pub about: String,
+    /// The program that must be there.
+    pub program: String,
+    /// The languages that it reaches models by, best first.
+    pub apis: Vec<Api>,
+    /// What every run is started with.
+    pub command: Vec<String>,
+    /// What a run without a session has behind that.
+    #[serde(default)]
+    pub fresh: Vec<String>,
+    /// What a run that goes on with a session has in its place; none: it keeps no sessions.
+    #[serde(default)]
+    pub resume: Vec<String>,
+    /// The name of its sessions, where it does not name them itself.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// Its environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Files of its home, by their path there.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// What `{sdk}` stands for, by the API.
+    #[serde(default)]
+    pub sdk: BTreeMap<Api, String>,
+    /// What exit codes mean that say more than that it failed.
+    #[serde(default)]
+    pub exits: BTreeMap<String, String>,
+    /// How its standard output is read; none: it prints prose.
+    #[serde(default)]
+    pub stream: Vec<Rule>,
+}
+
+/// Returns a preset; `None` when there is none of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<Preset> {
+    let (_, text) = FILES.iter().find(|(file, _)| *file == name)?;
+    // Tests read every file, so one that is there can be read.
+    toml::from_str(text).ok()
+}
+
+/// Returns the names of all presets.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What may stand between braces.
+    const PLACES: [&str; 10] = [
+        "prompt", "rules", "session", "model", "api", "base", "key", "home", "checkout", "sdk",
+    ];
+
+    #[test]
+    fn every_file_is_a_preset() {
+        for (name, text) in FILES {
+            let preset: Preset =
+                toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(preset.command.first(), Some(&preset.program), "{name}");
+            assert!(!preset.apis.is_empty(), "{name}");
+            let all = format!("{:?}", (&preset.command, &preset.fresh));
+            assert!(all.contains("{prompt}"), "{name} is told nothing");
+            for code in preset.exits.keys() {
+                code.parse::<i32>().unwrap();
+            }
+        }
+        assert!(FILES.is_sorted());
+        assert_eq!(find("amp"), None);
+    }
+
+    #[test]
+    fn nothing_else_stands_between_braces() {
+        for name in names() {
+            let preset = find(name).unwrap();
+            let words = preset
+                .command
+                .iter()
+                .chain(&preset.fresh)
+                .chain(&preset.resume);
+            let texts = words.chain(preset.env.values());
+            for text in texts {
+                for part in text.split('{').skip(1) {
+                    let place = part.split('}').next().unwrap();
+                    assert!(PLACES.contains(&place), "{name}: {text}");
+                }
+            }
+        }
+    }
+}
