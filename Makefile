@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench image setup setup-build setup-run setup-test setup-lint
+.PHONY: help demo test lint bench image agents setup setup-build setup-run setup-test setup-lint
 
 # More for the program or the runner: make demo ARGS=--once, make test ARGS='-E "test(/markdown/)"'.
 ARGS ?=
@@ -31,6 +31,9 @@ bench: setup-run ## Run the benchmarks
 
 image: ## Build the container image
 	docker build --tag prova .
+
+agents: ## Fetch the real agents that tests drive (1.6 GB)
+	scripts/setup agents
 
 setup: ## Install what all of these need
 	scripts/setup build run test lint

@@ -1,0 +1,21 @@
+//! Real agents against a scripted model: what they are started with, what they print, what they do.
+//!
+//! `scripts/setup agents` installs them. `PROVA_RECORD=1` writes what they print to
+//! `fixtures/agents`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, also in what its functions share"
+)]
+
+mod acp;
+mod cage;
+mod headless;
+mod installed;
+mod known;
+mod model;
+mod protocol;
+mod record;
+mod run;
