@@ -19,3 +19,4 @@ mod model;
 mod protocol;
 mod record;
 mod run;
+mod through;
