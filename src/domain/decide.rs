@@ -7,6 +7,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::command::{Command, Verb};
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
+use crate::domain::fallback::lineup;
 use crate::domain::ids::{JobId, TaskId, ThreadKey};
 use crate::domain::job::{Performer, Remark, Request, Work};
 use crate::domain::name::Name;
@@ -50,6 +51,8 @@ pub struct Snapshot<'a> {
 pub struct Agents {
     /// The one that works when nobody names another.
     pub default: Option<Name>,
+    /// Those that take over, in this order, when that one cannot work.
+    pub fallback: Vec<Name>,
     /// All of them.
     pub known: BTreeSet<Name>,
 }
@@ -460,9 +463,12 @@ impl Desk<'_> {
         match performer {
             Performer::DefaultAgent => {
                 let known = || agents.known.iter().cloned().collect();
-                match policy.agent.as_ref().or(agents.default.as_ref()) {
-                    None => Err(Refusal::NoAgent(known())),
-                    Some(name) if agents.known.contains(name) => Ok(()),
+                let lineup = lineup(policy, agents.default.as_ref(), &agents.fallback);
+                if lineup.is_empty() {
+                    return Err(Refusal::NoAgent(known()));
+                }
+                match lineup.iter().find(|name| !agents.known.contains(*name)) {
+                    None => Ok(()),
                     Some(name) => Err(Refusal::UnknownDefault(name.clone(), known())),
                 }
             }

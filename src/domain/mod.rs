@@ -7,6 +7,7 @@ pub mod money;
 pub mod name;
 pub mod suggest;
 pub mod time;
+pub mod unanswered;
 
 pub mod budget;
 pub mod spend;
@@ -41,6 +42,7 @@ pub mod report;
 pub mod task;
 pub mod verify;
 
+pub mod fallback;
 pub mod prompt;
 pub mod render;
 pub mod trigger;

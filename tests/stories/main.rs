@@ -11,6 +11,7 @@ mod crashes;
 mod deliveries;
 mod disk_full;
 mod endings;
+mod fallbacks;
 mod faults;
 mod follow_ups;
 mod frozen;

@@ -4,6 +4,7 @@
 pub mod brief;
 pub mod check;
 pub mod commit;
+pub mod pass_over;
 pub mod run;
 pub mod secrets;
 pub mod setup;
@@ -174,7 +175,10 @@ impl Attempt<'_> {
                 Step::Harvest => self.harvest().await?,
                 Step::Check => self.check().await?,
                 Step::Commit => self.commit().await?,
-                Step::Conclude => return Ok(report(&self.ended())),
+                Step::Conclude => match self.pass_over().await? {
+                    Some(entry) => entry,
+                    None => return Ok(report(&self.ended())),
+                },
             };
             self.note(entry).await?;
         }
@@ -201,7 +205,8 @@ impl Attempt<'_> {
     }
 
     async fn brief(&mut self) -> Result<Entry, Stuck> {
-        let briefing = brief::prepare(self.ctx, self.leased).await?;
+        let passed_over = &self.progress.passed_over;
+        let briefing = brief::prepare(self.ctx, self.leased, passed_over).await?;
         let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
         if let Some(exceeded) = used_up(&reachable.caps) {
             return Err(Stuck::Budget(exceeded));

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::config::server::{Agent, Backend, Endpoint, Limits, Secret, ServerSettings, Work};
 use crate::domain::model::Prices;
 use crate::domain::money::Usd;
+use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::spend::Budgets;
 use crate::domain::time::Span;
@@ -135,6 +136,7 @@ fn work_keys(work: &Work) -> Keys {
             "agent",
             work.agent.as_ref().and_then(|name| text(name.to_string())),
         ),
+        ("fallback", Some(names(&work.fallback))),
     ]
 }
 
@@ -158,18 +160,17 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
                 ),
             ),
             ("env", Some(veiled(env))),
-            (
-                "models",
-                models.as_ref().map(|models| {
-                    let names = models.iter().map(|name| text(name.as_str()));
-                    names.collect::<Vec<_>>().into()
-                }),
-            ),
+            ("models", models.as_ref().map(|models| names(models))),
         ],
         Agent::Recipe { run } => {
             vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
         }
     }
+}
+
+fn names(names: &[Name]) -> toml::Value {
+    let text = |name: &Name| toml::Value::String(name.to_string());
+    names.iter().map(text).collect::<Vec<_>>().into()
 }
 
 /// Returns an environment without its values: it is no place for secrets, and people put them there.
