@@ -17,6 +17,7 @@ use crate::domain::render::parts::Links;
 use crate::domain::render::refusal::{Refusal, refusal};
 use crate::domain::render::status::{no_task, status};
 use crate::domain::repo::Permission;
+use crate::domain::surroundings::Linked;
 use crate::domain::task::{State, Step, Task, transition};
 use crate::domain::time::Span;
 use crate::domain::trigger::{Ended, Wish};
@@ -42,6 +43,8 @@ pub struct Snapshot<'a> {
     pub count: u32,
     /// Comments that were written before the request, oldest first.
     pub remarks: &'a [Remark],
+    /// Threads that the request and the conversation name, most relevant first.
+    pub linked: &'a [Linked],
     /// How texts link and mention.
     pub links: &'a Links,
 }
@@ -375,6 +378,7 @@ impl Desk<'_> {
                 text,
                 thread: event.thread.clone(),
                 remarks: self.snapshot.remarks.to_vec(),
+                linked: self.snapshot.linked.to_vec(),
                 place,
             },
         })

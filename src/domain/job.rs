@@ -9,6 +9,7 @@ use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::name::Name;
 use crate::domain::repo::Actor;
 use crate::domain::secrets::Leak;
+use crate::domain::surroundings::Linked;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::traffic::Traffic;
 
@@ -51,6 +52,9 @@ pub struct Request {
     pub thread: Thread,
     /// Comments written before the request, oldest first.
     pub remarks: Vec<Remark>,
+    /// Threads that the request and the conversation name, most relevant first.
+    #[serde(default)]
+    pub linked: Vec<Linked>,
     /// The place in the diff, when the request stands in an inline comment.
     pub place: Option<DiffPlace>,
 }

@@ -37,6 +37,8 @@ pub mod policy;
 pub mod secrets;
 
 pub mod effect;
+pub mod surroundings;
+
 pub mod job;
 pub mod report;
 pub mod task;
@@ -44,6 +46,7 @@ pub mod verify;
 
 pub mod fallback;
 pub mod prompt;
+pub mod reference;
 pub mod render;
 pub mod trigger;
 

@@ -7,6 +7,7 @@
 
 mod changes;
 mod commands;
+mod context;
 mod crashes;
 mod deliveries;
 mod disk_full;

@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::app::context::Context;
+use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::event::ThreadKind;
 use crate::domain::fallback;
@@ -112,6 +113,11 @@ pub async fn prepare(
         }
         Some(_) | None => &[],
     };
+    let integration = if on_branch && task.pull.is_some() {
+        surroundings::failed_checks(ctx, repo, &base).await?
+    } else {
+        Vec::new()
+    };
     let text = prompt::brief(&prompt::Parts {
         repo: &repo.name,
         base: &base,
@@ -120,6 +126,7 @@ pub async fn prepare(
         restored: restored.as_ref().map_or(&[], |restored| &restored.files),
         request,
         failed,
+        integration: &integration,
         policy: &policy,
         instructions: &instructions,
     });
