@@ -4,7 +4,7 @@
 //! answered, and what it left.
 
 use crate::domain::evidence::Ending;
-use crate::domain::job::{Harvested, Progress, Ran};
+use crate::domain::job::{Harvested, Progress};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
 
@@ -28,12 +28,8 @@ pub fn lineup(policy: &Policy, default: Option<&Name>, fallback: &[Name]) -> Vec
 /// Returns the agent that takes the job over: the next of the list after one that could not work.
 #[must_use]
 pub fn successor<'l>(lineup: &'l [Name], progress: &Progress) -> Option<&'l Name> {
-    let (Some(briefed), Some(ran), Some(harvested)) =
-        (&progress.briefed, &progress.ran, &progress.harvested)
-    else {
-        return None;
-    };
-    if !could_not_work(ran, harvested) {
+    let briefed = progress.briefed.as_ref()?;
+    if !could_not_work(progress) {
         return None;
     }
     let was_tried = |name: &Name| {
@@ -45,8 +41,14 @@ pub fn successor<'l>(lineup: &'l [Name], progress: &Progress) -> Option<&'l Name
     lineup.iter().find(|name| !was_tried(name))
 }
 
-/// Returns whether no model answered an agent, by no fault of its own or ours, and it left nothing.
-fn could_not_work(ran: &Ran, harvested: &Harvested) -> bool {
+/// Returns whether the agent has run and no model answered it, by no fault of its own or ours, and
+/// it left nothing. Without a harvest the checkout was lost before it was read, and with it whatever
+/// was left there.
+#[must_use]
+pub fn could_not_work(progress: &Progress) -> bool {
+    let Some(ran) = &progress.ran else {
+        return false;
+    };
     let traffic = &ran.traffic;
     let is_down = traffic.answered == 0
         && traffic
@@ -56,8 +58,10 @@ fn could_not_work(ran: &Ran, harvested: &Harvested) -> bool {
     // What ends at a limit of ours, or at a person's word, would end there with another agent too.
     let ended_by_us =
         ran.ending == Ending::Cancelled || ran.failed_setup.is_some() || traffic.exceeded.is_some();
-    let left_nothing = harvested.harvest.changes.is_empty() && harvested.harvest.refused.is_empty();
-    is_down && left_nothing && !ended_by_us
+    let left_nothing = |harvested: &Harvested| {
+        harvested.harvest.changes.is_empty() && harvested.harvest.refused.is_empty()
+    };
+    is_down && !ended_by_us && progress.harvested.as_ref().is_none_or(left_nothing)
 }
 
 #[cfg(test)]
@@ -66,7 +70,7 @@ mod tests {
     use crate::domain::budget::{Cap, Exceeded, Scope};
     use crate::domain::change::{Change, ChangeKind, Harvest, RepoPath};
     use crate::domain::ids::{CommitSha, TreeSha};
-    use crate::domain::job::{Briefed, Entry, Step};
+    use crate::domain::job::{Briefed, Entry, Ran, Step};
     use crate::domain::money::Usd;
     use crate::domain::time::Span;
     use crate::domain::traffic::Traffic;
@@ -220,6 +224,26 @@ mod tests {
         };
         assert_eq!(next(cancelled), None);
         assert_eq!(next(killed), Some(lineup[1].clone()));
+    }
+
+    #[test]
+    fn a_lost_checkout_does_not_bring_an_agent_back_that_could_not_work() {
+        let lineup = names(&["claude", "codex"]);
+        let lost = |traffic| {
+            let ran = ran(Ending::Exited(1), traffic);
+            let whole = progress("claude", ran, harvested(&["a"]));
+            Progress {
+                harvested: None,
+                ..whole
+            }
+        };
+        let down = lost(failing(&[CallFailure::KeyRefused]));
+        assert_eq!(successor(&lineup, &down), Some(&lineup[1]));
+        let answered = Traffic {
+            answered: 1,
+            ..Traffic::default()
+        };
+        assert_eq!(successor(&lineup, &lost(answered)), None);
     }
 
     #[test]

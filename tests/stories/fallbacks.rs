@@ -219,3 +219,27 @@ async fn an_attempt_that_fails_later_runs_nobody_again() {
     assert_eq!(bot.jobs(issue).await[0].attempts, 2);
     assert_eq!(started(&bot, issue).await, ["claude", "codex"]);
 }
+
+#[tokio::test]
+async fn a_crash_right_after_the_run_does_not_bring_it_back_either() {
+    let traffic = (down(CallFailure::KeyRefused), answered());
+    let mut bot = world_with("exit 1", FIX, traffic, BOTH).start().await;
+    let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+    bot.decide().await;
+    let has_run = async {
+        while told(&bot, issue).await.len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = has_run => {}
+        _ = bot.work() => panic!("it was to die before its end"),
+    }
+    bot.restart().await;
+    bot.clock.advance(10 * 60_000);
+    bot.settle().await;
+    assert_eq!(bot.state(issue).await, "in review", "{}", bot.thread(issue));
+    assert_eq!(started(&bot, issue).await[..2], ["claude", "codex"]);
+    assert!(!started(&bot, issue).await[1..].contains(&"claude".to_owned()));
+}
