@@ -229,6 +229,7 @@ impl House {
                 remotes: self.remotes.clone(),
                 agents: Agents {
                     default: default_agent(settings),
+                    fallback: settings.work.fallback.clone(),
                     known: settings.agents.keys().cloned().collect::<BTreeSet<_>>(),
                 },
                 jobs_dir: below_work(settings, "jobs"),

@@ -123,6 +123,7 @@ fn decisions(bench: &mut Criterion) {
                 open: None,
                 count: 0,
                 remarks: &[],
+                linked: &[],
                 links: &links,
             };
             decide(&event, &wished, &snapshot).job

@@ -95,6 +95,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
                 text: String::new(),
                 thread: thread(number),
                 remarks: Vec::new(),
+                linked: Vec::new(),
                 place: None,
             },
         },

@@ -1,6 +1,7 @@
 //! A delivery becomes an event, a snapshot, a decision, and one transaction.
 
 use crate::app::context::Context;
+use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::decide::{Decision, Snapshot, decide, ended, starts_no_more};
 use crate::domain::event::{Event, NotOurs, ThreadEvent};
@@ -236,6 +237,12 @@ async fn decide_asked(
         .await?;
     let open = open_task(ctx, event.key()).await?;
     let remarks = remarks(ctx, event, permission, &wished).await?;
+    let untrusted = policy.as_ref().unwrap_or(&defaults).text.untrusted;
+    let linked = if permission.starts_work() && wished.iter().any(starts_work) {
+        surroundings::linked(ctx, event, &remarks, untrusted).await?
+    } else {
+        Vec::new()
+    };
     let profiles = ctx.settings.profiles.keys().cloned().collect();
     let snapshot = Snapshot {
         policy: policy.as_ref().map_err(String::as_str),
@@ -245,6 +252,7 @@ async fn decide_asked(
         open: open.as_ref().map(|versioned| &versioned.task),
         count: ctx.store.thread_tasks(event.key()).await?.count,
         remarks: &remarks,
+        linked: &linked,
         links: &ctx.settings.links,
     };
     Ok(Some((decide(event, &wished, &snapshot), open)))

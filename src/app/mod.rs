@@ -3,6 +3,8 @@
 
 pub mod context;
 
+pub mod surroundings;
+
 pub mod cleanup;
 pub mod dispatch;
 pub mod ingest;

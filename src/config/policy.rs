@@ -12,6 +12,8 @@ use crate::domain::policy::{
 
 /// Entries of a list of commands, files, accounts or schedules.
 const MAX_ENTRIES: usize = 20;
+/// Agents that take over from others.
+const MAX_FALLBACK: usize = 10;
 /// Recipes.
 const MAX_RECIPES: usize = 50;
 /// Hosts that may be reached.
@@ -50,6 +52,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
             .texts("assignees", MAX_ENTRIES, values::login)
             .unwrap_or(default.assignees),
         agent: top.text("agent", str::parse::<Name>),
+        fallback: top.texts("fallback", MAX_FALLBACK, str::parse::<Name>),
         instructions: top
             .texts("instructions", MAX_ENTRIES, values::path)
             .unwrap_or(default.instructions),

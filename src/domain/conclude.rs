@@ -27,6 +27,7 @@ pub struct Ended<'a> {
 #[must_use]
 pub fn report(ended: &Ended<'_>) -> Report {
     let Progress {
+        passed_over,
         briefed,
         ran,
         harvested,
@@ -101,6 +102,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
             .zip(harvested.as_ref().map(|h| h.tree.clone())),
         claim: ran.as_ref().and_then(|ran| ran.claim.clone()),
         traffic: traffic.clone(),
+        passed_over: passed_over.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::command::{Command, Verb};
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
+use crate::domain::fallback::lineup;
 use crate::domain::ids::{JobId, TaskId, ThreadKey};
 use crate::domain::job::{Performer, Remark, Request, Work};
 use crate::domain::name::Name;
@@ -18,6 +19,7 @@ use crate::domain::render::parts::Links;
 use crate::domain::render::refusal::{Refusal, refusal};
 use crate::domain::render::status::{no_task, status};
 use crate::domain::repo::Permission;
+use crate::domain::surroundings::Linked;
 use crate::domain::task::{State, Step, Task, transition};
 use crate::domain::time::Span;
 use crate::domain::trigger::{Ended, Wish};
@@ -43,6 +45,8 @@ pub struct Snapshot<'a> {
     pub count: u32,
     /// Comments that were written before the request, oldest first.
     pub remarks: &'a [Remark],
+    /// Threads that the request and the conversation name, most relevant first.
+    pub linked: &'a [Linked],
     /// How texts link and mention.
     pub links: &'a Links,
 }
@@ -52,6 +56,8 @@ pub struct Snapshot<'a> {
 pub struct Agents {
     /// The one that works when nobody names another.
     pub default: Option<Name>,
+    /// Those that take over, in this order, when that one cannot work.
+    pub fallback: Vec<Name>,
     /// All of them.
     pub known: BTreeSet<Name>,
 }
@@ -390,6 +396,7 @@ impl Desk<'_> {
                 text,
                 thread: event.thread.clone(),
                 remarks: self.snapshot.remarks.to_vec(),
+                linked: self.snapshot.linked.to_vec(),
                 place,
             },
         })
@@ -478,9 +485,12 @@ impl Desk<'_> {
         match performer {
             Performer::DefaultAgent => {
                 let known = || agents.known.iter().cloned().collect();
-                match policy.agent.as_ref().or(agents.default.as_ref()) {
-                    None => Err(Refusal::NoAgent(known())),
-                    Some(name) if agents.known.contains(name) => Ok(()),
+                let lineup = lineup(policy, agents.default.as_ref(), &agents.fallback);
+                if lineup.is_empty() {
+                    return Err(Refusal::NoAgent(known()));
+                }
+                match lineup.iter().find(|name| !agents.known.contains(*name)) {
+                    None => Ok(()),
                     Some(name) => Err(Refusal::UnknownDefault(name.clone(), known())),
                 }
             }

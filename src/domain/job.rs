@@ -10,6 +10,7 @@ use crate::domain::name::Name;
 use crate::domain::repo::Actor;
 use crate::domain::secrets::Leak;
 use crate::domain::stall::Stall;
+use crate::domain::surroundings::Linked;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::traffic::Traffic;
 
@@ -52,6 +53,9 @@ pub struct Request {
     pub thread: Thread,
     /// Comments written before the request, oldest first.
     pub remarks: Vec<Remark>,
+    /// Threads that the request and the conversation name, most relevant first.
+    #[serde(default)]
+    pub linked: Vec<Linked>,
     /// The place in the diff, when the request stands in an inline comment.
     pub place: Option<DiffPlace>,
 }
@@ -87,6 +91,8 @@ pub enum Entry {
         #[serde(default)]
         traffic: Traffic,
     },
+    /// The agent could not work, and the next of the list has the job now, from the beginning.
+    PassedOver(Box<PassedOver>),
     /// The commit exists on GitHub, on no branch yet.
     Committed {
         /// The commit.
@@ -182,6 +188,19 @@ impl Told {
     }
 }
 
+/// An agent that could not work, and whose job another took over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// Its name in the settings.
+    pub agent: String,
+    /// How its run ended.
+    pub ending: Ending,
+    /// How long that took.
+    pub took: Span,
+    /// What passed the gateway: why it could not work.
+    pub traffic: Traffic,
+}
+
 /// What the harvest found, and what policy lets through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Harvested {
@@ -215,6 +234,8 @@ impl Harvested {
 /// How far a job has come: its journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// Agents that could not work, oldest first.
+    pub passed_over: Vec<PassedOver>,
     /// The base and the brief, once chosen.
     pub briefed: Option<Briefed>,
     /// The run, once over.
@@ -263,12 +284,16 @@ impl Progress {
             Entry::Briefed(briefed) => {
                 *self = Self {
                     briefed: Some(briefed),
-                    ..Self::default()
+                    ..std::mem::take(self).afresh()
                 };
             }
             Entry::Ran(ran) => {
-                self.traffic = ran.traffic.clone();
+                self.traffic = self.spent_before().with(ran.traffic.clone());
                 self.ran = Some(*ran);
+            }
+            Entry::PassedOver(over) => {
+                self.passed_over.push(*over);
+                *self = std::mem::take(self).afresh();
             }
             Entry::Harvested(harvested) => self.harvested = Some(harvested),
             Entry::Checked { evidence, traffic } => {
@@ -281,14 +306,47 @@ impl Progress {
 
     /// Returns what is left of it when a new attempt starts and `survives` says whether the
     /// harvested objects are still there: a finished agent is not run again, an interrupted one
-    /// starts over in a fresh checkout.
+    /// starts over in a fresh checkout. One that could not work stays passed over.
     #[must_use]
     pub fn resume(self, survives: bool) -> Self {
-        if self.commit.is_some() || (self.harvested.is_some() && survives) {
+        // Of what changes nothing, nothing is needed any more.
+        let is_empty = |harvested: &Harvested| harvested.kept().is_empty();
+        let holds = self
+            .harvested
+            .as_ref()
+            .is_some_and(|harvested| survives || is_empty(harvested));
+        if self.commit.is_some() || holds {
             self
         } else {
-            Self::default()
+            self.afresh()
         }
+    }
+
+    /// Returns the agent of this run as one that is passed over, once it has run.
+    #[must_use]
+    pub fn passed_over_now(&self) -> Option<PassedOver> {
+        let (briefed, ran) = (self.briefed.as_ref()?, self.ran.as_ref()?);
+        Some(PassedOver {
+            agent: briefed.agent.clone(),
+            ending: ran.ending,
+            took: ran.took,
+            traffic: ran.traffic.clone(),
+        })
+    }
+
+    /// Returns where the next agent begins.
+    fn afresh(self) -> Self {
+        Self {
+            traffic: self.spent_before(),
+            passed_over: self.passed_over,
+            ..Self::default()
+        }
+    }
+
+    /// Returns what the agents that were passed over have moved.
+    fn spent_before(&self) -> Traffic {
+        let each = self.passed_over.iter().map(|over| over.traffic.clone());
+        each.fold(Traffic::default(), Traffic::with)
     }
 
     /// Returns the next step.
@@ -315,6 +373,25 @@ impl Progress {
         } else {
             Step::Commit
         }
+    }
+}
+
+impl PassedOver {
+    /// Returns why it could not work, in words. Names of endpoints are the operator's.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let down = self.traffic.unanswered.iter();
+        let down = down.filter(|calls| calls.failure.is_down());
+        let each: Vec<_> = down
+            .map(|calls| {
+                format!(
+                    "model endpoint `{}` {}",
+                    calls.endpoint,
+                    calls.failure.words()
+                )
+            })
+            .collect();
+        each.join(", ")
     }
 }
 
@@ -351,6 +428,7 @@ impl Entry {
                 let passed = evidence.iter().filter(|one| one.ending.succeeded()).count();
                 format!("checks: {passed} of {} passed", evidence.len())
             }
+            Self::PassedOver(over) => format!("{} could not be used: {}", over.agent, over.why()),
             Self::Committed { commit } => format!("commit {}", short(commit.as_str())),
         }
     }

@@ -7,6 +7,7 @@ pub mod money;
 pub mod name;
 pub mod suggest;
 pub mod time;
+pub mod unanswered;
 
 pub mod budget;
 pub mod spend;
@@ -39,12 +40,16 @@ pub mod policy;
 pub mod secrets;
 
 pub mod effect;
+pub mod surroundings;
+
 pub mod job;
 pub mod report;
 pub mod task;
 pub mod verify;
 
+pub mod fallback;
 pub mod prompt;
+pub mod reference;
 pub mod render;
 pub mod trigger;
 

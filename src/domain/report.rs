@@ -6,7 +6,7 @@ use crate::domain::budget::Exceeded;
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, JobId, TreeSha};
-use crate::domain::job::Told;
+use crate::domain::job::{PassedOver, Told};
 use crate::domain::secrets::Leak;
 use crate::domain::time::Span;
 use crate::domain::traffic::Traffic;
@@ -38,6 +38,9 @@ pub struct Report {
     /// What passed the gateway: model calls, hosts, and what was not let through.
     #[serde(default)]
     pub traffic: Traffic,
+    /// Agents that could not work before the one that ran, oldest first.
+    #[serde(default)]
+    pub passed_over: Vec<PassedOver>,
 }
 
 /// How a job ended.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::budget::Exceeded;
 use crate::domain::money::Usd;
+use crate::domain::unanswered::{CallFailure, Unanswered};
 
 /// Tokens, as the model's API counts them. The kinds do not overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,10 @@ pub enum BlockReason {
 pub struct Traffic {
     /// Model calls, by endpoint and model.
     pub models: Vec<ModelUse>,
+    /// Model calls that an endpoint took and began to answer.
+    pub answered: u64,
+    /// Model calls that failed instead, by endpoint and failure.
+    pub unanswered: Vec<Unanswered>,
     /// Hosts that were reached, with the bytes that passed in both directions, by name.
     pub reached: Vec<(String, u64)>,
     /// What was not let through, most frequent first.
@@ -114,6 +119,30 @@ impl Traffic {
                 used.cost = used.cost.plus(more.cost);
             }
             None => self.models.push(more),
+        }
+    }
+
+    /// Counts a model call whose answer has begun.
+    pub const fn answer(&mut self) {
+        self.answered = self.answered.saturating_add(1);
+    }
+
+    /// Counts a call of a model endpoint that failed.
+    pub fn fail(&mut self, endpoint: &str, failure: CallFailure) {
+        self.add_unanswered(Unanswered {
+            endpoint: endpoint.to_owned(),
+            failure,
+            calls: 1,
+        });
+    }
+
+    fn add_unanswered(&mut self, more: Unanswered) {
+        let is_it = |known: &&mut Unanswered| {
+            (&known.endpoint, known.failure) == (&more.endpoint, more.failure)
+        };
+        match self.unanswered.iter_mut().find(is_it) {
+            Some(one) => one.calls = one.calls.saturating_add(more.calls),
+            None => self.unanswered.push(more),
         }
     }
 
@@ -165,6 +194,10 @@ impl Traffic {
         for used in other.models {
             self.add_use(used);
         }
+        self.answered = self.answered.saturating_add(other.answered);
+        for more in other.unanswered {
+            self.add_unanswered(more);
+        }
         for (host, bytes) in other.reached {
             self.reach(&host, bytes);
         }
@@ -194,6 +227,8 @@ impl Traffic {
     pub fn sorted(mut self) -> Self {
         self.models
             .sort_by(|a, b| (&a.endpoint, &a.model).cmp(&(&b.endpoint, &b.model)));
+        self.unanswered
+            .sort_by(|a, b| (&a.endpoint, a.failure).cmp(&(&b.endpoint, b.failure)));
         self.reached.sort();
         self.blocked.sort_by(|a, b| {
             b.count
@@ -318,6 +353,14 @@ mod tests {
         }
     }
 
+    fn failed(failure: CallFailure, calls: u64) -> Unanswered {
+        Unanswered {
+            endpoint: "main".to_owned(),
+            failure,
+            calls,
+        }
+    }
+
     fn blocked(place: &str, count: u64) -> Blocked {
         Blocked {
             place: place.to_owned(),
@@ -330,18 +373,33 @@ mod tests {
     fn traffic_of_two_runs_is_that_of_both() {
         let one = Traffic {
             models: vec![used("large", 2)],
+            answered: 2,
+            unanswered: vec![failed(CallFailure::Failing, 1)],
             reached: vec![("pypi.org".to_owned(), 5)],
             blocked: vec![blocked("a.test:443", 2), blocked("b.test:443", 1)],
             exceeded: None,
         };
         let other = Traffic {
             models: vec![used("large", 1), used("fast", 4)],
+            answered: 5,
+            unanswered: vec![
+                failed(CallFailure::RateLimited, 2),
+                failed(CallFailure::Failing, 3),
+            ],
             reached: vec![("crates.io".to_owned(), 1), ("pypi.org".to_owned(), 7)],
             blocked: vec![blocked("b.test:443", 3)],
             exceeded: None,
         };
         let both = one.clone().with(other.clone());
         assert_eq!(both.models, [used("fast", 4), used("large", 3)]);
+        assert_eq!(both.answered, 7);
+        assert_eq!(
+            both.unanswered,
+            [
+                failed(CallFailure::RateLimited, 2),
+                failed(CallFailure::Failing, 4)
+            ]
+        );
         assert_eq!(
             both.reached,
             [("crates.io".to_owned(), 1), ("pypi.org".to_owned(), 12)]

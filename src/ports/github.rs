@@ -8,11 +8,13 @@ use secrecy::SecretString;
 use crate::domain::branch::BranchName;
 use crate::domain::change::Mode;
 use crate::domain::effect::{Conclusion, ReactionTarget};
+use crate::domain::event::Thread;
 use crate::domain::ids::{
     CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber, TreeSha,
 };
 use crate::domain::job::Remark;
 use crate::domain::repo::{Permission, Repo};
+use crate::domain::surroundings::FailedCheck;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 
@@ -55,11 +57,25 @@ pub struct ThreadNow {
     pub locked: bool,
 }
 
+/// The text of an issue or pull request as it stands on GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedThread {
+    /// What it says.
+    pub thread: Thread,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When anything of it was last changed, by a comment too.
+    pub updated_at: Timestamp,
+}
+
 /// Reads and writes on a thread.
 #[async_trait::async_trait]
 pub trait Threads: Send + Sync {
     /// Returns the thread; `NotFound` when it was deleted or moved away. (issues: read)
     async fn thread(&self, repo: &Repo, number: ThreadNumber) -> Result<ThreadNow, Fault>;
+
+    /// Returns the thread with its text; `NotFound` when there is none of that number. (issues: read)
+    async fn text(&self, repo: &Repo, number: ThreadNumber) -> Result<PostedThread, Fault>;
 
     /// Returns the thread's comments, oldest first, at most the first 1,000. (issues: read)
     async fn comments(
@@ -189,11 +205,19 @@ pub struct NewCheck {
     pub summary: String,
 }
 
-/// Check runs, all of them called `prova`.
+/// Check runs; ours are all called `prova`.
 #[async_trait::async_trait]
 pub trait Checks: Send + Sync {
     /// Creates a completed check run. (checks: write)
     async fn create_check(&self, repo: &Repo, check: &NewCheck) -> Result<CheckRunId, Fault>;
+
+    /// Returns the check runs of other Apps on `commit` that have failed, the newest of each name, at
+    /// most five; of each at most ten annotations. (checks: read)
+    async fn failed_checks(
+        &self,
+        repo: &Repo,
+        commit: &CommitSha,
+    ) -> Result<Vec<FailedCheck>, Fault>;
 
     /// Returns the check run on `commit` with that external id, if there is one. (checks: read)
     async fn check(

@@ -33,7 +33,7 @@ use prova::ports::tree::Tree;
 use tokio_util::sync::CancellationToken;
 
 use crate::installed::directory;
-use crate::model::{Asked, Kind, Model, Script, Turn};
+use crate::model::{Asked, Kind, Model, Reply, Script, Turn, Usage};
 
 const FIRST: &str = "Write one into the file made.txt.";
 const SECOND: &str = "Write two into it as well.";
@@ -81,6 +81,11 @@ impl Ran {
         !self.run.outcome.ending.succeeded()
             || self.heard.trouble.is_some()
             || self.traffic.models.is_empty()
+    }
+
+    fn told(&self) -> String {
+        let Self { heard, traffic, .. } = self;
+        format!("{heard:?}\n{traffic:?}\n{}", self.said())
     }
 
     fn said(&self) -> String {
@@ -273,7 +278,7 @@ async fn works_and_goes_on(preset: &'static str) {
     let house = House::with(preset, Script::of(script)).await;
     let first = house.run(FIRST, None).await;
     assert_eq!(house.made(), "one\n", "{}", first.said());
-    assert!(!first.failed(), "{first:?}");
+    assert!(!first.failed(), "{}", first.told());
     assert!(first.heard.finished, "{}", first.said());
     assert_eq!(first.heard.message.trim(), "I wrote one.");
     let action = first.heard.action.clone().unwrap_or_default();
@@ -299,7 +304,7 @@ async fn works_and_goes_on(preset: &'static str) {
     house.model.goes_on(Script::of(script));
     let second = house.run(SECOND, Some(&session)).await;
     assert_eq!(house.made(), "one\ntwo\n", "{}", second.said());
-    assert!(!second.failed(), "{second:?}");
+    assert!(!second.failed(), "{}", second.told());
     let asked = house.model.asked();
     assert!(
         heard(&asked, FIRST),
@@ -311,21 +316,29 @@ async fn works_and_goes_on(preset: &'static str) {
 async fn fails_truthfully(preset: &'static str, turn: Turn) {
     let house = House::with(preset, Script::of([turn])).await;
     let ran = house.run(FIRST, None).await;
-    assert!(ran.failed(), "{ran:?}");
+    assert!(ran.failed(), "{}", ran.told());
     assert_eq!(house.made(), "");
 }
 
-/// The first answer is paid for, and nothing is left for the next.
+/// Two answers are paid for at most, and nothing is left for the next.
 async fn ends_with_its_budget(preset: &'static str) {
-    let script = [
-        Turn::shell("echo one >> made.txt"),
-        Turn::shell("echo two >> made.txt"),
-    ];
+    let dear = |command: &str| {
+        Turn::Reply(Reply {
+            usage: Usage {
+                input: 100_000,
+                cached: 0,
+                output: 20,
+            },
+            ..Reply::shell(command)
+        })
+    };
+    let script = [dear("echo one >> made.txt"), dear("echo two >> made.txt")];
     let house = House::with(preset, Script::of(script)).await;
     let never = CancellationToken::new();
-    let ran = house.run_within((FIRST, None), "0.2325", &never).await;
-    assert!(ran.traffic.exceeded.is_some(), "{ran:?}");
+    let ran = house.run_within((FIRST, None), "0.27", &never).await;
+    assert!(ran.traffic.exceeded.is_some(), "{:?}", ran.traffic);
     assert_eq!(ran.run.outcome.ending, Ending::Cancelled, "{}", ran.said());
+    assert!(house.made().starts_with("one\n"));
 }
 
 async fn stops_at_once(preset: &'static str) {
@@ -359,7 +372,7 @@ async fn crashes(preset: &'static str) {
     ];
     let house = House::with(preset, Script::of(script)).await;
     let ran = house.run(FIRST, None).await;
-    assert!(ran.failed(), "{ran:?}");
+    assert!(ran.failed(), "{}", ran.told());
     assert_eq!(house.made(), "one\n");
 }
 
@@ -379,7 +392,7 @@ async fn tells_nothing(preset: &'static str) {
     assert!(made.contains("unreached"), "{made}");
     for secret in [
         REAL,
-        "root:",
+        "root:x:",
         "CARGO_BIN",
         &house.dir.path().display().to_string(),
     ] {

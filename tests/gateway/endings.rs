@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use prova::adapters::gateway::Bounds;
+use prova::domain::traffic::Traffic;
+use prova::domain::unanswered::CallFailure;
 
 use crate::bed::{Bed, pass};
 use crate::endpoint::{Answer, Script, Server};
@@ -79,7 +81,45 @@ async fn an_endpoint_that_is_not_there_costs_nothing() {
         text.contains("endpoint anthropic cannot be reached"),
         "{text}"
     );
-    assert_eq!(inside.door.close().await.models, []);
+    let traffic = inside.door.close().await;
+    assert_eq!(traffic.models, []);
+    assert_eq!(failures(&traffic), [(CallFailure::Unreachable, 1)]);
+}
+
+fn failures(traffic: &Traffic) -> Vec<(CallFailure, u64)> {
+    let each = traffic.unanswered.iter();
+    each.map(|calls| (calls.failure, calls.calls)).collect()
+}
+
+#[tokio::test]
+async fn how_an_endpoint_failed_is_counted() {
+    let answers = std::sync::Mutex::new(vec![
+        Answer::json(r#"{"usage":{"input_tokens":1,"output_tokens":1}}"#),
+        Answer::error(529, r#"{"error":{"type":"overloaded_error"}}"#),
+        Answer::error(500, "{}"),
+        Answer::error(429, r#"{"error":{"code":"insufficient_quota"}}"#),
+        Answer::error(429, "{}"),
+        Answer::error(401, "{}"),
+        Answer::error(404, "{}"),
+    ]);
+    let server = Server::start(move |_| answers.lock().unwrap().pop().unwrap()).await;
+    let bed = Bed::before(&server);
+    let inside = bed.open(pass(&[])).await;
+    for _ in 0..7 {
+        inside.ask(MESSAGES, CALL).await;
+    }
+    // What the gateway refuses by itself says nothing about an endpoint.
+    inside.ask(MESSAGES, r#"{"model":"unknown"}"#).await;
+    let traffic = inside.door.close().await;
+    assert_eq!(traffic.answered, 1);
+    let expected = [
+        (CallFailure::KeyRefused, 1),
+        (CallFailure::OutOfQuota, 1),
+        (CallFailure::RateLimited, 1),
+        (CallFailure::Failing, 2),
+        (CallFailure::Refused, 1),
+    ];
+    assert_eq!(failures(&traffic), expected);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use prova::domain::change::Mode;
 use prova::domain::effect::{Conclusion, ReactionTarget};
-use prova::domain::event::{Event, Happening};
+use prova::domain::event::{Event, Happening, ThreadKind};
 use prova::domain::ids::{CommentId, CommitSha, Login, ThreadNumber};
 use prova::domain::repo::Permission;
 use prova::domain::time::Span;
@@ -15,8 +15,10 @@ use prova::ports::github::{
     TreeEntry,
 };
 use prova::simulator::faults::{Fault, FaultKind, Loss};
+use prova::simulator::integration::Finding;
 use prova::simulator::world::accounts::Role;
 use prova::simulator::world::repositories::File;
+use serde_json::json;
 
 use crate::fake::branch;
 use crate::stage::{Clone, REPO, Stage, set_executable};
@@ -233,6 +235,96 @@ async fn a_check_run_is_created_and_found_by_its_key() {
             Some(id)
         );
     }
+    stage.end();
+}
+
+#[tokio::test]
+async fn what_others_found_wrong_is_read_and_ours_is_not() {
+    let stage = Stage::new().await;
+    let (client, repo) = (&stage.client, &stage.repo);
+    let head = client.branch(repo, &branch("main")).await.unwrap().unwrap();
+    assert_eq!(client.failed_checks(repo, &head).await.unwrap(), []);
+    let ours = NewCheck {
+        commit: head.clone(),
+        external_id: "1-1-1.1".to_owned(),
+        conclusion: Conclusion::Failure,
+        title: "checks".to_owned(),
+        summary: String::new(),
+    };
+    client.create_check(repo, &ours).await.unwrap();
+    let report = |name: &str, conclusion: &str, notes: u64| {
+        let note = |line| {
+            json!({
+                "path": "src/a.rs", "start_line": line, "end_line": line,
+                "annotation_level": "failure", "message": format!("wrong {line}"),
+            })
+        };
+        let found = Finding {
+            name: name.to_owned(),
+            conclusion: conclusion.to_owned(),
+            title: Some("1 failed".to_owned()),
+            summary: None,
+            annotations: (1..=notes).map(note).collect(),
+        };
+        stage.sim.integration(REPO, "main", found).unwrap();
+    };
+    report("build", "failure", 12);
+    report("build", "success", 0);
+    report("lint", "success", 3);
+    report("test", "failure", 12);
+    report("slow", "timed_out", 0);
+    let failed = client.failed_checks(repo, &head).await.unwrap();
+    let told: Vec<_> = failed
+        .iter()
+        .map(|check| (check.name.as_str(), check.annotations.len()))
+        .collect();
+    assert_eq!(told, [("slow", 0), ("test", 10)], "the newest of each name");
+    assert_eq!(failed[1].conclusion, "failure");
+    assert_eq!(
+        (failed[1].title.as_str(), failed[1].summary.as_str()),
+        ("1 failed", "")
+    );
+    let first = &failed[1].annotations[0];
+    assert_eq!((first.path.as_str(), first.line), ("src/a.rs", 1));
+    assert_eq!(first.message, "wrong 1");
+    for n in 0..9 {
+        report(&format!("many {n}"), "failure", 0);
+    }
+    assert_eq!(client.failed_checks(repo, &head).await.unwrap().len(), 5);
+    stage.end();
+}
+
+#[tokio::test]
+async fn the_text_of_a_thread_is_read() {
+    let stage = Stage::new().await;
+    let (client, repo) = (&stage.client, &stage.repo);
+    let stranger = stage.sim.as_person("stranger");
+    let number = stranger
+        .open_issue(REPO, "Slow", "It is slow.", &[])
+        .unwrap();
+    let posted = client.text(repo, ThreadNumber(number)).await.unwrap();
+    let thread = &posted.thread;
+    assert_eq!(
+        (thread.title.as_str(), thread.body.as_str()),
+        ("Slow", "It is slow.")
+    );
+    assert_eq!(
+        (thread.author.as_str(), thread.insider),
+        ("stranger", false)
+    );
+    assert_eq!((thread.kind, thread.open), (ThreadKind::Issue, true));
+    assert_eq!(posted.created_at, posted.updated_at);
+    stage.theirs.advance(5_000);
+    stranger
+        .edit(REPO, number, None, Some("It was slow."))
+        .unwrap();
+    let posted = client.text(repo, ThreadNumber(number)).await.unwrap();
+    assert_eq!(
+        posted.updated_at.since(posted.created_at).as_millis(),
+        5_000
+    );
+    let missing = client.text(repo, ThreadNumber(99)).await.unwrap_err();
+    assert_eq!(missing.class, Class::NotFound);
     stage.end();
 }
 

@@ -100,6 +100,7 @@ pub(crate) fn work(thread: ThreadKey) -> Work {
                 comments: 0,
             },
             remarks: vec![],
+            linked: vec![],
             place: None,
         },
     }

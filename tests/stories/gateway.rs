@@ -20,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) hosts: Traffic,
     /// What passes a door with models.
     pub(crate) models: Traffic,
+    /// What passes a door whose first model endpoint has that name, instead.
+    pub(crate) of: BTreeMap<&'static str, Traffic>,
     /// The budget that is used up when a door with models is exhausted.
     pub(crate) ends_at: Option<fn(&Scope) -> bool>,
     /// Ends the runs of doors with models.
@@ -50,11 +52,11 @@ impl Gateway for Scripted {
             opened.push(pass.clone());
             opened.len()
         };
-        let mut traffic = if pass.models.is_empty() {
-            script.hosts.clone()
-        } else {
-            script.models.clone()
-        };
+        let mut traffic = match pass.models.first() {
+            None => &script.hosts,
+            Some(first) => script.of.get(first.as_str()).unwrap_or(&script.models),
+        }
+        .clone();
         for (at, used) in traffic.models.iter().enumerate() {
             let charge = Charge {
                 id: format!("{} {number} {at}", pass.job),

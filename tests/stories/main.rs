@@ -7,10 +7,12 @@
 
 mod changes;
 mod commands;
+mod context;
 mod crashes;
 mod deliveries;
 mod disk_full;
 mod endings;
+mod fallbacks;
 mod faults;
 mod follow_ups;
 mod frozen;

@@ -22,7 +22,8 @@ use crate::adapters::gateway::wire::request::{Asked, apply};
 use crate::adapters::gateway::wire::{self, route};
 use crate::domain::metering::{End, Most};
 use crate::domain::model::Api;
-use crate::domain::traffic::BlockReason;
+use crate::domain::traffic::{BlockReason, Traffic};
+use crate::domain::unanswered::CallFailure;
 
 /// The longest error of an endpoint that is passed on.
 const LONGEST_ERROR: usize = 64 * 1024;
@@ -161,6 +162,7 @@ async fn send(
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             tracing::warn!(endpoint = %upstream.name, error = %innermost(&error), "a model call failed");
+            unanswered(pass, upstream, CallFailure::Unreachable);
             match ticket {
                 Some(ticket) if error.is_connect() => ticket.free(),
                 Some(mut ticket) => ticket.end(End::Broken),
@@ -169,14 +171,20 @@ async fn send(
             return Err(Refusal::Unreachable(upstream.name.clone()));
         }
         // Dropped, the ticket is charged like a call that was abandoned: the model may go on.
-        Err(_) => return Err(Refusal::Silent(upstream.name.clone())),
+        Err(_) => {
+            unanswered(pass, upstream, CallFailure::Unreachable);
+            return Err(Refusal::Silent(upstream.name.clone()));
+        }
     };
     let (head, body) = answer.into_parts();
     if !head.status.is_success() {
         if let Some(ticket) = ticket {
             ticket.free();
         }
-        return failed(head, body, upstream).await;
+        return failed(head, body, (pass, upstream)).await;
+    }
+    if ticket.is_some() {
+        pass.note(Traffic::answer);
     }
     let mut response = Response::new(match ticket {
         Some(ticket) => {
@@ -194,26 +202,34 @@ async fn send(
 async fn failed(
     head: http::response::Parts,
     body: Incoming,
-    upstream: &Upstream,
+    (pass, upstream): (&Pass, &Upstream),
 ) -> Result<Response<AnyBody>, Refusal> {
+    let status = head.status.as_u16();
     tracing::debug!(endpoint = %upstream.name, status = %head.status, "an endpoint answered with an error");
     if head.status == StatusCode::UNAUTHORIZED {
         // Such answers quote the key in part, and agents would take it for their own.
         tracing::warn!(endpoint = %upstream.name, "the endpoint refused the server's key");
+        unanswered(pass, upstream, CallFailure::of(status, ""));
         return Err(Refusal::ServersKey(upstream.name.clone()));
     }
-    let unreachable = || Refusal::Unreachable(upstream.name.clone());
     let read = Limited::new(body, LONGEST_ERROR).collect().await;
-    let body = read.map_err(|_| unreachable())?.to_bytes();
-    let text = upstream
-        .redactor
-        .redact(&String::from_utf8_lossy(&body))
-        .into_owned();
+    let text = read.map(|body| {
+        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        upstream.redactor.redact(&text).into_owned()
+    });
+    let said = text.as_deref().unwrap_or_default();
+    unanswered(pass, upstream, CallFailure::of(status, said));
+    let text = text.map_err(|_| Refusal::Unreachable(upstream.name.clone()))?;
     let mut response = Response::new(whole(text));
     *response.status_mut() = head.status;
     *response.headers_mut() = headers::answered(&head.headers);
     response.headers_mut().remove(http::header::CONTENT_LENGTH);
     Ok(response)
+}
+
+/// Writes down that a call got no answer.
+fn unanswered(pass: &Pass, upstream: &Upstream, failure: CallFailure) {
+    pass.note(|traffic| traffic.fail(upstream.name.as_str(), failure));
 }
 
 /// Model lists and token counts.

@@ -8,12 +8,13 @@ use crate::adapters::github::client::{As, Client};
 use crate::adapters::github::date;
 use crate::adapters::github::request::{Request, in_repo};
 use crate::domain::effect::ReactionTarget;
+use crate::domain::event::{Thread, ThreadKind};
 use crate::domain::ids::{CommentId, Login, ThreadNumber};
 use crate::domain::job::Remark;
 use crate::domain::repo::Repo;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
-use crate::ports::github::{PostedComment, ThreadNow, Threads};
+use crate::ports::github::{PostedComment, PostedThread, ThreadNow, Threads};
 
 /// Pages of 100 comments that are read.
 const COMMENT_PAGES: u32 = 10;
@@ -23,6 +24,29 @@ struct Issue {
     state: String,
     #[serde(default)]
     locked: bool,
+}
+
+/// An issue with its text; pull requests are issues, too.
+#[derive(Deserialize)]
+struct Told {
+    number: u64,
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    user: Option<User>,
+    #[serde(default)]
+    author_association: Option<String>,
+    state: String,
+    #[serde(default)]
+    locked: bool,
+    #[serde(default)]
+    comments: u64,
+    created_at: String,
+    updated_at: String,
+    #[serde(default)]
+    pull_request: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +93,13 @@ impl Threads for Client {
             open: issue.state != "closed",
             locked: issue.locked,
         })
+    }
+
+    async fn text(&self, repo: &Repo, number: ThreadNumber) -> Result<PostedThread, Fault> {
+        let doing = format!("read the text of {}#{number}", repo.name);
+        let request = Request::get(doing, in_repo(repo, &format!("/issues/{number}")));
+        let told: Told = self.send(repo, &request).await?.json()?;
+        Ok(told.posted())
     }
 
     async fn comments(
@@ -132,6 +163,38 @@ impl Threads for Client {
     }
 }
 
+impl Told {
+    /// A time that cannot be read counts as the latest: what it belongs to may have been edited.
+    fn posted(self) -> PostedThread {
+        let time = |text: &str| date::iso(text).unwrap_or(Timestamp::from_millis(i64::MAX));
+        let kind = match self.pull_request {
+            Some(_) => ThreadKind::Pull,
+            None => ThreadKind::Issue,
+        };
+        PostedThread {
+            created_at: time(&self.created_at),
+            updated_at: time(&self.updated_at),
+            thread: Thread {
+                number: ThreadNumber(self.number),
+                kind,
+                title: self.title.unwrap_or_default(),
+                body: self.body.unwrap_or_default(),
+                author: Login::new(author(self.user)),
+                insider: is_insider(self.author_association.as_deref()),
+                labels: Vec::new(),
+                open: self.state != "closed",
+                locked: self.locked,
+                comments: self.comments,
+            },
+        }
+    }
+}
+
+/// Returns who wrote something; an account that was deleted is a ghost.
+fn author(user: Option<User>) -> String {
+    user.map_or_else(|| "ghost".to_owned(), |user| user.login)
+}
+
 impl Client {
     fn posted(&self, comment: Comment) -> PostedComment {
         let created_at = date::iso(&comment.created_at).unwrap_or(Timestamp::EPOCH);
@@ -142,16 +205,13 @@ impl Client {
         });
         let via = comment.performed_via_github_app.map(|app| app.id);
         let ours = by_bot && self.wrote(via, comment.user.as_ref());
-        let author = comment
-            .user
-            .map_or_else(|| "ghost".to_owned(), |user| user.login);
         PostedComment {
             id: CommentId(comment.id),
             ours,
             created_at,
             updated_at: updated_at.unwrap_or(created_at),
             remark: Remark {
-                author: Login::new(author),
+                author: Login::new(author(comment.user)),
                 insider: is_insider(comment.author_association.as_deref()),
                 body: comment.body.unwrap_or_default(),
             },

@@ -4,15 +4,17 @@
 use sha2::{Digest, Sha256};
 
 use crate::app::context::Context;
+use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::event::ThreadKind;
+use crate::domain::fallback;
 use crate::domain::ids::{CommitSha, RepoId};
-use crate::domain::job::{Briefed, Performer};
+use crate::domain::job::{Briefed, PassedOver, Performer};
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
 use crate::domain::reach::Reach;
-use crate::domain::render::refusal::{no_default_branch, unreachable_hosts};
+use crate::domain::render::refusal::{no_default_branch, nobody_left, unreachable_hosts};
 use crate::domain::repo::Repo;
 use crate::domain::report::Outcome;
 use crate::ports::checkouts::Remote;
@@ -74,7 +76,13 @@ impl Chosen {
 }
 
 /// Prepares a run.
-pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Problem> {
+///
+/// Agents that were passed over do not get the job again.
+pub async fn prepare(
+    ctx: &Context,
+    leased: &LeasedJob,
+    passed_over: &[PassedOver],
+) -> Result<Briefing, Problem> {
     let task = &leased.task.task;
     let (repo, request) = (&task.repo, &leased.work.request);
     let (remote, policy_commit) = fetch_default(ctx, repo).await?;
@@ -97,13 +105,18 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
     };
     let policy = read_policy(ctx, repo.id, &policy_commit).await?;
     within_reach(&policy, &ctx.settings.reach)?;
-    let chosen = choose(&leased.work.performer, &policy, ctx)?;
+    let chosen = choose(&leased.work.performer, passed_over, &policy, ctx)?;
     let instructions = instructions(ctx, repo.id, &policy_commit, &policy).await?;
     let failed = match &task.last {
         Some(last) if on_branch && last.outcome == Outcome::ChecksFailed => {
             last.evidence.as_slice()
         }
         Some(_) | None => &[],
+    };
+    let integration = if on_branch && task.pull.is_some() {
+        surroundings::failed_checks(ctx, repo, &base).await?
+    } else {
+        Vec::new()
     };
     let text = prompt::brief(&prompt::Parts {
         repo: &repo.name,
@@ -113,6 +126,7 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
         restored: restored.as_ref().map_or(&[], |restored| &restored.files),
         request,
         failed,
+        integration: &integration,
         policy: &policy,
         instructions: &instructions,
     });
@@ -237,20 +251,29 @@ async fn instructions(
     Ok(found)
 }
 
-fn choose(performer: &Performer, policy: &Policy, ctx: &Context) -> Result<Chosen, Problem> {
+fn choose(
+    performer: &Performer,
+    passed_over: &[PassedOver],
+    policy: &Policy,
+    ctx: &Context,
+) -> Result<Chosen, Problem> {
     let recipe = |name: &Name, input: Option<&String>| {
         let recipe = policy.recipes.get(name)?.clone();
         Some(Chosen::Recipe(name.clone(), recipe, input.cloned()))
     };
     let agent = |name: &Name| ctx.roster.agent(name).map(|_| Chosen::Agent(name.clone()));
+    let lineup;
     let (chosen, wanted) = match performer {
         Performer::Recipe { name, input } => (recipe(name, input.as_ref()), name.as_str()),
         Performer::Named(name) => (recipe(name, None).or_else(|| agent(name)), name.as_str()),
         Performer::DefaultAgent => {
-            let name = policy
-                .agent
-                .as_ref()
-                .or(ctx.settings.agents.default.as_ref());
+            let agents = &ctx.settings.agents;
+            lineup = fallback::lineup(policy, agents.default.as_ref(), &agents.fallback);
+            let was_passed = |name: &Name| passed_over.iter().any(|one| one.agent == name.as_str());
+            let name = lineup.iter().find(|name| !was_passed(name));
+            if name.is_none() && !passed_over.is_empty() {
+                return Err(Problem::Person(nobody_left(passed_over)));
+            }
             (name.and_then(agent), name.map_or("(none)", Name::as_str))
         }
     };

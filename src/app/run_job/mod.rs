@@ -4,6 +4,7 @@
 pub mod brief;
 pub mod check;
 pub mod commit;
+pub mod pass_over;
 pub mod run;
 pub mod secrets;
 pub mod setup;
@@ -109,7 +110,7 @@ pub async fn run_job(
         leased,
         dir,
         cancel,
-        progress: progress.resume(survives),
+        progress,
         briefing: None,
         checkout: None,
         traffic: Traffic::default(),
@@ -117,12 +118,14 @@ pub async fn run_job(
     if leased.task.task.state.is_busy() {
         attempt.announce().await?;
     }
-    let end = if leased.lease.attempt > MAX_ATTEMPTS {
-        // Each of its workers died with it, or lost its lease.
-        let why = format!("It was begun {MAX_ATTEMPTS} times and never came to an end.");
-        Err(Stuck::Person(why))
-    } else {
-        attempt.steps().await
+    let end = match attempt.resume(survives).await {
+        Err(stuck) => Err(stuck),
+        Ok(()) if leased.lease.attempt > MAX_ATTEMPTS => {
+            // Each of its workers died with it, or lost its lease.
+            let why = format!("It was begun {MAX_ATTEMPTS} times and never came to an end.");
+            Err(Stuck::Person(why))
+        }
+        Ok(()) => attempt.steps().await,
     };
     if attempt.end(end).await? == Next::Attempt {
         // What was harvested stays for it, so that the agent need not run again.
@@ -165,6 +168,18 @@ impl Attempt<'_> {
         }
     }
 
+    /// Takes up what an earlier attempt left.
+    async fn resume(&mut self, survives: bool) -> Result<(), Stuck> {
+        // Its checkout is gone, but that it could not work is known.
+        if self.progress.next() == Step::Harvest
+            && let Some(entry) = self.pass_over().await
+        {
+            self.note(entry).await?;
+        }
+        self.progress = std::mem::take(&mut self.progress).resume(survives);
+        Ok(())
+    }
+
     async fn steps(&mut self) -> Result<Report, Stuck> {
         loop {
             let step = self.progress.next();
@@ -175,7 +190,10 @@ impl Attempt<'_> {
                 Step::Harvest => self.harvest().await?,
                 Step::Check => self.check().await?,
                 Step::Commit => self.commit().await?,
-                Step::Conclude => return Ok(report(&self.ended())),
+                Step::Conclude => match self.pass_over().await {
+                    Some(entry) => entry,
+                    None => return Ok(report(&self.ended())),
+                },
             };
             self.note(entry).await?;
         }
@@ -202,7 +220,8 @@ impl Attempt<'_> {
     }
 
     async fn brief(&mut self) -> Result<Entry, Stuck> {
-        let briefing = brief::prepare(self.ctx, self.leased).await?;
+        let passed_over = &self.progress.passed_over;
+        let briefing = brief::prepare(self.ctx, self.leased, passed_over).await?;
         let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
         if let Some(exceeded) = used_up(&reachable.caps) {
             return Err(Stuck::Budget(exceeded));

@@ -100,7 +100,7 @@ impl Attempt<'_> {
         let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
         let run = self.watched((&watch, name), &way, way.during(run));
         let (run, stall) = run.await;
-        let thoughtless = agent.thinks() && way.so_far().models.is_empty();
+        let thoughtless = agent.thinks() && way.so_far().answered == 0;
         self.passed(way).await;
         let told = self.told(watch.so_far(), stall, thoughtless);
         Ok(self.ran(Some((run?, told)), None))

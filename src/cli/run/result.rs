@@ -105,6 +105,13 @@ impl Run<'_> {
     }
 
     fn agent(&self, output: &Output, report: &Report) {
+        for over in &report.passed_over {
+            let agent = one_line(&over.agent);
+            output.line(&format!(
+                "\nagent {agent} could not be used: {}",
+                over.why()
+            ));
+        }
         let Some(run) = &report.run else {
             return;
         };
@@ -163,6 +170,9 @@ impl Run<'_> {
                 "log_sha256": run.log_digest,
                 "brief_sha256": run.brief_digest,
             })),
+            "passed_over": report.map_or_else(Vec::new, |report| report.passed_over.iter().map(|over| {
+                json!({ "name": over.agent, "why": over.why() })
+            }).collect()),
             "claim": report.and_then(|report| report.claim.as_ref()),
             "kept": self.kept.map(|path| path.to_string_lossy()),
         })

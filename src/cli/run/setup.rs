@@ -254,6 +254,7 @@ impl Desk {
             open: open.map(|read| &read.task),
             count,
             remarks: &[],
+            linked: &[],
             links: &settings.links,
         };
         decide(&self.event, std::slice::from_ref(wish), &snapshot)

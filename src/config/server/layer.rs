@@ -13,6 +13,8 @@ use crate::domain::egress::HostRule;
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 
+/// Most agents that take over from others.
+const MAX_FALLBACK: usize = 10;
 /// Most agents, and most profiles.
 const MAX_AGENTS: usize = 50;
 /// Most directories for sandboxes, and words of a command.
@@ -42,6 +44,7 @@ pub(super) struct Layer {
     pub(super) cache_gib: Option<u64>,
     pub(super) cache_days: Option<u64>,
     pub(super) agent: Option<Name>,
+    pub(super) fallback: Option<Vec<Name>>,
     pub(super) backend: Option<Backend>,
     pub(super) mounts: Option<Vec<PathBuf>>,
     pub(super) profiles: BTreeMap<Name, Profile>,
@@ -126,6 +129,7 @@ impl Layer {
         self.cache_gib = table.whole("cache_gib", 0..=1024 * 1024);
         self.cache_days = table.whole("cache_days", 1..=3650);
         self.agent = table.text("agent", str::parse::<Name>);
+        self.fallback = table.texts("fallback", MAX_FALLBACK, str::parse::<Name>);
     }
 
     fn sandbox(&mut self, table: &mut Table<'_, '_>) {

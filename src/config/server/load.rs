@@ -114,6 +114,11 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
     profiles.extend(over.profiles);
     let models = models::merged(top, over.models, models::beside(under.models, base));
     models::known(top, &agents, &models);
+    let fallback = over.fallback.or(under.fallback).unwrap_or_default();
+    for name in fallback.iter().filter(|name| !agents.contains_key(*name)) {
+        let why = "this table, since `work.fallback` names it";
+        top.absent(&format!("agents.{name}"), why);
+    }
     let path = |path: PathBuf| base.join(path);
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let secret = |value: Option<String>, over: Option<PathBuf>, under: Option<PathBuf>| match value
@@ -179,6 +184,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
             cache_bytes: over.cache_gib.or(under.cache_gib).unwrap_or(50) << 30,
             cache_idle: Span::minutes(over.cache_days.or(under.cache_days).unwrap_or(30) * 24 * 60),
             agent: over.agent.or(under.agent),
+            fallback,
         },
         sandbox: Sandbox {
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),

@@ -107,6 +107,9 @@ pub struct Work {
     pub cache_idle: Span,
     /// The agent that works when neither policy nor a person names one.
     pub agent: Option<Name>,
+    /// The agents that take over, in this order, when that one cannot work, unless policy says
+    /// otherwise.
+    pub fallback: Vec<Name>,
 }
 
 /// Isolation.

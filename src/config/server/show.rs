@@ -136,6 +136,7 @@ fn work_keys(work: &Work) -> Keys {
             "agent",
             work.agent.as_ref().and_then(|name| text(name.to_string())),
         ),
+        ("fallback", Some(names(&work.fallback))),
     ]
 }
 

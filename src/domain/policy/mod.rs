@@ -27,6 +27,10 @@ pub struct Policy {
     pub assignees: Vec<Login>,
     /// The agent that works unless a person names another; `None` is the server's default.
     pub agent: Option<Name>,
+    /// The agents that take over, in this order, when that one cannot work; `None` is the server's
+    /// list.
+    #[serde(default)]
+    pub fallback: Option<Vec<Name>>,
     /// Files of the default branch that go into every brief, when they exist.
     pub instructions: Vec<String>,
     /// Commands run in the sandbox before the agent.
@@ -134,6 +138,7 @@ impl Default for Policy {
             label: "prova".to_owned(),
             assignees: Vec::new(),
             agent: None,
+            fallback: None,
             instructions: vec!["AGENTS.md".to_owned()],
             setup: Vec::new(),
             checks: Vec::new(),

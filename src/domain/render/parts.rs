@@ -7,6 +7,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::change::{ChangeKind, Mode, RefusalReason};
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::ids::{CommitSha, RepoName};
+use crate::domain::job::PassedOver;
 use crate::domain::report::{Changed, Outcome, Report};
 use crate::domain::sanitize::neutral;
 
@@ -56,6 +57,34 @@ pub fn checks(evidence: &[Evidence]) -> String {
         let _ = writeln!(out, "| {command} | {mark} {} | {} |", one.ending, one.took);
     }
     out
+}
+
+/// Tells which agents could not be used, and why; empty when there were none.
+#[must_use]
+pub fn passed(passed_over: &[PassedOver]) -> String {
+    let each = passed_over.iter().map(|over| {
+        let agent = neutral::inline(&over.agent, 80);
+        let (why, took, ending) = (over.why(), over.took, over.ending);
+        format!("{agent} could not be used: {why} (it ran {took}: {ending}).")
+    });
+    each.collect::<Vec<_>>().join(" ")
+}
+
+/// Tells which agents could not be used and who did it instead, as a paragraph; empty when the first
+/// one could.
+#[must_use]
+pub fn took_over(report: &Report) -> String {
+    let passed = passed(&report.passed_over);
+    if passed.is_empty() {
+        return passed;
+    }
+    match &report.run {
+        Some(run) => {
+            let agent = neutral::inline(&run.agent, 80);
+            format!("\n{passed} {agent} took over.\n")
+        }
+        None => format!("\n{passed}\n"),
+    }
 }
 
 /// Returns what can be done about the limits that a job has met; empty when it has met none.

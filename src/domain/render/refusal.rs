@@ -2,10 +2,12 @@
 
 use crate::domain::event::ThreadKind;
 use crate::domain::ids::ThreadNumber;
+use crate::domain::job::PassedOver;
 use crate::domain::name::Name;
-use crate::domain::render::parts::Links;
+use crate::domain::render::parts::{Links, passed};
 use crate::domain::repo::Permission;
 use crate::domain::sanitize::neutral;
+use crate::domain::suggest;
 
 /// Why something that a person asked for is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,14 +62,14 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             links.command("with NAME …"), there_is(known)
         ),
         Refusal::UnknownDefault(name, known) => format!(
-            "`.github/prova.toml` names the agent `{name}`, which this server does not have. {}", there_is(known)
+            "`.github/prova.toml` names the agent `{name}`, which this server does not have. {}", meant(name, known)
         ),
         Refusal::UnknownProfile(name, known) => unknown_profile(name, known),
         Refusal::Unknown(name, known) => format!(
-            "There is neither an agent nor a recipe called `{name}`. {}", there_is(known)
+            "There is neither an agent nor a recipe called `{name}`. {}", meant(name, known)
         ),
         Refusal::UnknownRecipe(name, known) => format!(
-            "There is no recipe called `{name}` in `.github/prova.toml`. {}", there_is(known)
+            "There is no recipe called `{name}` in `.github/prova.toml`. {}", meant(name, known)
         ),
         Refusal::ThreadClosed(ThreadKind::Issue) => {
             "This issue is closed, so nothing was started. Reopen it and ask again.".to_owned()
@@ -114,7 +116,7 @@ pub fn no_default_branch(branch: &str) -> String {
 pub fn unknown_profile(name: &Name, known: &[Name]) -> String {
     format!(
         "`.github/prova.toml` picks the sandbox profile `{name}`, which this server does not have. {}",
-        there_is(known)
+        meant(name, known)
     )
 }
 
@@ -131,10 +133,28 @@ pub fn unreachable_hosts(hosts: &[String]) -> String {
     )
 }
 
+/// Returns the name that was probably meant, and all that there are.
+fn meant(name: &Name, known: &[Name]) -> String {
+    let all = there_is(known);
+    match suggest::nearest(name.as_str(), known.iter().map(Name::as_str)) {
+        Some(near) => format!("Did you mean `{near}`? {all}"),
+        None => all,
+    }
+}
+
 fn there_is(known: &[Name]) -> String {
     if known.is_empty() {
         return "None is set up here.".to_owned();
     }
     let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     format!("Set up here: {}.", names.join(", "))
+}
+
+/// Tells that policy and settings name no agent that has not been found unable to work.
+#[must_use]
+pub fn nobody_left(passed_over: &[PassedOver]) -> String {
+    format!(
+        "No agent is left that could do this. {}",
+        passed(passed_over)
+    )
 }

@@ -6,6 +6,7 @@ use crate::domain::budget::{Exceeded, Scope};
 use crate::domain::money::Usd;
 use crate::domain::sanitize::neutral;
 use crate::domain::traffic::{BlockReason, Blocked, ModelUse, Traffic};
+use crate::domain::unanswered::Unanswered;
 
 /// How many hosts or models a text lists before it only counts.
 const LISTED: usize = 20;
@@ -55,6 +56,14 @@ pub fn exceeded(exceeded: &Exceeded) -> String {
 #[must_use]
 pub fn traffic(traffic: &Traffic) -> String {
     let mut out = models(traffic);
+    if !traffic.unanswered.is_empty() {
+        let calls = traffic.unanswered.iter().map(unanswered);
+        let _ = writeln!(
+            out,
+            "\nModel calls without an answer: {}.",
+            listed(calls, ", ")
+        );
+    }
     if !traffic.reached.is_empty() {
         let hosts = traffic
             .reached
@@ -110,6 +119,18 @@ fn models(traffic: &Traffic) -> String {
         let _ = writeln!(out, "\nModel calls cost ${} in all.", traffic.cost());
     }
     out
+}
+
+fn unanswered(calls: &Unanswered) -> String {
+    let times = match calls.calls {
+        1 => "once".to_owned(),
+        calls => format!("{} times", count(calls)),
+    };
+    format!(
+        "{} {} ({times})",
+        name(&calls.endpoint),
+        calls.failure.words()
+    )
 }
 
 fn blocked(blocked: &Blocked) -> String {
@@ -182,6 +203,7 @@ mod tests {
     use crate::domain::budget::{Cap, Day};
     use crate::domain::ids::Login;
     use crate::domain::traffic::Tokens;
+    use crate::domain::unanswered::CallFailure;
 
     fn used_up(scope: Scope, asked: u64) -> String {
         exceeded(&Exceeded {
@@ -226,6 +248,19 @@ mod tests {
                 },
                 cost: Usd::from_micros(123_450),
             }],
+            answered: 3,
+            unanswered: vec![
+                Unanswered {
+                    endpoint: "main".to_owned(),
+                    failure: CallFailure::RateLimited,
+                    calls: 1_200,
+                },
+                Unanswered {
+                    endpoint: "spare".to_owned(),
+                    failure: CallFailure::KeyRefused,
+                    calls: 1,
+                },
+            ],
             reached: vec![
                 ("pypi.org".to_owned(), 1_258_292),
                 ("crates.io".to_owned(), 900),
@@ -250,6 +285,8 @@ mod tests {
              | --- | --- | --- | --- | --- |\n\
              | <code>large&#124;&#64;octo</code> of `main` | 3 | 1,201,001 (1,200,000 cached) \
              | 99 | $0.12345 |\n\
+             \nModel calls without an answer: `main` took no more calls for now (1,200 times), \
+             `spare` refused the server's key (once).\n\
              \nReached: `pypi.org` (1.2 MiB), `crates.io` (900 bytes).\n\
              \nNot let through:\n\n\
              - `` `@octo` closes #1:443 ``, 3 times: not in `egress` of `.github/prova.toml`\n\

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::domain::ids::ThreadNumber;
 use crate::domain::job::Told;
 use crate::domain::render::parts::{
-    Links, check_excerpts, checks, excerpt, files, leaks, left_out, remedies,
+    Links, check_excerpts, checks, excerpt, files, leaks, left_out, remedies, took_over,
 };
 use crate::domain::render::spend;
 use crate::domain::report::{Outcome, Report};
@@ -89,6 +89,7 @@ fn in_review(task: &Task, links: &Links) -> String {
             0 => "No checks ran, because `.github/prova.toml` names none.\n".to_owned(),
             _ => checks(&report.evidence),
         });
+        out.push_str(&took_over(report));
     }
     let _ = write!(
         out,
@@ -104,6 +105,7 @@ fn blocked(task: &Task, links: &Links) -> String {
         return format!("**Blocked**. {}", next(task, links));
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
+    out.push_str(&took_over(report));
     out.push_str(&remedies(report));
     let left = left_out(report);
     if !left.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::simulator::api::message::{Answer, Reply, counted_page};
 use crate::simulator::api::{Call, number};
 use crate::simulator::error::SimError;
-use crate::simulator::world::checks::CheckRun;
+use crate::simulator::world::checks::{CheckRun, CheckedBy};
 use crate::simulator::world::installations::Access;
 use crate::simulator::world::render;
 
@@ -21,6 +21,10 @@ pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
         ("GET", ["check-runs", id]) => {
             call.need(&["checks"], Access::Read)?;
             show(call, number(id)?)
+        }
+        ("GET", ["check-runs", id, "annotations"]) => {
+            call.need(&["checks"], Access::Read)?;
+            annotations(call, number(id)?)
         }
         ("PATCH", ["check-runs", id]) => update(call, number(id)?),
         _ => Err(SimError::not_found()),
@@ -36,6 +40,15 @@ fn show(call: &Call<'_>, id: u64) -> Answer {
     )))
 }
 
+fn annotations(call: &Call<'_>, id: u64) -> Answer {
+    let run = call.world.check_run(call.repo, id)?;
+    let sent = run.annotations.iter();
+    let all = sent
+        .map(|one| render::checks::annotation(run, one))
+        .collect();
+    Ok(call.page(all))
+}
+
 /// The newest run of each name, unless `filter=all`.
 fn list(call: &Call<'_>, name: &str) -> Answer {
     call.need(&["checks"], Access::Read)?;
@@ -48,7 +61,7 @@ fn list(call: &Call<'_>, name: &str) -> Answer {
         let wanted = run.head_sha == commit.sha
             && query("check_name").is_none_or(|name| run.name == name)
             && query("status").is_none_or(|status| run.status == status)
-            && query("app_id").is_none_or(|id| id == call.world.app.id.to_string());
+            && query("app_id").is_none_or(|id| id == app_of(call, run).to_string());
         let is_newest = wanted && seen.insert(run.name.clone());
         if wanted && (is_newest || query("filter") == Some("all")) {
             items.push(render::checks::check_run(call.world, repository, run));
@@ -60,6 +73,13 @@ fn list(call: &Call<'_>, name: &str) -> Answer {
         "check_runs",
         items,
     ))
+}
+
+fn app_of(call: &Call<'_>, run: &CheckRun) -> u64 {
+    match run.by {
+        CheckedBy::App => call.world.app.id,
+        CheckedBy::Integration => render::checks::INTEGRATION,
+    }
 }
 
 fn no_commit(sha: &str) -> SimError {
@@ -75,6 +95,7 @@ fn create(call: &mut Call<'_>) -> Answer {
     }
     let run = CheckRun {
         id: 0,
+        by: CheckedBy::App,
         name: name.to_owned(),
         head_sha: head_sha.to_owned(),
         external_id: String::new(),

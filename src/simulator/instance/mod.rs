@@ -3,6 +3,7 @@
 
 mod building;
 pub mod faults;
+pub mod integration;
 mod looking;
 mod options;
 mod request;

@@ -7,10 +7,21 @@ use crate::simulator::json::Fields as _;
 use crate::simulator::world::World;
 use crate::simulator::world::render;
 
+/// Whose App reported a check run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CheckedBy {
+    /// The App that is tested.
+    App,
+    /// Continuous integration, which here is GitHub's own.
+    Integration,
+}
+
 /// A check run on a commit.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckRun {
     pub(crate) id: u64,
+    /// Whose it is.
+    pub(crate) by: CheckedBy,
     pub(crate) name: String,
     pub(crate) head_sha: String,
     pub(crate) external_id: String,
@@ -34,6 +45,16 @@ impl World {
         let mut runs = self.repository(repo)?.check_runs.iter();
         runs.find(|run| run.id == id)
             .ok_or_else(SimError::not_found)
+    }
+
+    /// Stores a check run of continuous integration on the head of a branch. The App is told of its
+    /// own check runs only.
+    pub(crate) fn put_integration(&mut self, repo: u64, run: CheckRun) -> Result<u64, SimError> {
+        self.writable(repo)?;
+        let id = self.next_id();
+        let run = CheckRun { id, ..run };
+        self.repository_mut(repo)?.check_runs.push(run);
+        Ok(id)
     }
 
     /// Stores a check run, new or updated, and sends what GitHub sends: `created` for a new one,

@@ -14,10 +14,11 @@ use crate::domain::ids::{
 };
 use crate::domain::job::Remark;
 use crate::domain::repo::{Permission, Repo};
+use crate::domain::surroundings::FailedCheck;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{
-    App, AppFacts, Checks, Commits, NewCheck, NewPull, PostedComment, PostedPull, Pulls,
-    Repositories, ThreadNow, Threads,
+    App, AppFacts, Checks, Commits, NewCheck, NewPull, PostedComment, PostedPull, PostedThread,
+    Pulls, Repositories, ThreadNow, Threads,
 };
 
 /// The largest file that is read of the current branch, in bytes.
@@ -70,6 +71,11 @@ impl Threads for LocalForge {
             open: true,
             locked: false,
         })
+    }
+
+    async fn text(&self, _repo: &Repo, number: ThreadNumber) -> Result<PostedThread, Fault> {
+        let doing = format!("read #{number}");
+        Err(Fault::new(Class::NotFound, doing, "there is none here"))
     }
 
     async fn comments(
@@ -164,6 +170,14 @@ impl Checks for LocalForge {
         let mut memory = self.memory();
         memory.checks.push(check.clone());
         Ok(CheckRunId(nth(memory.checks.len() - 1)))
+    }
+
+    async fn failed_checks(
+        &self,
+        _repo: &Repo,
+        _commit: &CommitSha,
+    ) -> Result<Vec<FailedCheck>, Fault> {
+        Ok(Vec::new())
     }
 
     async fn check(

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::simulator::json::Fields as _;
 use crate::simulator::world::World;
-use crate::simulator::world::checks::CheckRun;
+use crate::simulator::world::checks::{CheckRun, CheckedBy};
 use crate::simulator::world::render;
 use crate::simulator::world::repositories::Repository;
 
@@ -50,7 +51,30 @@ pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) 
             "annotations_url": format!("{url}/annotations"),
         },
         "check_suite": {"id": suite, "head_sha": run.head_sha},
-        "app": render::app(world),
+        "app": match run.by {
+            CheckedBy::App => render::app(world),
+            CheckedBy::Integration => integration(),
+        },
         "pull_requests": pulls,
     })
+}
+
+/// The id and the name that continuous integration has on github.com.
+pub(crate) const INTEGRATION: u64 = 15_368;
+
+fn integration() -> Value {
+    json!({"id": INTEGRATION, "slug": "github-actions", "name": "GitHub Actions"})
+}
+
+/// One annotation, as it was sent, with the fields that GitHub adds.
+pub(crate) fn annotation(run: &CheckRun, sent: &Value) -> Value {
+    let mut value = sent.clone();
+    for field in ["start_column", "end_column", "title", "raw_details"] {
+        if value[field].is_null() {
+            value.set(field, Value::Null);
+        }
+    }
+    let path = sent["path"].as_str().unwrap_or_default();
+    value.set("blob_href", json!(format!("{}/{path}", run.head_sha)));
+    value
 }

@@ -1,0 +1,54 @@
+//! Reads what stands around a request on GitHub. All of it helps, and none of it is needed: what
+//! cannot be read is left out, unless it can be read later.
+
+use crate::app::context::Context;
+use crate::domain::event::ThreadEvent;
+use crate::domain::ids::CommitSha;
+use crate::domain::job::Remark;
+use crate::domain::policy::Untrusted;
+use crate::domain::reference::named;
+use crate::domain::repo::Repo;
+use crate::domain::surroundings::{FailedCheck, Linked};
+use crate::ports::fault::{Class, Fault};
+
+/// Reads the threads that a request and its conversation name, as they were at the request.
+pub async fn linked(
+    ctx: &Context,
+    event: &ThreadEvent,
+    remarks: &[Remark],
+    untrusted: Untrusted,
+) -> Result<Vec<Linked>, Fault> {
+    let mut linked = Vec::new();
+    for number in named(event, remarks, untrusted, &ctx.settings.links.web_url) {
+        if let Some(posted) = useful(ctx.github.text(&event.repo, number).await)? {
+            let times = (posted.created_at, posted.updated_at);
+            linked.extend(Linked::freeze(posted.thread, times, event.at));
+        }
+    }
+    Ok(linked)
+}
+
+/// Reads what the checks of others found wrong with a commit.
+pub async fn failed_checks(
+    ctx: &Context,
+    repo: &Repo,
+    commit: &CommitSha,
+) -> Result<Vec<FailedCheck>, Fault> {
+    let read = useful(ctx.github.failed_checks(repo, commit).await)?;
+    Ok(read.unwrap_or_default())
+}
+
+fn useful<T>(read: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(fault) => match fault.class {
+            Class::NotFound | Class::Permanent => {
+                tracing::debug!(%fault, "left something out of a brief");
+                Ok(None)
+            }
+            Class::Transient | Class::RateLimited(_) | Class::AuthLost | Class::Conflict => {
+                Err(fault)
+            }
+        },
+    }
+}

@@ -1,0 +1,103 @@
+//! How long a brief may become: each section has a share of its own, so that none crowds another
+//! out, and together they are bounded. What does not fit is left out, and said.
+
+/// What was asked, with the title and the place.
+pub(super) const REQUEST: usize = 20_000;
+/// The part of the diff that a request stands at.
+pub(super) const HUNK: usize = 5_000;
+/// Checks of ours that failed.
+pub(super) const FAILED: usize = 20_000;
+/// What continuous integration says.
+pub(super) const INTEGRATION: usize = 15_000;
+/// The description of the thread.
+pub(super) const BODY: usize = 30_000;
+/// The comments.
+pub(super) const CONVERSATION: usize = 45_000;
+/// One comment.
+pub(super) const REMARK: usize = 5_000;
+/// Instruction files.
+pub(super) const INSTRUCTIONS: usize = 60_000;
+/// One instruction file.
+pub(super) const INSTRUCTION: usize = 30_000;
+/// Threads that are named.
+pub(super) const LINKED: usize = 20_000;
+/// Each list of paths, patterns or commands.
+pub(super) const LIST: usize = 5_000;
+/// Sentences of our own, headings, and names within bounds of their own.
+const WORDS: usize = 10_000;
+
+/// The most characters of a brief: some 60,000 tokens.
+pub const MOST: usize = REQUEST
+    + HUNK
+    + FAILED
+    + INTEGRATION
+    + BODY
+    + CONVERSATION
+    + INSTRUCTIONS
+    + LINKED
+    + 3 * LIST
+    + WORDS;
+
+/// What is left of a section's share.
+#[derive(Debug)]
+pub(super) struct Room(usize);
+
+impl Room {
+    pub(super) const fn new(chars: usize) -> Self {
+        Self(chars)
+    }
+
+    /// Takes the room that a text needs; `false` when there is not enough, and then nothing more
+    /// fits.
+    pub(super) fn take(&mut self, text: &str) -> bool {
+        let left = self.0.checked_sub(text.chars().count());
+        self.0 = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+/// Returns those of the texts that fit, in order, and how many do not.
+pub(super) fn fitting(
+    texts: impl IntoIterator<Item = String>,
+    chars: usize,
+) -> (Vec<String>, usize) {
+    let mut room = Room::new(chars);
+    let (mut kept, mut skipped) = (Vec::new(), 0);
+    for text in texts {
+        if skipped == 0 && room.take(&text) {
+            kept.push(text);
+        } else {
+            skipped += 1;
+        }
+    }
+    (kept, skipped)
+}
+
+/// Returns texts as a list within a sentence, as many as fit.
+pub(super) fn listed(texts: impl IntoIterator<Item = String>) -> String {
+    let texts = texts.into_iter().map(|text| format!("{text}, "));
+    let (kept, skipped) = fitting(texts, LIST);
+    let list = kept.concat();
+    match skipped {
+        0 => list.trim_end_matches(", ").to_owned(),
+        _ => format!("{list}and {skipped} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_kept_in_order_and_the_rest_is_counted() {
+        let texts = || ["aaa", "bb", "ccc", "d"].map(str::to_owned);
+        assert_eq!(fitting(texts(), 9), (texts().to_vec(), 0));
+        assert_eq!(fitting(texts(), 6).0, ["aaa", "bb"]);
+        assert_eq!(fitting(texts(), 6).1, 2, "none jumps the queue");
+        let many = || (0..2_000).map(|n| format!("`{n:04}`"));
+        let list = listed(many());
+        assert!(list.chars().count() <= LIST + 20, "{list}");
+        assert!(list.ends_with(", and 1375 more"), "{list}");
+        assert_eq!(listed(["a".to_owned(), "b".to_owned()]), "a, b");
+    }
+}
