@@ -147,6 +147,7 @@ pub(crate) fn report(task: TaskId) -> Report {
         refused: Vec::new(),
         protected: Vec::new(),
         leaks: Vec::new(),
+        passed_over: Vec::new(),
         evidence: ["cargo build", "cargo test", "cargo clippy"]
             .map(|command| Evidence {
                 command: command.to_owned(),

@@ -260,7 +260,9 @@ fn the_documented_bounds_hold() {
         if is_policy {
             policy::parse(&text).is_ok()
         } else {
-            local(&text).is_ok()
+            // An agent that is named has to be there.
+            let agent = "[agents.a]\ndriver = \"recipe\"\nrun = \"a\"\n";
+            local(&format!("{text}{agent}")).is_ok()
         }
     };
     let mut seen = 0;
@@ -288,7 +290,7 @@ fn the_documented_bounds_hold() {
         if let (Some((what, most)), false) = (list, key.table.contains("NAME")) {
             let sample = match what {
                 "absolute paths" => "\"/a\", ",
-                "accounts" | "paths" | "shell lines" | "patterns" => "\"a\", ",
+                "accounts" | "paths" | "shell lines" | "patterns" | "names" => "\"a\", ",
                 "hosts" => "\"a.b\", ",
                 other => panic!("{}: no example of {other}", key.name),
             };

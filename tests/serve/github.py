@@ -262,6 +262,11 @@ def get_permission(hub, given):
     return 200, {"role_name": role, "permission": role, "user": user(given["username"]), **UNKNOWN}
 
 
+@route("GET", HERE + "/issues/{issue_number}", "issues:read")
+def get_issue(hub, given):
+    return 200, issue_json(hub.issues[int(given["issue_number"])])
+
+
 @route("GET", HERE + "/issues/{issue_number}/comments", "issues:read")
 def list_comments(hub, given):
     number = int(given["issue_number"])

@@ -70,7 +70,7 @@ fn integration() -> Value {
 pub(crate) fn annotation(run: &CheckRun, sent: &Value) -> Value {
     let mut value = sent.clone();
     for field in ["start_column", "end_column", "title", "raw_details"] {
-        if value[field].is_null() {
+        if value.field(field).is_null() {
             value.set(field, Value::Null);
         }
     }
