@@ -16,6 +16,8 @@ mod headless;
 mod installed;
 mod known;
 mod model;
+mod planted;
 mod protocol;
 mod record;
 mod run;
+mod serving;
