@@ -13,8 +13,15 @@ help: ## List the targets
 demo: setup-run ## Watch an issue become a pull request, with no account and no key
 	cargo run --locked -- demo $(ARGS)
 
+# Real agents are driven where they are installed as the list says; what to run is otherwise the same.
+AGENTS_DIR := $(or $(PROVA_AGENTS_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/prova/agents)
+PROFILE = $(shell cmp -s scripts/agents/package-lock.json $(AGENTS_DIR)/package-lock.json \
+	&& echo default || echo without-agents)
+
 test: setup-test ## Run all tests
-	cargo nextest run --locked $(ARGS)
+	@[ $(PROFILE) = default ] || \
+	  echo 'make: real agents are not installed, and their tests left out: make agents fetches them' >&2
+	cargo nextest run --locked --profile $(PROFILE) $(ARGS)
 
 # The cheap first: what fails in a second should not wait for the compiler.
 lint: setup-lint ## Check format, lints, architecture, docs and dependencies

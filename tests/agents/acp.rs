@@ -12,10 +12,20 @@ use tokio::time::timeout;
 use crate::cage::Cage;
 
 /// How long an agent may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// What is answered to an agent that asks whether it may.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Permission {
+    Once,
+    Never,
+}
 
 /// A connection to an agent.
 pub(crate) struct Client {
+    pub(crate) permission: Permission,
+    /// How often it asked for one.
+    pub(crate) asked: usize,
     child: Child,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
@@ -30,6 +40,8 @@ impl Client {
         let input = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self {
+            permission: Permission::Once,
+            asked: 0,
             child,
             input,
             lines,
@@ -110,19 +122,33 @@ impl Client {
         }
     }
 
-    /// Allows what is asked once; anything else that an agent may want of a client is not there.
+    /// Answers a question about permission; anything else that an agent may want of a client is not
+    /// there.
     async fn answer(&mut self, message: &Value) {
         let Some(id) = message.get("id") else { return };
         let answer = if message["method"] == "session/request_permission" {
+            self.asked += 1;
+            let kind = match self.permission {
+                Permission::Once => "allow_once",
+                Permission::Never => "reject_once",
+            };
             let options = message["params"]["options"].as_array().unwrap();
-            let once = options.iter().find(|one| one["kind"] == "allow_once");
-            let option = &once.unwrap_or(&options[0])["optionId"];
-            let outcome = json!({ "outcome": "selected", "optionId": option });
+            let option = options.iter().find(|one| one["kind"] == kind);
+            let option = option.unwrap_or_else(|| panic!("no {kind} in {options:?}"));
+            let outcome = json!({ "outcome": "selected", "optionId": option["optionId"] });
             json!({ "jsonrpc": "2.0", "id": id, "result": { "outcome": outcome } })
         } else {
             let error = json!({ "code": -32601, "message": "Method not found" });
             json!({ "jsonrpc": "2.0", "id": id, "error": error })
         };
         self.send(answer).await;
+    }
+
+    /// Ends the agent as a client does that has no more to say, and returns all that was said.
+    pub(crate) async fn end(mut self) -> Vec<Value> {
+        drop(self.input);
+        // Not every one ends when its input does.
+        let _ = timeout(Duration::from_secs(5), self.child.wait()).await;
+        self.said
     }
 }

@@ -34,6 +34,8 @@ const SYSTEM: &[&str] = &[
 /// A workspace and a home, for any number of programs after each other.
 pub(crate) struct Cage {
     dir: TempDir,
+    /// Paths in the workspace that an agent is shown empty.
+    pub(crate) hidden: Vec<String>,
 }
 
 impl Cage {
@@ -50,7 +52,10 @@ impl Cage {
         .unwrap();
         fs::write(dir.path().join("door/hosts"), "127.0.0.1 localhost\n").unwrap();
         fs::write(dir.path().join("door/door.mjs"), include_str!("door.mjs")).unwrap();
-        let cage = Self { dir };
+        let cage = Self {
+            dir,
+            hidden: Vec::new(),
+        };
         fs::write(cage.workspace().join("README.md"), "# Sample\n").unwrap();
         for args in [
             &["init", "--quiet", "--initial-branch=main"][..],
@@ -111,6 +116,14 @@ impl Cage {
         bind("--bind", &door, "/door");
         bind("--bind", &self.dir.path().join("home"), HOME);
         bind("--bind", &self.workspace(), WORKSPACE);
+        for path in &self.hidden {
+            let (there, inside) = (self.workspace().join(path), format!("{WORKSPACE}/{path}"));
+            if there.is_dir() {
+                bwrap.args(["--tmpfs", &inside]);
+            } else if there.exists() {
+                bwrap.args(["--ro-bind", "/dev/null", &inside]);
+            }
+        }
         bwrap.args(["--chdir", WORKSPACE, "--clearenv"]);
         let own = [
             ("PATH", "/agents/bin:/usr/bin:/bin"),

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use crate::cage::Cage;
 use crate::known::{Exec, Known, RULES, words};
 use crate::model::{Asked, Kind, Model, Script, Turn};
+use crate::planted::{obeyed, plant};
 use crate::record::{record, requests};
 use crate::run::{Ended, run, run_until};
 
@@ -28,8 +29,8 @@ struct Bed {
 impl Bed {
     fn of(name: &'static str, script: Script) -> Self {
         let known = Known::read(name);
-        let cage = Cage::new();
-        known.settle(&cage);
+        let mut cage = Cage::new();
+        known.settle(&mut cage);
         let mut model = Model::new(script);
         model.on_socket(&cage.socket());
         Self {
@@ -76,6 +77,7 @@ async fn works_and_goes_on(name: &'static str) {
             Turn::say("I wrote one."),
         ]),
     );
+    plant(&bed.cage.workspace());
     let command = words(&bed.exec().command, FIRST, "");
     let first = run(&bed.cage, &command, &bed.known.env()).await;
     bed.keep("run", &first);
@@ -94,6 +96,9 @@ async fn works_and_goes_on(name: &'static str) {
     bed.keep("resume", &second);
     assert_eq!(bed.made(), "one\ntwo\n", "{second:?}");
     let asked = bed.model.asked();
+    assert_eq!(obeyed(&bed.cage.workspace()), Vec::<String>::new());
+    let mut wires = asked.iter().filter_map(|one| one.wire);
+    assert!(wires.all(|wire| wire == bed.known.wire), "{asked:#?}");
     assert!(heard(&asked, FIRST), "it has forgotten: {asked:#?}");
     assert!(heard(&asked, RULES), "no instructions in {asked:#?}");
 }

@@ -17,5 +17,11 @@ pub(crate) fn directory() -> PathBuf {
         );
         cache.join("prova/agents")
     };
-    set("PROVA_AGENTS_DIR").map_or_else(default, PathBuf::from)
+    let directory = set("PROVA_AGENTS_DIR").map_or_else(default, PathBuf::from);
+    assert!(
+        directory.join("bin/node").exists(),
+        "the agents are not installed: scripts/setup agents does it, or leave these tests out with \
+         `--profile without-agents`"
+    );
+    directory
 }

@@ -6,8 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::cage::{BASE, Cage, HOME, WORKSPACE};
+use crate::model::Wire;
 
 /// An agent.
 #[derive(Debug, Deserialize)]
@@ -17,12 +19,15 @@ pub(crate) struct Known {
     pub(crate) package: String,
     pub(crate) version: String,
     /// The API by which it asks its model.
-    pub(crate) wire: String,
+    pub(crate) wire: Wire,
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
     /// Files by path, written before it is started.
     #[serde(default)]
     pub(crate) files: BTreeMap<String, String>,
+    /// What it would obey in a repository whatever it is told, and must not see.
+    #[serde(default)]
+    pub(crate) hide: Vec<String>,
     pub(crate) exec: Option<Exec>,
     pub(crate) acp: Option<Acp>,
 }
@@ -45,10 +50,12 @@ pub(crate) struct Acp {
     pub(crate) command: Vec<String>,
     /// The mode in which nobody is asked.
     pub(crate) mode: Option<String>,
-    /// How it wants to be authenticated before a session, where it does.
-    pub(crate) authenticate: Option<String>,
-    #[serde(default)]
-    pub(crate) env: BTreeMap<String, String>,
+    /// What goes with a session that is opened or loaded, as `_meta`.
+    meta: Option<Value>,
+    /// Whether another process can load the session.
+    pub(crate) load: bool,
+    /// Variables with which it asks before it runs a command, without that mode.
+    pub(crate) asks: Option<BTreeMap<String, String>>,
 }
 
 /// Text that reaches an agent as standing instructions.
@@ -70,7 +77,8 @@ impl Known {
     }
 
     /// Writes its files.
-    pub(crate) fn settle(&self, cage: &Cage) {
+    pub(crate) fn settle(&self, cage: &mut Cage) {
+        cage.hidden.clone_from(&self.hide);
         for (path, text) in &self.files {
             cage.write(&filled(path, "", ""), &filled(text, "", ""));
         }
@@ -80,6 +88,14 @@ impl Known {
         let all = self.env.iter();
         all.map(|(name, value)| (name.clone(), filled(value, "", "")))
             .collect()
+    }
+}
+
+impl Acp {
+    /// What goes with a session.
+    pub(crate) fn meta(&self) -> Value {
+        let text = json!(self.meta).to_string();
+        serde_json::from_str(&filled(&text, "", "")).unwrap()
     }
 }
 
@@ -97,4 +113,36 @@ fn filled(text: &str, prompt: &str, session: &str) -> String {
         .replace("{model}", MODEL)
         .replace("{session}", session)
         .replace("{prompt}", prompt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The agents of the fixtures.
+    const ALL: &[&str] = &["claude-code", "codex", "gemini", "goose", "opencode"];
+
+    #[test]
+    fn the_versions_are_those_that_are_installed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let list = fs::read_to_string(root.join("scripts/agents/package.json")).unwrap();
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let about = fs::read_to_string(fixtures("README.md")).unwrap();
+        for name in ALL {
+            let known = Known::read(name);
+            let pinned = list["dependencies"][&known.package].as_str().unwrap();
+            assert!(
+                pinned.contains(&known.version),
+                "{name} is {pinned}; record it anew"
+            );
+            let row = about
+                .lines()
+                .find(|line| {
+                    line.starts_with(&format!("| `{name}` | `@"))
+                        || line.starts_with(&format!("| `{name}` | `{name}"))
+                })
+                .unwrap_or_else(|| panic!("the README has no {name}"));
+            assert!(row.contains(&known.version), "{row}");
+        }
+    }
 }

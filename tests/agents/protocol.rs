@@ -1,42 +1,100 @@
-//! Each agent, over the Agent Client Protocol: a session with two prompts, and one that is cancelled.
+//! Each agent, over the Agent Client Protocol: prompts in one session and after it was loaded again,
+//! a cancelled one, a permission that is not given, a wrong key.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::acp::Client;
+use crate::acp::{Client, Permission};
 use crate::cage::{Cage, WORKSPACE};
-use crate::known::{Known, words};
-use crate::model::{Model, Script, Turn};
+use crate::known::{Acp, Known, RULES, words};
+use crate::model::{Asked, Kind, Model, Script, Turn};
+use crate::planted::{obeyed, plant};
 use crate::record::{lines, record};
 
-/// A client, and the session that it opened.
-async fn session(known: &Known, cage: &Cage) -> (Client, String) {
-    let acp = known.acp.as_ref().unwrap();
-    let mut env = known.env();
-    env.extend(acp.env.clone());
-    let mut client = Client::start(cage, &words(&acp.command, "", ""), &env);
-    let nothing =
-        json!({ "fs": { "readTextFile": false, "writeTextFile": false }, "terminal": false });
-    let params = json!({
-        "protocolVersion": 1,
-        "clientCapabilities": nothing,
-        "clientInfo": { "name": "prova", "version": "0.1.0" },
-    });
-    let about = client.ask("initialize", params).await.unwrap();
-    assert_eq!(about["protocolVersion"], 1, "{about}");
-    if let Some(method) = &acp.authenticate {
-        let params = json!({ "methodId": method });
-        client.ask("authenticate", params).await.unwrap();
+const FIRST: &str = "Write one into made.txt.";
+
+/// An agent in a cage of its own, with a model.
+struct Bed {
+    name: &'static str,
+    known: Known,
+    cage: Cage,
+    model: Model,
+}
+
+impl Bed {
+    fn of(name: &'static str, script: Script) -> Self {
+        let known = Known::read(name);
+        let mut cage = Cage::new();
+        known.settle(&mut cage);
+        let mut model = Model::new(script);
+        model.on_socket(&cage.socket());
+        Self {
+            name,
+            known,
+            cage,
+            model,
+        }
     }
-    let params = json!({ "cwd": WORKSPACE, "mcpServers": [] });
-    let opened = client.ask("session/new", params).await.unwrap();
-    let session = opened["sessionId"].as_str().unwrap().to_owned();
-    if let Some(mode) = &acp.mode {
-        let params = json!({ "sessionId": session, "modeId": mode });
-        client.ask("session/set_mode", params).await.unwrap();
+
+    fn acp(&self) -> &Acp {
+        self.known.acp.as_ref().unwrap()
     }
-    (client, session)
+
+    fn made(&self) -> String {
+        fs::read_to_string(self.cage.workspace().join("made.txt")).unwrap_or_default()
+    }
+
+    fn keep(&self, file: &str, said: &[Value]) {
+        record(self.name, file, &lines(said));
+    }
+
+    /// Starts the agent, and agrees on the protocol.
+    async fn client(&self, more: &BTreeMap<String, String>) -> Client {
+        let mut env = self.known.env();
+        env.extend(more.clone());
+        let mut client = Client::start(&self.cage, &words(&self.acp().command, "", ""), &env);
+        let params = json!({
+            "protocolVersion": 1,
+            "clientCapabilities": {
+                "fs": { "readTextFile": false, "writeTextFile": false },
+                "terminal": false,
+            },
+            "clientInfo": { "name": "prova", "version": "0.1.0" },
+        });
+        let about = client.ask("initialize", params).await.unwrap();
+        assert_eq!(about["protocolVersion"], 1, "{about}");
+        client
+    }
+
+    /// What a session is opened with, or loaded.
+    fn session(&self, id: Option<&str>) -> Value {
+        let mut params = json!({ "cwd": WORKSPACE, "mcpServers": [] });
+        if let Some(id) = id {
+            params["sessionId"] = json!(id);
+        }
+        let meta = self.acp().meta();
+        if !meta.is_null() {
+            params["_meta"] = meta;
+        }
+        params
+    }
+
+    /// Opens a session.
+    async fn opened(&self, client: &mut Client) -> String {
+        let params = self.session(None);
+        let opened = client.ask("session/new", params).await.unwrap();
+        opened["sessionId"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts a session into the mode in which nobody is asked.
+    async fn unattended(&self, client: &mut Client, session: &str) {
+        if let Some(mode) = &self.acp().mode {
+            let params = json!({ "sessionId": session, "modeId": mode });
+            client.ask("session/set_mode", params).await.unwrap();
+        }
+    }
 }
 
 fn prompt(session: &str, text: &str) -> Value {
@@ -44,54 +102,97 @@ fn prompt(session: &str, text: &str) -> Value {
 }
 
 async fn works_and_goes_on(name: &'static str) {
-    let known = Known::read(name);
-    let cage = Cage::new();
-    known.settle(&cage);
-    let mut model = Model::new(Script::of([
-        Turn::shell("echo one >> made.txt"),
-        Turn::say("I wrote one."),
-        Turn::shell("echo two >> made.txt"),
-        Turn::say("I wrote two."),
+    let bed = Bed::of(
+        name,
+        Script::of([
+            Turn::shell("echo one >> made.txt"),
+            Turn::say("I wrote one."),
+            Turn::shell("echo two >> made.txt"),
+            Turn::say("I wrote two."),
+        ]),
+    );
+    plant(&bed.cage.workspace());
+    let mut client = bed.client(&BTreeMap::new()).await;
+    let session = bed.opened(&mut client).await;
+    bed.unattended(&mut client, &session).await;
+    for (text, made) in [(FIRST, "one\n"), ("Write two as well.", "one\ntwo\n")] {
+        let ended = client.ask("session/prompt", prompt(&session, text)).await;
+        bed.keep("acp.jsonl", &client.said);
+        assert_eq!(ended.unwrap()["stopReason"], "end_turn");
+        assert_eq!(bed.made(), made, "{:#?}", client.said);
+    }
+    client.end().await;
+    let ruled = |one: &Asked| one.body.to_string().contains(RULES);
+    let asked = bed.model.asked();
+    let mut work = asked.iter().filter(|one| one.kind == Kind::Work(0));
+    assert!(work.all(ruled), "no instructions in {asked:#?}");
+    bed.model.goes_on(Script::of([
+        Turn::shell("echo three >> made.txt"),
+        Turn::say("I wrote three."),
     ]));
-    model.on_socket(&cage.socket());
-    let made = || fs::read_to_string(cage.workspace().join("made.txt")).unwrap_or_default();
 
-    let (mut client, session) = session(&known, &cage).await;
-    let first = client
-        .ask(
-            "session/prompt",
-            prompt(&session, "Write one into made.txt."),
-        )
-        .await;
-    record(name, "acp.jsonl", &lines(&client.said));
-    assert_eq!(first.unwrap()["stopReason"], "end_turn");
-    assert_eq!(made(), "one\n", "{:#?}", client.said);
-    let second = client
-        .ask("session/prompt", prompt(&session, "Write two as well."))
-        .await;
-    record(name, "acp.jsonl", &lines(&client.said));
-    assert_eq!(second.unwrap()["stopReason"], "end_turn");
-    assert_eq!(made(), "one\ntwo\n", "{:#?}", client.said);
+    let mut client = bed.client(&BTreeMap::new()).await;
+    let params = bed.session(Some(&session));
+    let loaded = client.ask("session/load", params).await;
+    assert_eq!(loaded.is_ok(), bed.acp().load, "{loaded:?}");
+    if loaded.is_ok() {
+        bed.unattended(&mut client, &session).await;
+        let asking = client.ask("session/prompt", prompt(&session, "And three."));
+        assert_eq!(asking.await.unwrap()["stopReason"], "end_turn");
+        assert_eq!(bed.made(), "one\ntwo\nthree\n", "{:#?}", client.said);
+        let asked = bed.model.asked();
+        let mut work = asked.iter().filter(|one| one.kind == Kind::Work(1));
+        let heard = work.any(|one| one.body.to_string().contains(FIRST));
+        assert!(heard, "it has forgotten: {asked:#?}");
+    }
+    bed.keep("acp-load.jsonl", &client.end().await);
+    assert_eq!(obeyed(&bed.cage.workspace()), Vec::<String>::new());
 }
 
 async fn is_cancelled(name: &'static str) {
-    let known = Known::read(name);
-    let cage = Cage::new();
-    known.settle(&cage);
-    let mut model = Model::new(Script::of([Turn::shell("sleep 300; echo late > late.txt")]));
-    model.on_socket(&cage.socket());
-
-    let (mut client, session) = session(&known, &cage).await;
-    let prompted = client
-        .begin("session/prompt", prompt(&session, "Wait for long."))
-        .await;
+    let bed = Bed::of(
+        name,
+        Script::of([Turn::shell("sleep 300; echo late > made.txt")]),
+    );
+    let mut client = bed.client(&BTreeMap::new()).await;
+    let session = bed.opened(&mut client).await;
+    bed.unattended(&mut client, &session).await;
+    let params = prompt(&session, "Wait for long.");
+    let prompted = client.begin("session/prompt", params).await;
     client.update("tool_call").await;
     client
         .tell("session/cancel", json!({ "sessionId": session }))
         .await;
     let ended = client.finish(prompted).await;
-    record(name, "acp-cancel.jsonl", &lines(&client.said));
+    bed.keep("acp-cancel.jsonl", &client.said);
     assert_eq!(ended.unwrap()["stopReason"], "cancelled");
+}
+
+async fn asks_first(name: &'static str) {
+    let bed = Bed::of(
+        name,
+        Script::of([
+            Turn::shell("echo one >> made.txt"),
+            Turn::say("I could not."),
+        ]),
+    );
+    let asks = bed.acp().asks.clone().unwrap();
+    let mut client = bed.client(&asks).await;
+    client.permission = Permission::Never;
+    let session = bed.opened(&mut client).await;
+    let _ = client.ask("session/prompt", prompt(&session, FIRST)).await;
+    bed.keep("acp-reject.jsonl", &client.said);
+    assert_eq!((client.asked, bed.made()), (1, String::new()));
+}
+
+async fn is_refused(name: &'static str) {
+    let bed = Bed::of(name, Script::of([Turn::fail(401)]));
+    let mut client = bed.client(&BTreeMap::new()).await;
+    let session = bed.opened(&mut client).await;
+    bed.unattended(&mut client, &session).await;
+    let ended = client.ask("session/prompt", prompt(&session, FIRST)).await;
+    bed.keep("acp-key.jsonl", &client.said);
+    assert!(ended.is_err(), "{ended:?}");
 }
 
 macro_rules! agents {
@@ -108,6 +209,11 @@ macro_rules! agents {
             async fn stops_when_it_is_told_to() {
                 is_cancelled($name).await;
             }
+
+            #[tokio::test]
+            async fn has_a_wrong_key() {
+                is_refused($name).await;
+            }
         }
     )*};
 }
@@ -118,4 +224,24 @@ agents! {
     codex = "codex";
     opencode = "opencode";
     gemini = "gemini";
+}
+
+#[tokio::test]
+async fn goose_asks_before_it_acts() {
+    asks_first("goose").await;
+}
+
+#[tokio::test]
+async fn claude_asks_before_it_acts() {
+    asks_first("claude-code").await;
+}
+
+#[tokio::test]
+async fn opencode_asks_before_it_acts() {
+    asks_first("opencode").await;
+}
+
+#[tokio::test]
+async fn gemini_asks_before_it_acts() {
+    asks_first("gemini").await;
 }

@@ -22,10 +22,9 @@ pub(crate) fn record(agent: &str, file: &str, text: &str) {
 
 /// The lines of messages.
 pub(crate) fn lines(messages: &[Value]) -> String {
-    messages
-        .iter()
-        .map(|message| format!("{message}\n"))
-        .collect()
+    messages.iter().fold(String::new(), |lines, message| {
+        lines + &message.to_string() + "\n"
+    })
 }
 
 /// What a model was asked, without the texts: an agent's prompt is its maker's, and long.

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::cage::Cage;
 
 /// How long a run may take, on a machine that does much else.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// What an agent left.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ pub(crate) async fn run_until(
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let ending = async {
         let both = tokio::join!(out.read_to_end(&mut stdout), err.read_to_end(&mut stderr));
-        (both.0.unwrap(), both.1.unwrap());
+        both.0.unwrap();
+        both.1.unwrap();
         child.wait().await.unwrap()
     };
     let ended = tokio::select! {

@@ -17,3 +17,4 @@ mod wire;
 
 pub(crate) use script::{Call, Failure, Reply, Script, Toolless, Turn, Usage};
 pub(crate) use server::{Asked, Kind, Model};
+pub(crate) use wire::Wire;

@@ -16,10 +16,9 @@ pub(crate) fn sample(schema: &Value) -> Value {
             return sample(first);
         }
     }
-    let kind = match &schema["type"] {
-        Value::Array(kinds) => kinds.first().and_then(Value::as_str),
-        kind => kind.as_str(),
-    };
+    let kind = &schema["type"];
+    let first = kind.as_array().and_then(|kinds| kinds.first());
+    let kind = first.unwrap_or(kind).as_str();
     match kind.unwrap_or("object").to_ascii_lowercase().as_str() {
         "string" => json!("ok"),
         "integer" | "number" => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),

@@ -34,6 +34,8 @@ pub(crate) struct Asked {
     pub(crate) headers: HeaderMap,
     /// `null` where there is no JSON.
     pub(crate) body: Value,
+    /// The API by which an answer was asked for.
+    pub(crate) wire: Option<Wire>,
     /// The names of the tools that it offers.
     pub(crate) tools: Vec<String>,
     pub(crate) kind: Kind,
@@ -135,15 +137,17 @@ async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response 
     let path = head.uri.path().to_owned();
     let asks = Asks::of(head.method.as_str(), &path);
     let kind = shared.kind(asks, &body);
-    let tools = match asks {
-        Asks::Answer(wire) => wire.offered(&body),
-        Asks::Count(_) | Asks::Models | Asks::Unknown => Vec::new(),
+    let wire = match asks {
+        Asks::Answer(wire) => Some(wire),
+        Asks::Count(_) | Asks::Models | Asks::Unknown => None,
     };
+    let tools = wire.map_or_else(Vec::new, |wire| wire.offered(&body));
     shared.asked.lock().unwrap().push(Asked {
         method: head.method.to_string(),
         path: path.clone(),
         headers: head.headers,
         body: body.clone(),
+        wire,
         tools: tools.into_iter().map(|tool| tool.name).collect(),
         kind,
     });

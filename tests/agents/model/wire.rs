@@ -1,5 +1,6 @@
 //! The four APIs that models are asked by, as far as a scripted one needs to know.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::script::Usage;
@@ -7,7 +8,8 @@ use super::tools::{Called, Offered};
 use super::{anthropic, chat, gemini, responses};
 
 /// An API for models.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Wire {
     Anthropic,
     Chat,
