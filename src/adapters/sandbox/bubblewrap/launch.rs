@@ -21,7 +21,9 @@ use crate::adapters::sandbox::programs::{SYSTEM_PATH, search_path};
 use crate::adapters::sandbox::stage::plan::{Overlay, Plan};
 use crate::adapters::sandbox::stage::{ENTER, STAGE};
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec};
+use crate::ports::sandbox::{
+    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, INSIDE_PROGRAM, Spec,
+};
 use crate::ports::tree::Tree;
 
 /// A sandbox that is ready to be started.
@@ -164,6 +166,12 @@ impl Bubblewrap {
                 access,
             });
         }
+        // It is no job's, so it may lie below a mount.
+        binds.extend(spec.own.iter().map(|own| Bind {
+            from: own.clone(),
+            at: INSIDE_PROGRAM.into(),
+            access: Access::ReadOnly,
+        }));
         Ok(binds)
     }
 
