@@ -107,6 +107,7 @@ fn decisions(bench: &mut Criterion) {
     let agents = Agents {
         known: BTreeSet::from([agent]),
         default: "claude".parse().ok(),
+        built_in: BTreeSet::new(),
     };
     let (event, identity) = (sample::labelled(), Identity::new("prova"));
     bench.bench_function("label, from event to decision", |b| {

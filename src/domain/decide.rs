@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::branch::BranchName;
+use crate::domain::built_in::BuiltIn;
 use crate::domain::command::{Command, Verb};
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
@@ -52,6 +53,28 @@ pub struct Agents {
     pub default: Option<Name>,
     /// All of them.
     pub known: BTreeSet<Name>,
+    /// The recipes that this build has.
+    pub built_in: BTreeSet<BuiltIn>,
+}
+
+impl Agents {
+    /// Returns the built-in recipe that a name stands for, whether this build has it or not. Who
+    /// gives the name to something else, in policy or settings, means that.
+    #[must_use]
+    pub fn built_in(&self, name: &Name, policy: &Policy) -> Option<BuiltIn> {
+        let taken = policy.recipes.contains_key(name) || self.known.contains(name);
+        BuiltIn::of(name).filter(|_| !taken)
+    }
+
+    /// Returns the names of the recipes that can be run here: policy's, and what this build has.
+    #[must_use]
+    pub fn recipes(&self, policy: &Policy) -> Vec<Name> {
+        let built_in = self.built_in.iter().map(|one| one.name().parse::<Name>());
+        let built_in = built_in
+            .flatten()
+            .filter(|name| self.built_in(name, policy).is_some());
+        policy.recipes.keys().cloned().chain(built_in).collect()
+    }
 }
 
 /// What is to be changed. Nothing happens until it is committed.
@@ -246,13 +269,19 @@ impl Desk<'_> {
             Command::Status => Ok(self.show_status()),
             Command::Stop => self.stop(),
             Command::Retry { agent } => self.retry(agent.clone()),
-            Command::Run { recipe, input } => {
-                let policy = self.allowed()?;
-                if !policy.recipes.contains_key(recipe) {
-                    let known = policy.recipes.keys().cloned().collect();
-                    return Err(Refusal::UnknownRecipe(recipe.clone(), known));
-                }
-                let input = (!input.is_empty()).then(|| input.join(" "));
+            Command::Run {
+                recipe,
+                input,
+                block,
+            } => {
+                let built_in = self.snapshot.agents.built_in(recipe, self.allowed()?);
+                let words = match built_in {
+                    // What people say around their rule is not part of it.
+                    Some(_) => None,
+                    None => (!input.is_empty()).then(|| input.join(" ")),
+                };
+                let both: Vec<_> = words.into_iter().chain(block.clone()).collect();
+                let input = (!both.is_empty()).then(|| both.join("\n"));
                 let performer = Performer::Recipe {
                     name: recipe.clone(),
                     input,
@@ -291,7 +320,7 @@ impl Desk<'_> {
             .policy
             .map_err(|problems| Refusal::BadPolicy(problems.to_owned()))?;
         let agents: Vec<_> = self.snapshot.agents.known.iter().cloned().collect();
-        let recipes: Vec<_> = policy.recipes.keys().cloned().collect();
+        let recipes = self.snapshot.agents.recipes(policy);
         let text = help(&policy.label, &agents, &recipes, self.snapshot.links);
         self.answer(text);
         Ok("help given".to_owned())
@@ -383,7 +412,7 @@ impl Desk<'_> {
         if !event.thread.open {
             return Err(Refusal::ThreadClosed(event.thread.kind));
         }
-        self.performable(&work.performer)?;
+        self.performable(&work)?;
         let task = match self.task() {
             Some(task) => {
                 if self.decision.job.is_some() {
@@ -446,7 +475,7 @@ impl Desk<'_> {
         }
     }
 
-    fn performable(&self, performer: &Performer) -> Result<(), Refusal> {
+    fn performable(&self, work: &Work) -> Result<(), Refusal> {
         let policy = self.allowed()?;
         let (agents, profiles) = (self.snapshot.agents, self.snapshot.profiles);
         if let Some(name) = policy
@@ -457,7 +486,7 @@ impl Desk<'_> {
             let known = profiles.iter().cloned().collect();
             return Err(Refusal::UnknownProfile(name.clone(), known));
         }
-        match performer {
+        match &work.performer {
             Performer::DefaultAgent => {
                 let known = || agents.known.iter().cloned().collect();
                 match policy.agent.as_ref().or(agents.default.as_ref()) {
@@ -470,23 +499,33 @@ impl Desk<'_> {
                 if policy.recipes.contains_key(name) || agents.known.contains(name) {
                     return Ok(());
                 }
-                let known = agents
-                    .known
-                    .iter()
-                    .chain(policy.recipes.keys())
-                    .cloned()
-                    .collect();
+                if let Some(built_in) = agents.built_in(name, policy) {
+                    return self.offered(built_in, work);
+                }
+                let known = agents.known.iter().cloned();
+                let known = known.chain(agents.recipes(policy)).collect();
                 Err(Refusal::Unknown(name.clone(), known))
             }
             Performer::Recipe { name, .. } => {
                 if policy.recipes.contains_key(name) {
                     return Ok(());
                 }
-                Err(Refusal::UnknownRecipe(
-                    name.clone(),
-                    policy.recipes.keys().cloned().collect(),
-                ))
+                match agents.built_in(name, policy) {
+                    Some(built_in) => self.offered(built_in, work),
+                    None => Err(Refusal::UnknownRecipe(name.clone(), agents.recipes(policy))),
+                }
             }
+        }
+    }
+
+    /// Returns whether this build has a recipe, and the recipe what it works on.
+    fn offered(&self, built_in: BuiltIn, work: &Work) -> Result<(), Refusal> {
+        if !self.snapshot.agents.built_in.contains(&built_in) {
+            return Err(Refusal::NotBuilt(built_in));
+        }
+        match built_in.input(&work.performer, &work.request) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(Refusal::NoRule(built_in, why)),
         }
     }
 }

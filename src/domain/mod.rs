@@ -20,6 +20,7 @@ pub mod model;
 pub mod metering;
 pub mod redact;
 
+pub mod blocks;
 pub mod branch;
 pub mod change;
 pub mod evidence;
@@ -40,6 +41,8 @@ pub mod job;
 pub mod report;
 pub mod task;
 pub mod verify;
+
+pub mod built_in;
 
 pub mod prompt;
 pub mod render;

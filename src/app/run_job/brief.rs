@@ -5,14 +5,15 @@ use sha2::{Digest, Sha256};
 
 use crate::app::context::Context;
 use crate::config::policy;
+use crate::domain::built_in::BuiltIn;
 use crate::domain::event::ThreadKind;
 use crate::domain::ids::{CommitSha, RepoId};
-use crate::domain::job::{Briefed, Performer};
+use crate::domain::job::{Briefed, Performer, Work};
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
 use crate::domain::reach::Reach;
-use crate::domain::render::refusal::{no_default_branch, unreachable_hosts};
+use crate::domain::render::refusal::{Refusal, no_default_branch, refusal, unreachable_hosts};
 use crate::domain::repo::Repo;
 use crate::domain::report::Outcome;
 use crate::ports::checkouts::Remote;
@@ -61,6 +62,8 @@ pub enum Chosen {
     Agent(Name),
     /// A recipe of policy, with what a person gave it to work on.
     Recipe(Name, Recipe, Option<String>),
+    /// A built-in recipe, with what it works on.
+    BuiltIn(Name, BuiltIn, Option<String>),
 }
 
 impl Chosen {
@@ -68,7 +71,7 @@ impl Chosen {
     #[must_use]
     pub const fn name(&self) -> &Name {
         match self {
-            Self::Agent(name) | Self::Recipe(name, _, _) => name,
+            Self::Agent(name) | Self::Recipe(name, _, _) | Self::BuiltIn(name, _, _) => name,
         }
     }
 }
@@ -97,7 +100,7 @@ pub async fn prepare(ctx: &Context, leased: &LeasedJob) -> Result<Briefing, Prob
     };
     let policy = read_policy(ctx, repo.id, &policy_commit).await?;
     within_reach(&policy, &ctx.settings.reach)?;
-    let chosen = choose(&leased.work.performer, &policy, ctx)?;
+    let chosen = choose(&leased.work, &policy, ctx)?;
     let instructions = instructions(ctx, repo.id, &policy_commit, &policy).await?;
     let failed = match &task.last {
         Some(last) if on_branch && last.outcome == Outcome::ChecksFailed => {
@@ -237,12 +240,29 @@ async fn instructions(
     Ok(found)
 }
 
-fn choose(performer: &Performer, policy: &Policy, ctx: &Context) -> Result<Chosen, Problem> {
+fn choose(work: &Work, policy: &Policy, ctx: &Context) -> Result<Chosen, Problem> {
     let recipe = |name: &Name, input: Option<&String>| {
         let recipe = policy.recipes.get(name)?.clone();
         Some(Chosen::Recipe(name.clone(), recipe, input.cloned()))
     };
     let agent = |name: &Name| ctx.roster.agent(name).map(|_| Chosen::Agent(name.clone()));
+    let performer = &work.performer;
+    let built_in = match performer {
+        Performer::Recipe { name, .. } | Performer::Named(name) => {
+            let found = ctx.settings.agents.built_in(name, policy);
+            found.map(|built_in| (name, built_in))
+        }
+        Performer::DefaultAgent => None,
+    };
+    if let Some((name, built_in)) = built_in {
+        return match built_in.input(performer, &work.request) {
+            Ok(input) => Ok(Chosen::BuiltIn(name.clone(), built_in, input)),
+            Err(why) => {
+                let refused = Refusal::NoRule(built_in, why);
+                Err(Problem::Person(refusal(&refused, &ctx.settings.links)))
+            }
+        };
+    }
     let (chosen, wanted) = match performer {
         Performer::Recipe { name, input } => (recipe(name, input.as_ref()), name.as_str()),
         Performer::Named(name) => (recipe(name, None).or_else(|| agent(name)), name.as_str()),

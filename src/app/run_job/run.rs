@@ -74,6 +74,11 @@ impl Attempt<'_> {
             Chosen::Recipe(_, recipe, input) => {
                 (Some(self.ctx.roster.recipe(recipe)), input.as_deref())
             }
+            Chosen::BuiltIn(_, built_in, input) => {
+                let protected = &briefing.policy.protect;
+                let agent = self.ctx.roster.built_in(*built_in, protected);
+                (Some(agent), input.as_deref())
+            }
         };
         let agent = agent.ok_or_else(|| Fault::permanent("run the agent", "it is not set up"))?;
         let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
