@@ -545,3 +545,106 @@ fn not_yet(verb: Verb) -> Refusal {
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Thread;
+    use crate::domain::ids::{InstallationId, Login, RepoId, RepoName, ThreadNumber};
+    use crate::domain::policy::Recipe;
+    use crate::domain::repo::{Actor, ActorKind, Repo};
+    use crate::domain::time::Timestamp;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn opened() -> ThreadEvent {
+        let ada = Login::new("ada");
+        ThreadEvent {
+            repo: Repo {
+                id: RepoId(1),
+                name: RepoName {
+                    owner: "acme".to_owned(),
+                    name: "greeter".to_owned(),
+                },
+                installation: InstallationId(1),
+                default_branch: "main".to_owned(),
+                archived: false,
+            },
+            actor: Actor {
+                login: ada.clone(),
+                id: 1,
+                kind: ActorKind::Person,
+            },
+            thread: Thread {
+                number: ThreadNumber(1),
+                kind: ThreadKind::Issue,
+                title: "Tidy up".to_owned(),
+                body: String::new(),
+                author: ada,
+                insider: true,
+                labels: Vec::new(),
+                open: true,
+                locked: false,
+                comments: 0,
+            },
+            what: Happening::Opened,
+            at: Timestamp::EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_recipe_that_a_build_lacks_is_refused_with_a_reason() {
+        let (policy, links) = (
+            Policy::default(),
+            Links {
+                web_url: String::new(),
+                slug: "prova".to_owned(),
+            },
+        );
+        for (built_in, started) in [(vec![], false), (vec![BuiltIn::Typos], true)] {
+            let agents = Agents {
+                built_in: built_in.into_iter().collect(),
+                ..Agents::default()
+            };
+            let snapshot = Snapshot {
+                policy: Ok(&policy),
+                permission: Permission::Write,
+                agents: &agents,
+                profiles: &BTreeSet::new(),
+                open: None,
+                count: 0,
+                remarks: &[],
+                links: &links,
+            };
+            let wish = Wish::Start(Performer::Named(name("typos")));
+            let decision = decide(&opened(), &[wish], &snapshot);
+            let reasons = decision.reasons.join("\n");
+            assert_eq!(decision.job.is_some(), started, "{reasons}");
+            let refused = reasons.contains("built without the recipe `typos`");
+            assert_eq!(refused, !started, "{reasons}");
+        }
+    }
+
+    #[test]
+    fn a_name_means_what_policy_or_settings_give_it_to() {
+        let mut policy = Policy::default();
+        let mut agents = Agents {
+            built_in: BuiltIn::ALL.into(),
+            ..Agents::default()
+        };
+        let typos = name("typos");
+        assert_eq!(agents.built_in(&typos, &policy), Some(BuiltIn::Typos));
+        assert_eq!(agents.recipes(&policy), [name("ast-grep"), typos.clone()]);
+        let recipe = Recipe {
+            run: "true".to_owned(),
+            title: None,
+        };
+        policy.recipes.insert(typos.clone(), recipe);
+        assert_eq!(agents.built_in(&typos, &policy), None);
+        assert_eq!(agents.recipes(&policy), [typos, name("ast-grep")]);
+        agents.known.insert(name("ast-grep"));
+        assert_eq!(agents.recipes(&policy), [name("typos")]);
+    }
+}
