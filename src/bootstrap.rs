@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::adapters::agent::built_in::BuiltInRecipe;
 use crate::adapters::agent::exec::Exec;
 use crate::adapters::agent::preset::Known;
 use crate::adapters::agent::recipe::Recipe;
@@ -24,10 +25,12 @@ use crate::app::ledger::StoreLedger;
 use crate::config::presets;
 use crate::config::server::models::brain_of;
 use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
+use crate::domain::built_in::BuiltIn;
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
 use crate::domain::policy;
+use crate::domain::policy::protected::Protected;
 use crate::domain::render::parts::Links;
 use crate::domain::stall::Patience;
 use crate::domain::time::Span;
@@ -36,6 +39,7 @@ use crate::http::body::Desk;
 use crate::http::face::Face;
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
+use crate::inside;
 use crate::ports::agent::{Agent as AgentPort, Roster};
 use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
@@ -231,6 +235,7 @@ impl House {
                     default: default_agent(settings),
                     fallback: settings.work.fallback.clone(),
                     known: settings.agents.keys().cloned().collect::<BTreeSet<_>>(),
+                    built_in: inside::offered(),
                 },
                 jobs_dir: below_work(settings, "jobs"),
                 worker: format!("worker-{}", std::process::id()),
@@ -344,6 +349,13 @@ pub async fn open_store(settings: &ServerSettings) -> Result<Arc<SqlStore>, Star
 #[must_use]
 pub fn sandbox_program(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     sandbox::run_hidden(args)
+}
+
+/// Runs the programs of ours that work inside a sandbox, hidden among the commands, when `args` (the
+/// whole command line) ask for one.
+#[must_use]
+pub fn inside_program(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    inside::program(args)
 }
 
 /// Makes the sandbox backend that the settings name.
@@ -520,6 +532,8 @@ fn default_agent(settings: &ServerSettings) -> Option<Name> {
 /// The agents of the settings.
 struct Crew {
     agents: BTreeMap<Name, Arc<dyn AgentPort>>,
+    /// The server's own program.
+    own: PathBuf,
 }
 
 impl Crew {
@@ -543,7 +557,10 @@ impl Crew {
             };
             agents.insert(name.clone(), agent);
         }
-        Ok(Self { agents })
+        // Found now, and not when it is needed: later the link may say that the file was replaced.
+        let own = &settings.sandbox.stage;
+        let own = std::fs::canonicalize(own).unwrap_or_else(|_| own.clone());
+        Ok(Self { agents, own })
     }
 }
 
@@ -554,5 +571,9 @@ impl Roster for Crew {
 
     fn recipe(&self, recipe: &policy::Recipe) -> Arc<dyn AgentPort> {
         Arc::new(Recipe::new(&recipe.run))
+    }
+
+    fn built_in(&self, built_in: BuiltIn, protected: &Protected) -> Arc<dyn AgentPort> {
+        Arc::new(BuiltInRecipe::new(self.own.clone(), built_in, protected))
     }
 }

@@ -8,6 +8,8 @@
 
 pub mod domain;
 
+pub mod inside;
+
 pub mod config;
 pub mod ports;
 

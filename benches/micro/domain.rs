@@ -108,6 +108,7 @@ fn decisions(bench: &mut Criterion) {
         known: BTreeSet::from([agent]),
         default: "claude".parse().ok(),
         fallback: Vec::new(),
+        built_in: BTreeSet::new(),
     };
     let (event, identity) = (sample::labelled(), Identity::new("prova"));
     bench.bench_function("label, from event to decision", |b| {

@@ -133,6 +133,7 @@ fn spec(kind: &Kind, sandbox: &dyn Port, dir: &Path) -> Spec {
         output: None,
         objects: None,
         home: None,
+        own: None,
         log: dir.join("log"),
         limits: Limits {
             wall: Span::seconds(20),

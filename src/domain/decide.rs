@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::branch::BranchName;
+use crate::domain::built_in::BuiltIn;
 use crate::domain::command::{Command, Verb};
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
@@ -60,6 +61,28 @@ pub struct Agents {
     pub fallback: Vec<Name>,
     /// All of them.
     pub known: BTreeSet<Name>,
+    /// The recipes that this build has.
+    pub built_in: BTreeSet<BuiltIn>,
+}
+
+impl Agents {
+    /// Returns the built-in recipe that a name stands for, whether this build has it or not. Who
+    /// gives the name to something else, in policy or settings, means that.
+    #[must_use]
+    pub fn built_in(&self, name: &Name, policy: &Policy) -> Option<BuiltIn> {
+        let taken = policy.recipes.contains_key(name) || self.known.contains(name);
+        BuiltIn::of(name).filter(|_| !taken)
+    }
+
+    /// Returns the names of the recipes that can be run here: policy's, and what this build has.
+    #[must_use]
+    pub fn recipes(&self, policy: &Policy) -> Vec<Name> {
+        let built_in = self.built_in.iter().map(|one| one.name().parse::<Name>());
+        let built_in = built_in
+            .flatten()
+            .filter(|name| self.built_in(name, policy).is_some());
+        policy.recipes.keys().cloned().chain(built_in).collect()
+    }
 }
 
 /// What is to be changed. Nothing happens until it is committed.
@@ -270,13 +293,19 @@ impl Desk<'_> {
             Command::Status => Ok(self.show_status()),
             Command::Stop => self.stop(),
             Command::Retry { agent } => self.retry(agent.clone()),
-            Command::Run { recipe, input } => {
-                let policy = self.allowed()?;
-                if !policy.recipes.contains_key(recipe) {
-                    let known = policy.recipes.keys().cloned().collect();
-                    return Err(Refusal::UnknownRecipe(recipe.clone(), known));
-                }
-                let input = (!input.is_empty()).then(|| input.join(" "));
+            Command::Run {
+                recipe,
+                input,
+                block,
+            } => {
+                let built_in = self.snapshot.agents.built_in(recipe, self.allowed()?);
+                let words = match built_in {
+                    // What people say around their rule is not part of it.
+                    Some(_) => None,
+                    None => (!input.is_empty()).then(|| input.join(" ")),
+                };
+                let both: Vec<_> = words.into_iter().chain(block.clone()).collect();
+                let input = (!both.is_empty()).then(|| both.join("\n"));
                 let performer = Performer::Recipe {
                     name: recipe.clone(),
                     input,
@@ -315,7 +344,7 @@ impl Desk<'_> {
             .policy
             .map_err(|problems| Refusal::BadPolicy(problems.to_owned()))?;
         let agents: Vec<_> = self.snapshot.agents.known.iter().cloned().collect();
-        let recipes: Vec<_> = policy.recipes.keys().cloned().collect();
+        let recipes = self.snapshot.agents.recipes(policy);
         let text = help(&policy.label, &agents, &recipes, self.snapshot.links);
         self.answer(text);
         Ok("help given".to_owned())
@@ -408,7 +437,7 @@ impl Desk<'_> {
         if !event.thread.open {
             return Err(Refusal::ThreadClosed(event.thread.kind));
         }
-        self.performable(&work.performer)?;
+        self.performable(&work)?;
         let task = match self.task() {
             Some(task) => {
                 if self.decision.job.is_some() {
@@ -471,7 +500,7 @@ impl Desk<'_> {
         }
     }
 
-    fn performable(&self, performer: &Performer) -> Result<(), Refusal> {
+    fn performable(&self, work: &Work) -> Result<(), Refusal> {
         let policy = self.allowed()?;
         let (agents, profiles) = (self.snapshot.agents, self.snapshot.profiles);
         if let Some(name) = policy
@@ -482,7 +511,7 @@ impl Desk<'_> {
             let known = profiles.iter().cloned().collect();
             return Err(Refusal::UnknownProfile(name.clone(), known));
         }
-        match performer {
+        match &work.performer {
             Performer::DefaultAgent => {
                 let known = || agents.known.iter().cloned().collect();
                 let lineup = lineup(policy, agents.default.as_ref(), &agents.fallback);
@@ -498,23 +527,33 @@ impl Desk<'_> {
                 if policy.recipes.contains_key(name) || agents.known.contains(name) {
                     return Ok(());
                 }
-                let known = agents
-                    .known
-                    .iter()
-                    .chain(policy.recipes.keys())
-                    .cloned()
-                    .collect();
+                if let Some(built_in) = agents.built_in(name, policy) {
+                    return self.offered(built_in, work);
+                }
+                let known = agents.known.iter().cloned();
+                let known = known.chain(agents.recipes(policy)).collect();
                 Err(Refusal::Unknown(name.clone(), known))
             }
             Performer::Recipe { name, .. } => {
                 if policy.recipes.contains_key(name) {
                     return Ok(());
                 }
-                Err(Refusal::UnknownRecipe(
-                    name.clone(),
-                    policy.recipes.keys().cloned().collect(),
-                ))
+                match agents.built_in(name, policy) {
+                    Some(built_in) => self.offered(built_in, work),
+                    None => Err(Refusal::UnknownRecipe(name.clone(), agents.recipes(policy))),
+                }
             }
+        }
+    }
+
+    /// Returns whether this build has a recipe, and the recipe what it works on.
+    fn offered(&self, built_in: BuiltIn, work: &Work) -> Result<(), Refusal> {
+        if !self.snapshot.agents.built_in.contains(&built_in) {
+            return Err(Refusal::NotBuilt(built_in));
+        }
+        match built_in.input(&work.performer, &work.request) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(Refusal::NoRule(built_in, why)),
         }
     }
 }
@@ -533,4 +572,108 @@ fn not_yet(verb: Verb) -> Refusal {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Thread;
+    use crate::domain::ids::{InstallationId, Login, RepoId, RepoName, ThreadNumber};
+    use crate::domain::policy::Recipe;
+    use crate::domain::repo::{Actor, ActorKind, Repo};
+    use crate::domain::time::Timestamp;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn opened() -> ThreadEvent {
+        let ada = Login::new("ada");
+        ThreadEvent {
+            repo: Repo {
+                id: RepoId(1),
+                name: RepoName {
+                    owner: "acme".to_owned(),
+                    name: "greeter".to_owned(),
+                },
+                installation: InstallationId(1),
+                default_branch: "main".to_owned(),
+                archived: false,
+            },
+            actor: Actor {
+                login: ada.clone(),
+                id: 1,
+                kind: ActorKind::Person,
+            },
+            thread: Thread {
+                number: ThreadNumber(1),
+                kind: ThreadKind::Issue,
+                title: "Tidy up".to_owned(),
+                body: String::new(),
+                author: ada,
+                insider: true,
+                labels: Vec::new(),
+                open: true,
+                locked: false,
+                comments: 0,
+            },
+            what: Happening::Opened,
+            at: Timestamp::EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_recipe_that_a_build_lacks_is_refused_with_a_reason() {
+        let (policy, links) = (
+            Policy::default(),
+            Links {
+                web_url: String::new(),
+                slug: "prova".to_owned(),
+            },
+        );
+        for (built_in, started) in [(vec![], false), (vec![BuiltIn::Typos], true)] {
+            let agents = Agents {
+                built_in: built_in.into_iter().collect(),
+                ..Agents::default()
+            };
+            let snapshot = Snapshot {
+                policy: Ok(&policy),
+                permission: Permission::Write,
+                agents: &agents,
+                profiles: &BTreeSet::new(),
+                open: None,
+                count: 0,
+                linked: &[],
+                remarks: &[],
+                links: &links,
+            };
+            let wish = Wish::Start(Performer::Named(name("typos")));
+            let decision = decide(&opened(), &[wish], &snapshot);
+            let reasons = decision.reasons.join("\n");
+            assert_eq!(decision.job.is_some(), started, "{reasons}");
+            let refused = reasons.contains("built without the recipe `typos`");
+            assert_eq!(refused, !started, "{reasons}");
+        }
+    }
+
+    #[test]
+    fn a_name_means_what_policy_or_settings_give_it_to() {
+        let mut policy = Policy::default();
+        let mut agents = Agents {
+            built_in: BuiltIn::ALL.into(),
+            ..Agents::default()
+        };
+        let typos = name("typos");
+        assert_eq!(agents.built_in(&typos, &policy), Some(BuiltIn::Typos));
+        assert_eq!(agents.recipes(&policy), [name("ast-grep"), typos.clone()]);
+        let recipe = Recipe {
+            run: "true".to_owned(),
+            title: None,
+        };
+        policy.recipes.insert(typos.clone(), recipe);
+        assert_eq!(agents.built_in(&typos, &policy), None);
+        assert_eq!(agents.recipes(&policy), [typos, name("ast-grep")]);
+        agents.known.insert(name("ast-grep"));
+        assert_eq!(agents.recipes(&policy), [name("typos")]);
+    }
 }

@@ -21,6 +21,7 @@ pub mod model;
 pub mod metering;
 pub mod redact;
 
+pub mod blocks;
 pub mod branch;
 pub mod change;
 pub mod evidence;
@@ -47,7 +48,9 @@ pub mod report;
 pub mod task;
 pub mod verify;
 
+pub mod built_in;
 pub mod fallback;
+
 pub mod prompt;
 pub mod reference;
 pub mod render;

@@ -6,9 +6,11 @@ use std::sync::atomic::AtomicU64;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::built_in::BuiltIn;
 use crate::domain::evidence::Claim;
 use crate::domain::name::Name;
 use crate::domain::policy::Recipe;
+use crate::domain::policy::protected::Protected;
 use crate::domain::progress::Update;
 use crate::ports::checkouts::Checkout;
 use crate::ports::door::Door;
@@ -93,4 +95,7 @@ pub trait Roster: Send + Sync {
 
     /// Returns an agent that runs a recipe of a repository's policy.
     fn recipe(&self, recipe: &Recipe) -> Arc<dyn Agent>;
+
+    /// Returns an agent that runs a built-in recipe, which leaves `protected` paths alone.
+    fn built_in(&self, built_in: BuiltIn, protected: &Protected) -> Arc<dyn Agent>;
 }

@@ -25,6 +25,10 @@ pub const INSIDE_HOME: &str = "/home/prova";
 /// Where the repository's shared objects stand inside, read-only, when the checkout borrows them.
 pub const INSIDE_OBJECTS: &str = "/prova/objects";
 
+/// Where the server's own program stands inside, read-only, for runs that are one of its hidden
+/// commands.
+pub const INSIDE_PROGRAM: &str = "/prova/bin/prova";
+
 /// One command to run in one fresh sandbox. Paths are on the host unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -43,6 +47,8 @@ pub struct Spec {
     pub objects: Option<PathBuf>,
     /// Directory bound writable at [`INSIDE_HOME`]; none: an empty one that is gone afterwards.
     pub home: Option<PathBuf>,
+    /// The server's own program, bound read-only at [`INSIDE_PROGRAM`].
+    pub own: Option<PathBuf>,
     /// Where the raw output (both streams, in order of arrival) is appended, up to the cap.
     pub log: PathBuf,
     /// What it may use.

@@ -34,8 +34,10 @@ impl fmt::Display for Breach {
 }
 
 /// Which floors each floor may name, beside itself.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("domain", &[]),
+    // Programs inside a sandbox: they have none of the server's ports.
+    ("inside", &["domain"]),
     ("config", &["domain"]),
     ("ports", &["domain", "config"]),
     ("app", &["domain", "config", "ports"]),
@@ -52,6 +54,7 @@ const FLOORS: [(&str, &[&str]); 10] = [
             "adapters",
             "http",
             "simulator",
+            "inside",
         ],
     ),
     (
@@ -70,7 +73,7 @@ const FLOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("bollard", &["adapters/sandbox/container"]),
     ("octocrab", &["adapters/github"]),
     ("sqlx", &["adapters/store"]),
@@ -79,6 +82,12 @@ const HOMES: [(&str, &[&str]); 7] = [
     ("libc", &["adapters/sandbox"]),
     ("nix", &["adapters/sandbox"]),
     ("seccompiler", &["adapters/sandbox"]),
+    // What parses the files of a repository stays in the sandbox.
+    ("ast_grep_config", &["inside/rewriting"]),
+    ("ast_grep_language", &["inside/rewriting"]),
+    ("ignore", &["inside"]),
+    ("typos", &["inside/spelling"]),
+    ("typos_dict", &["inside/spelling"]),
 ];
 
 /// Where programs are started: git, and agents in their sandbox.

@@ -107,6 +107,26 @@ fn a_recipe_of_the_policy_works_without_an_agent() {
 }
 
 #[test]
+fn a_built_in_recipe_works_without_policy_and_settings() {
+    let bench = Bench::new();
+    let ended = bench.run(&["--recipe", "typos"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.out.contains("agent typos: exit 0"), "{}", ended.out);
+    let readme = bench.git(&["show", &format!("{BRANCH}:README.md")]);
+    assert_eq!(readme, "# Hello\n\nThis is the readme.");
+
+    let refused = bench.run(&["--recipe", "ast-grep"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.err.contains("Write the rule below"), "{refused:?}");
+    let rule = "language: python\nrule: {pattern: print($A)}\nfix: log($A)";
+    bench.issue(&format!("# Log\n\n```yaml\n{rule}\n```\n"));
+    let ended = bench.run(&["--recipe", "ast-grep"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let main = bench.git(&["show", "prova/1-log:src/main.py"]);
+    assert_eq!(main, "log('hello')");
+}
+
+#[test]
 fn an_agent_of_the_settings_works_as_policy_or_the_person_names_it() {
     let bench = Bench::new().policy("agent = \"fixer\"\n");
     let agent = |name: &str, run: &str| {

@@ -110,6 +110,7 @@ impl Bed {
             output: None,
             objects: None,
             home: None,
+            own: None,
             log: self.dir.path().join("log"),
             limits: self.limits,
             profile: Profile::default(),

@@ -201,6 +201,22 @@ async fn nothing_of_the_system_can_be_written() {
 }
 
 #[tokio::test]
+async fn the_servers_program_is_there_when_asked_for_and_cannot_be_written() {
+    let bed = Bed::new();
+    let script = "/prova/bin/prova --version >/dev/null && echo runs; \
+                  ( : >> /prova/bin/prova ) 2>/dev/null && echo written; ls /prova";
+    let mut spec = bed.spec(&["sh", "-c", script]);
+    spec.own = Some(env!("CARGO_BIN_EXE_prova").into());
+    let with = text(&bed.run(&spec).await.unwrap());
+    assert_eq!(with, "runs\nbin\n");
+    spec.own = None;
+    assert_eq!(
+        text(&bed.run(&spec).await.unwrap()).trim(),
+        "sh: 1: /prova/bin/prova: not found"
+    );
+}
+
+#[tokio::test]
 async fn memory_behind_private_places_is_limited() {
     let bed = Bed::with(Settings {
         scratch_bytes: 1024 * 1024,

@@ -23,6 +23,7 @@ mod lifecycle;
 mod names;
 mod outages;
 mod reaching;
+mod recipes;
 mod refusals;
 mod secrets;
 mod setups;

@@ -82,6 +82,7 @@ impl Handover {
             output: Some(self.output.clone()),
             objects: Some(request.checkout.objects.clone()),
             home: None,
+            own: None,
             log: request.job.join("agent.log"),
             limits: request.limits,
             profile: request.profile.clone(),

@@ -75,6 +75,7 @@ mod tests {
             output: None,
             objects: None,
             home: None,
+            own: None,
             log: "/log".into(),
             limits: Limits {
                 wall: Span::seconds(1),

@@ -6,15 +6,18 @@ use sha2::{Digest, Sha256};
 use crate::app::context::Context;
 use crate::app::surroundings;
 use crate::config::policy;
+use crate::domain::built_in::BuiltIn;
 use crate::domain::event::ThreadKind;
 use crate::domain::fallback;
 use crate::domain::ids::{CommitSha, RepoId};
-use crate::domain::job::{Briefed, PassedOver, Performer};
+use crate::domain::job::{Briefed, PassedOver, Performer, Work};
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
 use crate::domain::reach::Reach;
-use crate::domain::render::refusal::{no_default_branch, nobody_left, unreachable_hosts};
+use crate::domain::render::refusal::{
+    Refusal, no_default_branch, nobody_left, refusal, unreachable_hosts,
+};
 use crate::domain::repo::Repo;
 use crate::domain::report::Outcome;
 use crate::ports::checkouts::Remote;
@@ -63,6 +66,8 @@ pub enum Chosen {
     Agent(Name),
     /// A recipe of policy, with what a person gave it to work on.
     Recipe(Name, Recipe, Option<String>),
+    /// A built-in recipe, with what it works on.
+    BuiltIn(Name, BuiltIn, Option<String>),
 }
 
 impl Chosen {
@@ -70,7 +75,7 @@ impl Chosen {
     #[must_use]
     pub const fn name(&self) -> &Name {
         match self {
-            Self::Agent(name) | Self::Recipe(name, _, _) => name,
+            Self::Agent(name) | Self::Recipe(name, _, _) | Self::BuiltIn(name, _, _) => name,
         }
     }
 }
@@ -105,7 +110,7 @@ pub async fn prepare(
     };
     let policy = read_policy(ctx, repo.id, &policy_commit).await?;
     within_reach(&policy, &ctx.settings.reach)?;
-    let chosen = choose(&leased.work.performer, passed_over, &policy, ctx)?;
+    let chosen = choose(&leased.work, passed_over, &policy, ctx)?;
     let instructions = instructions(ctx, repo.id, &policy_commit, &policy).await?;
     let failed = match &task.last {
         Some(last) if on_branch && last.outcome == Outcome::ChecksFailed => {
@@ -252,7 +257,7 @@ async fn instructions(
 }
 
 fn choose(
-    performer: &Performer,
+    work: &Work,
     passed_over: &[PassedOver],
     policy: &Policy,
     ctx: &Context,
@@ -262,6 +267,23 @@ fn choose(
         Some(Chosen::Recipe(name.clone(), recipe, input.cloned()))
     };
     let agent = |name: &Name| ctx.roster.agent(name).map(|_| Chosen::Agent(name.clone()));
+    let performer = &work.performer;
+    let built_in = match performer {
+        Performer::Recipe { name, .. } | Performer::Named(name) => {
+            let found = ctx.settings.agents.built_in(name, policy);
+            found.map(|built_in| (name, built_in))
+        }
+        Performer::DefaultAgent => None,
+    };
+    if let Some((name, built_in)) = built_in {
+        return match built_in.input(performer, &work.request) {
+            Ok(input) => Ok(Chosen::BuiltIn(name.clone(), built_in, input)),
+            Err(why) => {
+                let refused = Refusal::NoRule(built_in, why);
+                Err(Problem::Person(refusal(&refused, &ctx.settings.links)))
+            }
+        };
+    }
     let lineup;
     let (chosen, wanted) = match performer {
         Performer::Recipe { name, input } => (recipe(name, input.as_ref()), name.as_str()),

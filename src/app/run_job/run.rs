@@ -75,6 +75,11 @@ impl Attempt<'_> {
             Chosen::Recipe(_, recipe, input) => {
                 (Some(self.ctx.roster.recipe(recipe)), input.as_deref())
             }
+            Chosen::BuiltIn(_, built_in, input) => {
+                let protected = &briefing.policy.protect;
+                let agent = self.ctx.roster.built_in(*built_in, protected);
+                (Some(agent), input.as_deref())
+            }
         };
         let agent = agent.ok_or_else(|| Fault::permanent("run the agent", "it is not set up"))?;
         let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
@@ -195,6 +200,7 @@ impl Attempt<'_> {
             output: None,
             objects: None,
             home: None,
+            own: None,
             log: self.dir.join(log),
             limits: room.limits,
             profile: room.profile.clone(),

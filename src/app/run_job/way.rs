@@ -101,11 +101,13 @@ impl Attempt<'_> {
         Ok(Way { passage, stop })
     }
 
-    /// Returns what the chosen agent may reach. A recipe gets no model.
+    /// Returns what the chosen agent may reach. A recipe gets no model, and a
+    /// built-in one nothing at all.
     pub async fn reachable(&self, chosen: &Chosen, policy: &Policy) -> Result<Reachable, Fault> {
         let models = match chosen {
             Chosen::Agent(name) => self.ctx.settings.models_of(name),
             Chosen::Recipe(_, _, _) => &[],
+            Chosen::BuiltIn(_, _, _) => return Ok(Reachable::default()),
         };
         let caps = if models.is_empty() {
             Vec::new()

@@ -1,8 +1,8 @@
 //! `prova demo`: the whole way on a GitHub of our own, with the server's own code.
 //!
 //! GitHub is the simulator on a loopback port, with real git behind it and signed webhooks; the
-//! server is `prova serve` with settings as an operator would write them. Only the people and the
-//! agent follow a script.
+//! server is `prova serve` with settings as an operator would write them. The issue is worked on by a
+//! built-in recipe; only the people, and the agent for the follow-up, play a part.
 
 mod sample;
 
@@ -60,6 +60,8 @@ enum Broken {
     NoServer(String),
     #[error("{what} did not happen within {PATIENCE}; the task is {state}")]
     TooLong { what: &'static str, state: String },
+    #[error("this build lacks the recipe that the demo runs: build it with the feature `typos`")]
+    NoRecipe,
     #[error("the task ended {state} before {what}; PROVA_LOG=debug says more")]
     Ended { what: &'static str, state: String },
 }
@@ -77,6 +79,9 @@ pub async fn run(args: &DemoArgs, output: &Output) -> u8 {
 }
 
 async fn show(args: &DemoArgs, output: &Output) -> Result<(), Broken> {
+    if !cfg!(feature = "typos") {
+        return Err(Broken::NoRecipe);
+    }
     let dir = tempfile::Builder::new().prefix("prova-demo-").tempdir()?;
     let stage = Stage::set(dir.path(), output).await?;
     let (repo, sim) = (sample::REPO, &stage.sim);
@@ -93,10 +98,14 @@ async fn show(args: &DemoArgs, output: &Output) -> Result<(), Broken> {
         .as_person("ada")
         .open_issue(repo, sample::TITLE, sample::BODY, &[])?;
     stage.say("ada", &format!("opens issue #{issue}: {}", sample::TITLE));
-    sim.as_person("ada").label(repo, issue, "prova")?;
+    let label = sample::LABEL;
+    sim.as_person("ada").label(repo, issue, label)?;
     stage.say(
         "ada",
-        &format!("labels it `prova`: {}/{repo}/issues/{issue}", sim.web_url()),
+        &format!(
+            "labels it `{label}`: {}/{repo}/issues/{issue}",
+            sim.web_url()
+        ),
     );
     let task = TaskId {
         thread: ThreadKey {

@@ -7,7 +7,9 @@ pub(super) const REPO: &str = "acme/greeter";
 /// The issue.
 pub(super) const TITLE: &str = "The greeting is misspelt";
 /// Its text.
-pub(super) const BODY: &str = "`./greet.sh` says `Helo, world`. It should say `Hello, world`.";
+pub(super) const BODY: &str = "`./greet.sh` says `recieve`, and that may not be the only one.";
+/// The label that has the words corrected, by the recipe `typos`.
+pub(super) const LABEL: &str = "prova:typos";
 /// What the reviewer wants.
 pub(super) const REVIEW: &str = "@prova please end the greeting with an exclamation mark";
 
@@ -15,11 +17,12 @@ pub(super) const REVIEW: &str = "@prova please end the greeting with an exclamat
 const AGENT: &str = r#"#!/bin/sh
 # A deterministic agent in the exec contract: reads the brief, edits the checkout, leaves a claim.
 set -eu
-sed -i 's/Helo/Hello/' greet.sh
-title="Spell the greeting right"
 if grep -q 'exclamation mark' "$PROVA_BRIEF"; then
-  sed -i 's/world"/world!"/' greet.sh
+  sed -i 's/letter"/letter!"/' greet.sh
   title="End the greeting with an exclamation mark"
+else
+  echo "the brief asks for nothing that I understand" >&2
+  exit 1
 fi
 echo "read $(wc -l < "$PROVA_BRIEF") lines of brief, edited greet.sh"
 printf '{"title": "%s", "summary": "I edited greet.sh as asked."}' "$title" > "$PROVA_RESULT"
@@ -28,11 +31,17 @@ printf '{"title": "%s", "summary": "I edited greet.sh as asked."}' "$title" > "$
 /// Returns the repository's first commit.
 pub(super) fn files() -> Vec<File> {
     vec![
-        File::new("README.md", "# greeter\n\nGreets the world.\n"),
-        File::executable("greet.sh", "#!/bin/sh\necho \"Helo, world\"\n"),
+        File::new(
+            "README.md",
+            "# greeter\n\nGreets teh world by its adress.\n",
+        ),
+        File::executable(
+            "greet.sh",
+            "#!/bin/sh\necho \"Hello, world, you will recieve a letter\"\n",
+        ),
         File::executable(
             "test.sh",
-            "#!/bin/sh\n# The greeting starts as it should.\n./greet.sh | tee /dev/stderr | grep -q '^Hello, world'\n",
+            "#!/bin/sh\n# The greeting says what it should.\n./greet.sh | tee /dev/stderr | grep -q 'receive a letter'\n",
         ),
         File::new(
             ".github/prova.toml",

@@ -117,6 +117,7 @@ async fn run(
         output: None,
         objects: None,
         home: None,
+        own: None,
         log: bench.log.clone(),
         limits: attempt.limits,
         profile: Profile::default(),

@@ -41,7 +41,7 @@ pub struct RunArgs {
     /// `{brief}`, `{job}`, `{result}` and `{checkout}` stand for paths.
     #[arg(long, value_name = "COMMAND", group = "performer")]
     pub command: Option<String>,
-    /// The recipe of the repository's policy that works.
+    /// The recipe that works: one of the repository's policy, or a built-in one.
     #[arg(long, value_name = "NAME", group = "performer")]
     pub recipe: Option<Name>,
     /// A directory that the sandbox shows read-only beside the system's own, such as the one where

@@ -11,6 +11,7 @@ use crate::cli::settings::environment;
 use crate::config::policy;
 use crate::config::server::load::{Need, load};
 use crate::config::server::{Agent, ServerSettings};
+use crate::domain::built_in::BuiltIn;
 use crate::domain::command::Command;
 use crate::domain::decide::{Decision, Snapshot, decide};
 use crate::domain::effect::Effect;
@@ -91,8 +92,14 @@ pub(crate) fn performer(
             let (name, input) = (name.clone(), None);
             return Ok(Performer::Recipe { name, input });
         }
+        if !settings.agents.contains_key(name) && BuiltIn::of(name).is_some() {
+            // By name, as a label asks for it: what it works on stands in the issue.
+            return Ok(Performer::Named(name.clone()));
+        }
         let place = format!("{POLICY_PATH} of the current branch's last commit");
         let there = listed(("recipe", name), &place, policy.recipes.keys());
+        let built_in = BuiltIn::ALL.map(BuiltIn::name).join(", ");
+        let there = format!("{there}; built in: {built_in}");
         return Err(Problem::Usage(there));
     }
     if let Some(command) = &args.command {

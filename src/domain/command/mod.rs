@@ -39,12 +39,14 @@ pub enum Command {
     },
     /// Take the last commits of ours back.
     Undo,
-    /// Run a recipe of the repository's policy.
+    /// Run a recipe.
     Run {
         /// The recipe.
         recipe: Name,
         /// Words for it.
         input: Vec<String>,
+        /// The content of the fenced block right below the command.
+        block: Option<String>,
     },
     /// Bring the branch onto the newest base.
     Rebase,
@@ -171,9 +173,14 @@ impl std::fmt::Display for Command {
             Self::Retry { agent: None } => write!(f, "{}", Verb::Retry),
             Self::Retry { agent: Some(agent) } => write!(f, "{} with {agent}", Verb::Retry),
             Self::Undo => write!(f, "{}", Verb::Undo),
-            Self::Run { recipe, input } => {
+            Self::Run {
+                recipe,
+                input,
+                block,
+            } => {
                 write!(f, "{} {recipe}", Verb::Run)?;
-                input.iter().try_for_each(|word| write!(f, " {word}"))
+                input.iter().try_for_each(|word| write!(f, " {word}"))?;
+                block.as_deref().map_or(Ok(()), |text| fence(f, text))
             }
             Self::Rebase => write!(f, "{}", Verb::Rebase),
             Self::Review { text } => with_text(f, Verb::Review, text),
@@ -191,4 +198,11 @@ impl std::fmt::Display for Command {
             } => write!(f, "with {agent} {text}"),
         }
     }
+}
+
+/// Writes a block below a command, in a fence that it cannot close.
+fn fence(f: &mut std::fmt::Formatter<'_>, text: &str) -> std::fmt::Result {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.saturating_add(1).max(3));
+    write!(f, "\n{fence}\n{text}{fence}")
 }

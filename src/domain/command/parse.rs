@@ -2,8 +2,10 @@
 //!
 //! A command starts at a mention and runs to the end of its line. Commands that end in free text
 //! (`plan`, `review`, `ask` and plain requests) run on until a line that begins with the next mention,
-//! because people write several paragraphs; that text stays the Markdown that they wrote.
+//! because people write several paragraphs; that text stays the Markdown that they wrote. `run` takes
+//! the fenced block right below its line, as data for the recipe.
 
+use crate::domain::blocks::leading;
 use crate::domain::command::error::{CommandError, Named};
 use crate::domain::command::mention::Mention;
 use crate::domain::command::{Command, Verb};
@@ -184,7 +186,7 @@ fn verb_with(verb: Verb, rest: &Words<'_>) -> (Result<Command, CommandError>, Ex
         Verb::Undo => (alone(Command::Undo), Extent::Line),
         Verb::Rebase => (alone(Command::Rebase), Extent::Line),
         Verb::Retry => (retry(rest.line), Extent::Line),
-        Verb::Run => (run(rest.line), Extent::Line),
+        Verb::Run => (run(rest), Extent::Line),
         Verb::Budget => (budget(rest.line), Extent::Line),
         Verb::Plan => (Ok(Command::Plan { text: text() }), Extent::Text),
         Verb::Review => (Ok(Command::Review { text: text() }), Extent::Text),
@@ -223,8 +225,8 @@ fn retry(line: &str) -> Result<Command, CommandError> {
     }
 }
 
-fn run(line: &str) -> Result<Command, CommandError> {
-    let (recipe, rest) = split_word(line);
+fn run(words: &Words<'_>) -> Result<Command, CommandError> {
+    let (recipe, rest) = split_word(words.line);
     if recipe.is_empty() {
         return Err(CommandError::Missing {
             verb: Verb::Run,
@@ -235,6 +237,10 @@ fn run(line: &str) -> Result<Command, CommandError> {
     Ok(Command::Run {
         recipe: name(recipe, Named::Recipe)?,
         input: said_words(rest).map(str::to_owned).collect(),
+        block: words
+            .all
+            .split_once('\n')
+            .and_then(|(_, below)| leading(below)),
     })
 }
 
@@ -472,9 +478,14 @@ mod tests {
             }),
             (
                 a_name(),
-                prop::collection::vec("[a-zA-Z0-9=./-]{1,8}", 0..4)
+                prop::collection::vec("[a-zA-Z0-9=./-]{1,8}", 0..4),
+                prop::option::of("([a-z:$@` \"#-]{0,20}\n){1,4}")
             )
-                .prop_map(|(recipe, input)| Command::Run { recipe, input }),
+                .prop_map(|(recipe, input, block)| Command::Run {
+                    recipe,
+                    input,
+                    block
+                }),
         ]
     }
 

@@ -1,5 +1,6 @@
 //! Answers that start nothing: why not, and what to do instead.
 
+use crate::domain::built_in::{BuiltIn, NoRule};
 use crate::domain::event::ThreadKind;
 use crate::domain::ids::ThreadNumber;
 use crate::domain::job::PassedOver;
@@ -26,6 +27,10 @@ pub enum Refusal {
     Unknown(Name, Vec<Name>),
     /// There is no recipe of that name; what there is.
     UnknownRecipe(Name, Vec<Name>),
+    /// This build does not have that recipe.
+    NotBuilt(BuiltIn),
+    /// The recipe has nothing to work on.
+    NoRule(BuiltIn, NoRule),
     /// The thread is closed; which kind it is.
     ThreadClosed(ThreadKind),
     /// Work is going on; another request has to wait.
@@ -69,8 +74,12 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             "There is neither an agent nor a recipe called `{name}`. {}", meant(name, known)
         ),
         Refusal::UnknownRecipe(name, known) => format!(
-            "There is no recipe called `{name}` in `.github/prova.toml`. {}", meant(name, known)
+            "There is no recipe called `{name}`, neither in `.github/prova.toml` nor built in. {}", meant(name, known)
         ),
+        Refusal::NotBuilt(built_in) => format!(
+            "This server was built without the recipe `{built_in}`, so nothing was started. Whoever runs it can build it with the cargo feature `{built_in}`."
+        ),
+        Refusal::NoRule(built_in, why) => no_rule(*built_in, *why, links),
         Refusal::ThreadClosed(ThreadKind::Issue) => {
             "This issue is closed, so nothing was started. Reopen it and ask again.".to_owned()
         }
@@ -141,6 +150,32 @@ fn meant(name: &Name, known: &[Name]) -> String {
         None => all,
     }
 }
+
+/// Tells why a recipe has no rule, and shows how one is written.
+fn no_rule(built_in: BuiltIn, why: NoRule, links: &Links) -> String {
+    let why = match why {
+        NoRule::Missing => "there is none",
+        NoRule::Several => "the text here has several, and I cannot tell which is meant",
+        NoRule::Foreign => {
+            "the one in this issue was written by somebody who does not belong to the repository"
+        }
+    };
+    format!(
+        "`{built_in}` applies one rule, and {why}, so nothing was started. Write the rule below the command, in the YAML of ast-grep and with a `fix`:\n\n\
+         ````markdown\n@{} run {built_in}\n\n{EXAMPLE}````",
+        links.slug
+    )
+}
+
+/// A rule as a person writes it.
+const EXAMPLE: &str = "```yaml
+id: unwrap-or-default
+language: rust
+rule:
+  pattern: $A.unwrap_or(String::new())
+fix: $A.unwrap_or_default()
+```
+";
 
 fn there_is(known: &[Name]) -> String {
     if known.is_empty() {

@@ -22,7 +22,7 @@ use crate::adapters::sandbox::stage::plan::{Overlay, Plan};
 use crate::adapters::sandbox::stage::{ENTER, STAGE};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec,
+    INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, INSIDE_PROGRAM, Spec,
 };
 use crate::ports::tree::Tree;
 
@@ -167,6 +167,12 @@ impl Bubblewrap {
                 access,
             });
         }
+        // It is no job's, so it may lie below a mount.
+        binds.extend(spec.own.iter().map(|own| Bind {
+            from: own.clone(),
+            at: INSIDE_PROGRAM.into(),
+            access: Access::ReadOnly,
+        }));
         Ok(binds)
     }
 

@@ -37,6 +37,7 @@ impl Bubblewrap {
             output: None,
             objects: None,
             home: None,
+            own: None,
             log: dir.path().join("log"),
             limits: Limits {
                 wall: Span::seconds(20),

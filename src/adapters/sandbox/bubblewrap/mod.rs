@@ -196,6 +196,7 @@ impl Bubblewrap {
             output: None,
             objects: None,
             home: None,
+            own: None,
             log: dir.join("log"),
             limits: Limits {
                 wall: Span::seconds(20),

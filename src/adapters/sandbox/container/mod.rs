@@ -135,6 +135,7 @@ impl Container {
             output: None,
             objects: None,
             home: None,
+            own: None,
             log: dir.join("log"),
             profile: Profile::default(),
             limits: Limits {

@@ -13,7 +13,8 @@ use crate::adapters::sandbox::container::leftovers::LABEL;
 use crate::adapters::sandbox::fence::Input;
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Limits, Spec,
+    INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, INSIDE_PROGRAM,
+    Limits, Spec,
 };
 
 /// The first program inside: it waits for a line, and becomes the command. So everything around the
@@ -152,6 +153,7 @@ fn mounts(layout: &Layout<'_>) -> Vec<Mount> {
         (spec.output.as_deref(), INSIDE_OUTPUT, false),
         (spec.objects.as_deref(), INSIDE_OBJECTS, true),
         (spec.home.as_deref(), INSIDE_HOME, false),
+        (spec.own.as_deref(), INSIDE_PROGRAM, true),
     ];
     let own = own
         .into_iter()
@@ -241,6 +243,7 @@ mod tests {
             output: Some("/work/7/out".into()),
             objects: Some("/work/mirrors/x/objects".into()),
             home: None,
+            own: Some("/usr/local/bin/prova".into()),
             log: "/work/7/log".into(),
             profile: Profile {
                 env: BTreeMap::from([
@@ -315,7 +318,7 @@ mod tests {
     #[test]
     fn what_a_run_does_not_have_is_not_there() {
         let mut spec = spec();
-        (spec.input, spec.output, spec.objects) = (None, None, None);
+        (spec.input, spec.output, spec.objects, spec.own) = (None, None, None, None);
         spec.limits.milli_cpus = None;
         let host = made(&facts(Kind::Docker, false), &spec)
             .host_config

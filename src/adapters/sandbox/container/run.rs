@@ -246,6 +246,7 @@ fn whole_paths(spec: &Spec) -> Result<Spec, Fault> {
         output: each(&spec.output)?,
         objects: each(&spec.objects)?,
         home: each(&spec.home)?,
+        own: each(&spec.own)?,
         ..spec.clone()
     })
 }
