@@ -132,6 +132,7 @@ fn spec(kind: &Kind, sandbox: &dyn Port, dir: &Path) -> Spec {
         input: None,
         output: None,
         objects: None,
+        own: None,
         log: dir.join("log"),
         limits: Limits {
             wall: Span::seconds(20),

@@ -20,6 +20,9 @@ pub const INSIDE_OUTPUT: &str = "/prova/out";
 /// Where the repository's shared objects stand inside, read-only, when the checkout borrows them.
 pub const INSIDE_OBJECTS: &str = "/prova/objects";
 
+/// Where the server's own program stands inside, read-only, for what of it runs there.
+pub const INSIDE_PROGRAM: &str = "/prova/bin/prova";
+
 /// One command to run in one fresh sandbox. Paths are on the host unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -36,6 +39,8 @@ pub struct Spec {
     pub output: Option<PathBuf>,
     /// Object store bound read-only at [`INSIDE_OBJECTS`].
     pub objects: Option<PathBuf>,
+    /// The server's own program, bound read-only at [`INSIDE_PROGRAM`], for runs that need it.
+    pub own: Option<PathBuf>,
     /// Where the raw output (both streams, in order of arrival) is appended, up to the cap.
     pub log: PathBuf,
     /// What it may use.

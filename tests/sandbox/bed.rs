@@ -109,6 +109,7 @@ impl Bed {
             input: None,
             output: None,
             objects: None,
+            own: None,
             log: self.dir.path().join("log"),
             limits: self.limits,
             profile: Profile::default(),

@@ -81,6 +81,7 @@ impl Handover {
             input: Some(self.input.clone()),
             output: Some(self.output.clone()),
             objects: Some(request.checkout.objects.clone()),
+            own: None,
             log: request.job.join("agent.log"),
             limits: request.limits,
             profile: request.profile.clone(),

@@ -29,8 +29,8 @@ use crate::ports::clock::Clock;
 use crate::ports::door::{Door, INSIDE_DOOR};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Outcome, Sandbox, Spec,
-    Unenforced, Unusable,
+    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, INSIDE_PROGRAM, Outcome, Sandbox,
+    Spec, Unenforced, Unusable,
 };
 use crate::ports::tree::Tree;
 
@@ -193,6 +193,7 @@ fn places(spec: &Spec) -> io::Result<Vec<(&'static str, PathBuf)>> {
         (INSIDE_INPUT, spec.input.as_deref()),
         (INSIDE_OUTPUT, spec.output.as_deref()),
         (INSIDE_OBJECTS, spec.objects.as_deref()),
+        (INSIDE_PROGRAM, spec.own.as_deref()),
     ];
     let mut places = Vec::new();
     for (inside, host) in all {

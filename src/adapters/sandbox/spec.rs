@@ -74,6 +74,7 @@ mod tests {
             input: None,
             output: None,
             objects: None,
+            own: None,
             log: "/log".into(),
             limits: Limits {
                 wall: Span::seconds(1),

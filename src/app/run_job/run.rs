@@ -172,6 +172,7 @@ impl Attempt<'_> {
             input: None,
             output: None,
             objects: None,
+            own: None,
             log: self.dir.join(log),
             limits: room.limits,
             profile: room.profile.clone(),

@@ -116,6 +116,7 @@ async fn run(
         input: None,
         output: None,
         objects: None,
+        own: None,
         log: bench.log.clone(),
         limits: attempt.limits,
         profile: Profile::default(),

@@ -21,7 +21,9 @@ use crate::adapters::sandbox::programs::{SYSTEM_PATH, search_path};
 use crate::adapters::sandbox::stage::plan::{Overlay, Plan};
 use crate::adapters::sandbox::stage::{ENTER, STAGE};
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Spec};
+use crate::ports::sandbox::{
+    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, INSIDE_PROGRAM, Spec,
+};
 use crate::ports::tree::Tree;
 
 /// A sandbox that is ready to be started.
@@ -162,6 +164,14 @@ impl Bubblewrap {
                 from,
                 at: at.into(),
                 access,
+            });
+        }
+        // A mount may well show it, too: there is nothing of a job in it.
+        if let Some(own) = &spec.own {
+            binds.push(Bind {
+                from: absolute(own).map_err(|error| Fault::io(START, &error))?,
+                at: INSIDE_PROGRAM.into(),
+                access: Access::ReadOnly,
             });
         }
         Ok(binds)

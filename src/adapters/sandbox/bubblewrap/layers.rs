@@ -36,6 +36,7 @@ impl Bubblewrap {
             input: None,
             output: None,
             objects: None,
+            own: None,
             log: dir.path().join("log"),
             limits: Limits {
                 wall: Span::seconds(20),

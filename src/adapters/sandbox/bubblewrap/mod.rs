@@ -194,6 +194,7 @@ impl Bubblewrap {
             input: None,
             output: None,
             objects: None,
+            own: None,
             log: dir.join("log"),
             limits: Limits {
                 wall: Span::seconds(20),

@@ -134,6 +134,7 @@ impl Container {
             input: None,
             output: None,
             objects: None,
+            own: None,
             log: dir.join("log"),
             profile: Profile::default(),
             limits: Limits {

@@ -12,7 +12,7 @@ use crate::adapters::sandbox::container::engine::{Facts, Image, Kind};
 use crate::adapters::sandbox::container::leftovers::LABEL;
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
 use crate::ports::sandbox::{
-    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, Limits, Spec,
+    INSIDE_CHECKOUT, INSIDE_INPUT, INSIDE_OBJECTS, INSIDE_OUTPUT, INSIDE_PROGRAM, Limits, Spec,
 };
 
 /// The home directory inside.
@@ -145,6 +145,7 @@ fn mounts(layout: &Layout<'_>) -> Vec<Mount> {
         (spec.input.as_deref(), INSIDE_INPUT, true),
         (spec.output.as_deref(), INSIDE_OUTPUT, false),
         (spec.objects.as_deref(), INSIDE_OBJECTS, true),
+        (spec.own.as_deref(), INSIDE_PROGRAM, true),
     ];
     let own = own
         .into_iter()
@@ -231,6 +232,7 @@ mod tests {
             input: Some("/work/7/in".into()),
             output: Some("/work/7/out".into()),
             objects: Some("/work/mirrors/x/objects".into()),
+            own: Some("/usr/bin/prova".into()),
             log: "/work/7/log".into(),
             profile: Profile {
                 env: BTreeMap::from([
@@ -284,8 +286,8 @@ mod tests {
     #[test]
     fn the_container_is_this_and_nothing_else() {
         let made = made(&facts(Kind::Docker, false), &spec());
-        // By value, whose keys are sorted.
-        let made = serde_json::to_value(made).unwrap();
+        let mut made = serde_json::to_value(made).unwrap();
+        made.sort_all_objects();
         insta::assert_snapshot!(serde_json::to_string_pretty(&made).unwrap());
     }
 
@@ -304,7 +306,8 @@ mod tests {
     #[test]
     fn what_a_run_does_not_have_is_not_there() {
         let mut spec = spec();
-        (spec.input, spec.output, spec.objects) = (None, None, None);
+        (spec.input, spec.output) = (None, None);
+        (spec.objects, spec.own) = (None, None);
         spec.limits.milli_cpus = None;
         let host = made(&facts(Kind::Docker, false), &spec)
             .host_config

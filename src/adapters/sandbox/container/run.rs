@@ -203,6 +203,7 @@ fn whole_paths(spec: &Spec) -> Result<Spec, Fault> {
         input: each(&spec.input)?,
         output: each(&spec.output)?,
         objects: each(&spec.objects)?,
+        own: each(&spec.own)?,
         ..spec.clone()
     })
 }
