@@ -34,12 +34,14 @@ impl fmt::Display for Breach {
 }
 
 /// Which floors each floor may name, beside itself.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("ports", &["domain", "config"]),
     ("app", &["domain", "config", "ports"]),
     ("adapters", &["domain", "config", "ports"]),
+    // Runs where there is nothing of the server but its program.
+    ("inside", &["domain"]),
     ("http", &["domain", "config", "ports", "app"]),
     ("simulator", &["domain"]),
     (
@@ -50,6 +52,7 @@ const FLOORS: [(&str, &[&str]); 10] = [
             "ports",
             "app",
             "adapters",
+            "inside",
             "http",
             "simulator",
         ],
@@ -70,8 +73,9 @@ const FLOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("bollard", &["adapters/sandbox/container"]),
+    ("genai", &["inside/agent"]),
     ("octocrab", &["adapters/github"]),
     ("sqlx", &["adapters/store"]),
     ("axum", &["http", "simulator"]),
@@ -81,8 +85,8 @@ const HOMES: [(&str, &[&str]); 7] = [
     ("seccompiler", &["adapters/sandbox"]),
 ];
 
-/// Where programs are started: git, and agents in their sandbox.
-const SPAWNERS: [&str; 3] = ["adapters/git", "adapters/sandbox", "simulator"];
+/// Where programs are started: git, agents in their sandbox, and what they start in there.
+const SPAWNERS: [&str; 4] = ["adapters/git", "adapters/sandbox", "inside", "simulator"];
 
 /// Where the clock is read.
 const CLOCKS: [&str; 2] = ["adapters/system", "simulator"];
