@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::adapters::agent::builtin::Builtin;
 use crate::adapters::agent::exec::Exec;
 use crate::adapters::agent::recipe::Recipe;
 use crate::adapters::gateway::{self, HttpGateway};
@@ -21,6 +22,7 @@ use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
 use crate::app::ledger::StoreLedger;
 use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
+use crate::domain::builtin::{CONTEXT_TOKENS, Told, Wire, output_tokens};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
@@ -31,6 +33,7 @@ use crate::http::body::Desk;
 use crate::http::face::Face;
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
+use crate::inside;
 use crate::ports::agent::{Agent as AgentPort, Roster};
 use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
@@ -74,6 +77,17 @@ pub enum StartError {
     /// An agent cannot be set up.
     #[error("agents.{0}: {1}")]
     Agent(Name, crate::adapters::agent::exec::BadAgent),
+    /// The agent of our own has no model to call.
+    #[error("agents.{0}.model: its endpoint has no price for a model to call")]
+    NoModel(Name),
+    /// This very program is not found, and could not be started inside.
+    #[error("cannot find this program by {path}: {error}; was it replaced while it starts?")]
+    OwnProgram {
+        /// By what it was looked for.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// A key of a model endpoint cannot be read.
     #[error(
         "models.{name}.key_file: cannot read {path}: {error}; put the key there, or name another file"
@@ -331,6 +345,13 @@ pub fn sandbox_program(args: impl IntoIterator<Item = OsString>) -> Option<ExitC
     sandbox::run_hidden(args)
 }
 
+/// Runs one of the programs of ours that work inside a sandbox, hidden among the commands, when
+/// `args` (the whole command line) ask for one.
+#[must_use]
+pub fn inside_program(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    inside::program(args)
+}
+
 /// Makes the sandbox backend that the settings name.
 pub fn open_sandbox(
     settings: &ServerSettings,
@@ -420,6 +441,7 @@ fn models_of_agents(settings: &ServerSettings) -> BTreeMap<Name, Vec<Name>> {
             ..
         } => models.clone(),
         Agent::Exec { models: None, .. } => settings.models.keys().cloned().collect(),
+        Agent::Builtin(builtin) => vec![builtin.endpoint.clone()],
         Agent::Recipe { .. } => Vec::new(),
     };
     let agents = settings.agents.iter();
@@ -497,6 +519,38 @@ fn default_agent(settings: &ServerSettings) -> Option<Name> {
     }
 }
 
+/// Builds the driver of our own agent, for the model that its settings come to.
+fn open_builtin(
+    settings: &ServerSettings,
+    name: &Name,
+    builtin: &server::Builtin,
+) -> Result<Builtin, StartError> {
+    let endpoint = settings.models.get(&builtin.endpoint);
+    let found = endpoint.and_then(|endpoint| {
+        let (model, known) = endpoint.model(builtin.model.as_deref())?;
+        Some((endpoint, model, known))
+    });
+    let Some((endpoint, model, known)) = found else {
+        return Err(StartError::NoModel(name.clone()));
+    };
+    let context = builtin.context_tokens.or(known.context_tokens);
+    let told = Told {
+        endpoint: builtin.endpoint.to_string(),
+        model: model.to_owned(),
+        wire: Wire::of(endpoint.api, &endpoint.url, builtin.wire),
+        max_steps: builtin.max_steps,
+        context_tokens: context.unwrap_or(CONTEXT_TOKENS),
+        output_tokens: output_tokens(known.max_output_tokens),
+    };
+    // By its real path: the one of the settings means another program in another process.
+    let program = settings.sandbox.stage.canonicalize();
+    let program = program.map_err(|error| StartError::OwnProgram {
+        path: settings.sandbox.stage.clone(),
+        error,
+    })?;
+    Ok(Builtin::new(program, told))
+}
+
 /// The agents of the settings.
 struct Crew {
     agents: BTreeMap<Name, Arc<dyn AgentPort>>,
@@ -511,6 +565,7 @@ impl Crew {
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),
+                Agent::Builtin(builtin) => Arc::new(open_builtin(settings, name, builtin)?),
                 Agent::Recipe { run } => Arc::new(Recipe::new(run)),
             };
             agents.insert(name.clone(), agent);

@@ -14,6 +14,7 @@ pub mod ports;
 pub mod app;
 
 pub mod adapters;
+pub mod inside;
 
 pub mod http;
 pub mod simulator;

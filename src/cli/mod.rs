@@ -63,6 +63,9 @@ pub fn main() -> ExitCode {
     if let Some(code) = bootstrap::sandbox_program(std::env::args_os()) {
         return code;
     }
+    if let Some(code) = bootstrap::inside_program(std::env::args_os()) {
+        return code;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

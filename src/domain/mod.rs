@@ -17,6 +17,8 @@ pub mod reach;
 
 pub mod model;
 
+pub mod builtin;
+
 pub mod metering;
 pub mod redact;
 

@@ -35,6 +35,10 @@ impl Key {
             format!("[{}]\n", self.table)
         };
         let rest = match self.table.as_str() {
+            "agents.NAME" => {
+                "driver = \"builtin\"\nmodels = [\"a\"]\n[models.a]\napi = \"openai\"\n\
+                 prices.a = { input = 1, output = 1 }\n"
+            }
             "models.NAME" => "api = \"openai\"\nprices.a = { input = 1, output = 1 }\n",
             _ => "",
         };
@@ -137,11 +141,12 @@ fn every_server_setting_is_documented_and_no_other() {
     assert_eq!(names(&keys, "sandbox.profiles.NAME"), profile);
     let exec = format!("[agents.a]\ndriver = \"exec\"\ncommand = [\"a\"]\n{BOGUS} = 1");
     let recipe = format!("[agents.a]\ndriver = \"recipe\"\nrun = \"a\"\n{BOGUS} = 1");
-    let both = [exec, recipe]
+    let builtin = format!("[agents.a]\ndriver = \"builtin\"\nmodels = [\"a\"]\n{BOGUS} = 1");
+    let all = [exec, builtin, recipe]
         .iter()
         .flat_map(|text| known(local(text)))
         .collect();
-    assert_eq!(names(&keys, "agents.NAME"), both);
+    assert_eq!(names(&keys, "agents.NAME"), all);
     let endpoint = "[models.a]\napi = \"openai\"\n";
     let mut read = known(local(&format!("{endpoint}{BOGUS} = 1")));
     assert!(read.remove("prices"), "a table of its own");

@@ -7,6 +7,7 @@
 
 mod bed;
 mod budgets;
+mod builtin;
 mod endings;
 mod endpoint;
 mod models;

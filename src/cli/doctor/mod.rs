@@ -344,6 +344,10 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
             ),
             None => bad("agent", format!("{name}: its command is empty")),
         },
+        Agent::Builtin(builtin) => good(
+            "agent",
+            format!("{name}: built in, with models of {}", builtin.endpoint),
+        ),
         Agent::Recipe { run } => good("agent", format!("{name}: recipe {run}")),
     };
     settings.agents.iter().map(one).collect()

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::reader::Table;
+use crate::config::server::builtin;
 use crate::config::server::models::{self, BudgetLayer};
 use crate::config::server::{Agent, Backend, Profile};
 use crate::config::values;
@@ -17,7 +18,7 @@ const MAX_AGENTS: usize = 50;
 /// Most directories for sandboxes, and words of a command.
 const MAX_LIST: usize = 100;
 /// Most model endpoints.
-const MAX_ENDPOINTS: usize = 50;
+pub(super) const MAX_ENDPOINTS: usize = 50;
 
 /// What one source says.
 #[derive(Debug, Default)]
@@ -164,6 +165,7 @@ impl Layer {
 #[derive(Clone, Copy)]
 enum Driver {
     Exec,
+    Builtin,
     Recipe,
     Later,
 }
@@ -187,12 +189,12 @@ fn engine(text: &str) -> Result<PathBuf, &'static str> {
 fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
     let drivers = [
         ("exec", Driver::Exec),
+        ("builtin", Driver::Builtin),
         ("recipe", Driver::Recipe),
         ("acp", Driver::Later),
-        ("builtin", Driver::Later),
     ];
     if !table.has("driver") {
-        table.missing("driver", "one of exec, recipe");
+        table.missing("driver", "one of exec, builtin, recipe");
         return None;
     }
     match table.choice("driver", &drivers)? {
@@ -212,6 +214,7 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
                 models,
             })
         }
+        Driver::Builtin => builtin::read(table).map(Agent::Builtin),
         Driver::Recipe => {
             let expected = "a shell command, such as \"make format\"";
             Some(Agent::Recipe {
@@ -221,7 +224,7 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
         Driver::Later => {
             table.refuse(
                 "driver",
-                "this version drives exec and recipe; expected one of them",
+                "this version drives exec, builtin and recipe; expected one of them",
             );
             None
         }

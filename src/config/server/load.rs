@@ -114,6 +114,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
     profiles.extend(over.profiles);
     let models = models::merged(top, over.models, models::beside(under.models, base));
     models::known(top, &agents, &models);
+    models::priced(top, &agents, &models);
     let path = |path: PathBuf| base.join(path);
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let secret = |value: Option<String>, over: Option<PathBuf>, under: Option<PathBuf>| match value
