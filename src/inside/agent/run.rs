@@ -338,16 +338,16 @@ mod tests {
         }
     }
 
-    fn calls(names: &[&str], argument: u64) -> Result<Answer, Refused> {
+    fn calls(names: &[&str], argument: u64) -> Answer {
         let call = |name: &&str| Call {
             id: "id".to_owned(),
             name: (*name).to_owned(),
             arguments: json!({"size": argument}),
         };
-        Ok(Answer {
+        Answer {
             calls: names.iter().map(call).collect(),
             ..words("", Ended::Whole)
-        })
+        }
     }
 
     fn refused(why: Why) -> Result<Answer, Refused> {
@@ -377,9 +377,9 @@ mod tests {
     #[tokio::test]
     async fn calls_are_done_until_it_finishes() {
         let script = vec![
-            calls(&["shell", "edit"], 1),
+            Ok(calls(&["shell", "edit"], 1)),
             refused(Why::Busy(None)),
-            calls(&["shell", "finish"], 2),
+            Ok(calls(&["shell", "finish"], 2)),
         ];
         let (end, shown, progress) = ended(script).await;
         let finish = Finish {
@@ -432,10 +432,14 @@ mod tests {
         for (script, expected, asked) in [
             (vec![refused(Why::Budget)], End::Refused(budget), 1),
             (vec![Ok(words("", Ended::Whole))], End::Nonsense, 3),
-            (vec![calls(&["nonsense", "nonsense"], 0)], End::Nonsense, 3),
+            (
+                vec![Ok(calls(&["nonsense", "nonsense"], 0))],
+                End::Nonsense,
+                3,
+            ),
             (vec![refused(Why::Garbled)], End::Nonsense, 3),
-            (vec![calls(&["shell"], 0)], End::Circle, 6),
-            (vec![calls(&["edit"], 0)], End::Steps, 20),
+            (vec![Ok(calls(&["shell"], 0))], End::Circle, 6),
+            (vec![Ok(calls(&["edit"], 0))], End::Steps, 20),
         ] {
             let (end, shown, _) = ended(script).await;
             assert_eq!((end, shown.len()), (expected, asked));
@@ -447,35 +451,35 @@ mod tests {
 
     #[tokio::test]
     async fn sense_between_makes_slips_good() {
-        let slip = || calls(&["nonsense"], 0);
+        let slip = || Ok(calls(&["nonsense"], 0));
         let script = vec![
             slip(),
             slip(),
-            calls(&["shell"], 0),
+            Ok(calls(&["shell"], 0)),
             slip(),
             slip(),
-            calls(&["finish"], 0),
+            Ok(calls(&["finish"], 0)),
         ];
         assert!(matches!(ended(script).await.0, End::Finished(_)));
     }
 
     #[tokio::test]
     async fn it_is_warned_before_it_is_ended() {
-        let (_, shown, _) = ended(vec![calls(&["shell"], 0)]).await;
+        let (_, shown, _) = ended(vec![Ok(calls(&["shell"], 0))]).await;
         assert!(!shown[2].contains("same call") && shown[3].contains("same call"));
-        let (_, shown, _) = ended(vec![calls(&["edit"], 0)]).await;
+        let (_, shown, _) = ended(vec![Ok(calls(&["edit"], 0))]).await;
         assert!(shown[15].contains("5 steps are left"), "{}", shown[15]);
     }
 
     #[tokio::test]
     async fn what_is_shown_stays_within_the_context() {
-        let (_, shown, _) = ended(vec![calls(&["edit"], 9_000)]).await;
+        let (_, shown, _) = ended(vec![Ok(calls(&["edit"], 9_000))]).await;
         let longest = shown.iter().map(String::len).max().unwrap();
         assert!(longest < 60_000 && longest > 27_000, "{longest}");
         let (end, shown, _) = ended(vec![
-            calls(&["edit"; 3], 9_000),
+            Ok(calls(&["edit"; 3], 9_000)),
             refused(Why::TooLong),
-            calls(&["finish"], 0),
+            Ok(calls(&["finish"], 0)),
         ])
         .await;
         assert!(matches!(end, End::Finished(_)));
