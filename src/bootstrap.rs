@@ -9,6 +9,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::agent::built_in::BuiltInRecipe;
+use crate::adapters::agent::builtin::Builtin;
 use crate::adapters::agent::exec::Exec;
 use crate::adapters::agent::preset::Known;
 use crate::adapters::agent::recipe::Recipe;
@@ -26,6 +27,7 @@ use crate::config::presets;
 use crate::config::server::models::brain_of;
 use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
 use crate::domain::built_in::BuiltIn;
+use crate::domain::builtin::{CONTEXT_TOKENS, Told, Wire, output_tokens};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::name::Name;
@@ -83,6 +85,17 @@ pub enum StartError {
     /// An agent cannot be set up.
     #[error("agents.{0}: {1}")]
     Agent(Name, crate::adapters::agent::exec::BadAgent),
+    /// The agent of our own has no model to call.
+    #[error("agents.{0}.model: its endpoint has no price for a model to call")]
+    NoModel(Name),
+    /// This very program is not found, and could not be started inside.
+    #[error("cannot find this program by {path}: {error}; was it replaced while it starts?")]
+    OwnProgram {
+        /// By what it was looked for.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// A key of a model endpoint cannot be read.
     #[error(
         "models.{name}.key_file: cannot read {path}: {error}; put the key there, or name another file"
@@ -452,6 +465,7 @@ fn models_of_agents(settings: &ServerSettings) -> BTreeMap<Name, Vec<Name>> {
             let brain = brain_of(agent, &settings.models).and_then(Result::ok);
             brain.map(|brain| brain.endpoint).into_iter().collect()
         }
+        Agent::Builtin(builtin) => vec![builtin.endpoint.clone()],
         Agent::Recipe { .. } => Vec::new(),
     };
     let agents = settings.agents.iter();
@@ -529,6 +543,38 @@ fn default_agent(settings: &ServerSettings) -> Option<Name> {
     }
 }
 
+/// Builds the driver of our own agent, for the model that its settings come to.
+fn open_builtin(
+    settings: &ServerSettings,
+    name: &Name,
+    builtin: &server::Builtin,
+) -> Result<Builtin, StartError> {
+    let endpoint = settings.models.get(&builtin.endpoint);
+    let found = endpoint.and_then(|endpoint| {
+        let (model, known) = endpoint.model(builtin.model.as_deref())?;
+        Some((endpoint, model, known))
+    });
+    let Some((endpoint, model, known)) = found else {
+        return Err(StartError::NoModel(name.clone()));
+    };
+    let context = builtin.context_tokens.or(known.context_tokens);
+    let told = Told {
+        endpoint: builtin.endpoint.to_string(),
+        model: model.to_owned(),
+        wire: Wire::of(endpoint.api, &endpoint.url, builtin.wire),
+        max_steps: builtin.max_steps,
+        context_tokens: context.unwrap_or(CONTEXT_TOKENS),
+        output_tokens: output_tokens(known.max_output_tokens),
+    };
+    // By its real path: the one of the settings means another program in another process.
+    let program = settings.sandbox.stage.canonicalize();
+    let program = program.map_err(|error| StartError::OwnProgram {
+        path: settings.sandbox.stage.clone(),
+        error,
+    })?;
+    Ok(Builtin::new(program, told))
+}
+
 /// The agents of the settings.
 struct Crew {
     agents: BTreeMap<Name, Arc<dyn AgentPort>>,
@@ -553,6 +599,7 @@ impl Crew {
                     };
                     Arc::new(Known::new(preset, brain, env.clone()))
                 }
+                Agent::Builtin(builtin) => Arc::new(open_builtin(settings, name, builtin)?),
                 Agent::Recipe { run } => Arc::new(Recipe::new(run)),
             };
             agents.insert(name.clone(), agent);

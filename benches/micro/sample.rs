@@ -8,7 +8,7 @@ use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
 };
-use prova::domain::job::{Performer, Request, Work};
+use prova::domain::job::{Performer, Request, Told, Work};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::report::{Changed, Outcome, Report, RunFacts};
@@ -125,6 +125,7 @@ pub(crate) fn report(task: TaskId) -> Report {
         job: JobId { task, ordinal: 1 },
         outcome: Outcome::Proposed,
         run: Some(RunFacts {
+            told: Told::default(),
             agent: "claude".to_owned(),
             ending: Ending::Exited(0),
             took: Span::seconds(61),

@@ -18,6 +18,8 @@ pub mod reach;
 
 pub mod model;
 
+pub mod builtin;
+
 pub mod metering;
 pub mod redact;
 

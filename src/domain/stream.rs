@@ -116,6 +116,18 @@ pub struct Used {
     pub reasoning: Option<Place>,
 }
 
+/// Reads rules from the tables `stream` of a TOML text.
+///
+/// # Errors
+/// When they are none.
+pub fn rules(text: &str) -> Result<Vec<Rule>, toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Rules {
+        stream: Vec<Rule>,
+    }
+    toml::from_str::<Rules>(text).map(|rules| rules.stream)
+}
+
 /// Returns what a line means by `rules`, in their order.
 #[must_use]
 pub fn updates(rules: &[Rule], line: &[u8]) -> Vec<Update> {
@@ -275,14 +287,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn rules(text: &str) -> Vec<Rule> {
-        #[derive(Deserialize)]
-        struct File {
-            stream: Vec<Rule>,
-        }
-        toml::from_str::<File>(text).unwrap().stream
-    }
-
     const RULES: &str = r#"
         [[stream]]
         when = { "/type" = "init" }
@@ -314,7 +318,7 @@ mod tests {
     "#;
 
     fn read(line: &str) -> Vec<Update> {
-        updates(&rules(RULES), line.as_bytes())
+        updates(&rules(RULES).unwrap(), line.as_bytes())
     }
 
     #[test]
@@ -377,7 +381,10 @@ mod tests {
             assert_eq!(read(line), [], "{line}");
         }
         assert_eq!(
-            updates(&rules(RULES), b"{\"type\":\"init\",\"id\":\"\xff\"}"),
+            updates(
+                &rules(RULES).unwrap(),
+                b"{\"type\":\"init\",\"id\":\"\xff\"}"
+            ),
             []
         );
         let deep = "[".repeat(100_000);

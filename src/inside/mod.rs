@@ -1,6 +1,8 @@
 //! Programs of ours that run inside a sandbox, hidden among the server's commands: what they read is
 //! the repository's, and hostile.
 
+#[cfg(feature = "builtin")]
+mod agent;
 #[cfg(any(feature = "typos", feature = "ast-grep"))]
 mod files;
 #[cfg(any(feature = "typos", feature = "ast-grep"))]
@@ -15,12 +17,18 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::domain::built_in::BuiltIn;
+#[cfg(feature = "builtin")]
+use crate::domain::builtin;
 
 /// Runs one of the programs to its end when `args`, the whole command line, ask for it.
 #[must_use]
 pub fn program(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut args = args.into_iter().skip(1);
     let name = args.next()?;
+    #[cfg(feature = "builtin")]
+    if name == builtin::COMMAND {
+        return Some(agent::main());
+    }
     let asked = BuiltIn::ALL.into_iter().find(|one| name == one.program());
     match asked? {
         #[cfg(feature = "ast-grep")]

@@ -52,9 +52,9 @@ const FLOORS: [(&str, &[&str]); 11] = [
             "ports",
             "app",
             "adapters",
+            "inside",
             "http",
             "simulator",
-            "inside",
         ],
     ),
     (
@@ -73,8 +73,9 @@ const FLOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("bollard", &["adapters/sandbox/container"]),
+    ("genai", &["inside/agent"]),
     ("octocrab", &["adapters/github"]),
     ("sqlx", &["adapters/store"]),
     ("axum", &["http", "simulator"]),
@@ -90,8 +91,8 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("typos_dict", &["inside/spelling"]),
 ];
 
-/// Where programs are started: git, and agents in their sandbox.
-const SPAWNERS: [&str; 3] = ["adapters/git", "adapters/sandbox", "simulator"];
+/// Where programs are started: git, agents in their sandbox, and what they start in there.
+const SPAWNERS: [&str; 4] = ["adapters/git", "adapters/sandbox", "inside", "simulator"];
 
 /// Where the clock is read.
 const CLOCKS: [&str; 2] = ["adapters/system", "simulator"];

@@ -35,6 +35,10 @@ impl Key {
             format!("[{}]\n", self.table)
         };
         let rest = match self.table.as_str() {
+            "agents.NAME" => {
+                "driver = \"builtin\"\nmodels = [\"a\"]\n[models.a]\napi = \"openai\"\n\
+                 prices.a = { input = 1, output = 1 }\n"
+            }
             "models.NAME" => "api = \"openai\"\nprices.a = { input = 1, output = 1 }\n",
             _ => "",
         };
@@ -138,7 +142,8 @@ fn every_server_setting_is_documented_and_no_other() {
     let exec = format!("[agents.a]\ndriver = \"exec\"\ncommand = [\"a\"]\n{BOGUS} = 1");
     let recipe = format!("[agents.a]\ndriver = \"recipe\"\nrun = \"a\"\n{BOGUS} = 1");
     let preset = format!("[agents.a]\npreset = \"codex\"\n{BOGUS} = 1");
-    let all = [exec, recipe, preset]
+    let builtin = format!("[agents.a]\ndriver = \"builtin\"\nmodels = [\"a\"]\n{BOGUS} = 1");
+    let all = [exec, builtin, recipe, preset]
         .iter()
         .flat_map(|text| known(local(text)))
         .collect();

@@ -2,11 +2,13 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
 mod bed;
 mod budgets;
+mod builtin;
 mod endings;
 mod endpoint;
 mod models;

@@ -1,12 +1,11 @@
 //! The agent's claim, read from a file in a directory where the agent may have put anything.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use serde_json::Value;
 
+use crate::adapters::agent::leftover;
 use crate::domain::evidence::Claim;
 
 /// The largest file that is read.
@@ -17,7 +16,7 @@ const TEXT_CHARS: usize = 20_000;
 /// Reads `name` in `dir`. A claim is optional and never counted, so whatever is wrong with it is
 /// logged and there is none.
 pub(super) fn read(dir: &Path, name: &str) -> Option<Claim> {
-    match contents(dir, name) {
+    match leftover::read(dir, name, MAX_BYTES) {
         Ok(bytes) => parse(&bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
@@ -25,27 +24,6 @@ pub(super) fn read(dir: &Path, name: &str) -> Option<Claim> {
             None
         }
     }
-}
-
-fn contents(dir: &Path, name: &str) -> io::Result<Vec<u8>> {
-    let common = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let dir = openat(CWD, dir, common | OFlags::DIRECTORY, Mode::empty())?;
-    // Without blocking: a FIFO would wait for a writer that never comes.
-    let file = File::from(openat(
-        &dir,
-        name,
-        common | OFlags::NONBLOCK,
-        Mode::empty(),
-    )?);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other("it is larger than 64 KiB"));
-    }
-    Ok(bytes)
 }
 
 /// Takes what has the right shape and leaves the rest.

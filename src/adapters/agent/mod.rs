@@ -4,9 +4,12 @@
 //! back was written by an agent and is believed in nothing.
 
 pub mod built_in;
+pub mod builtin;
 mod claim;
 pub mod exec;
 mod fill;
 mod handover;
+mod leftover;
+mod listen;
 pub mod preset;
 pub mod recipe;

@@ -4,27 +4,21 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agent::claim;
 use crate::adapters::agent::fill::fill;
 use crate::adapters::agent::handover::{Handover, Inside, RESULT, make, write};
+use crate::adapters::agent::listen::{hear, listen, tell};
 use crate::config::presets::Preset;
 use crate::config::server::brain::Brain;
 use crate::domain::evidence::{Claim, Ending};
 use crate::domain::progress::{Heard, Update};
-use crate::domain::stream::{Lines, updates};
-use crate::domain::time::Timestamp;
-use crate::ports::agent::{Agent, Request, Run, Watcher};
+use crate::ports::agent::{Agent, Request, Run};
 use crate::ports::door::INSIDE_DOOR;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, Sandbox, Spec, Talk};
+use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, Sandbox, Spec};
 
-/// The longest line of a stream that is read, in bytes.
-const LINE_BYTES: usize = 4 * 1024 * 1024;
-/// How much of a stream is on its way at most, in bytes.
-const PIPE_BYTES: usize = 64 * 1024;
 /// The longest brief that is passed as an argument, in bytes: the kernel takes 128 KiB.
 const ARGUMENT_BYTES: usize = 100 * 1024;
 /// Below the input: what is put into the home before the agent starts.
@@ -69,14 +63,13 @@ impl Known {
     ) -> Result<(Run, Heard), Fault> {
         let handover = Handover::prepare(request, sandbox.owner())?;
         let spec = self.spec(&handover, (request, resume), sandbox.owner())?;
-        let (output, said) = duplex(PIPE_BYTES);
-        let talk = Talk {
-            input: None,
-            output: Some(Box::new(output)),
-            stirred: request.watcher.stirred(),
-        };
+        let (talk, said) = hear(request);
+        if let Some(session) = &self.preset.session {
+            request.watcher.heard(Update::Session(session.clone()));
+        }
         let run = sandbox.converse(&spec, request.door, Some(talk), cancel);
-        let (outcome, mut heard) = tokio::join!(run, self.listen(said, request.watcher));
+        let (outcome, mut heard) =
+            tokio::join!(run, listen(&self.preset.stream, said, request.watcher));
         let outcome = outcome?;
         if let Ending::Exited(code) = outcome.ending
             && let Some(meaning) = self.preset.exits.get(&code.to_string())
@@ -89,30 +82,6 @@ impl Known {
         }
         let claim = claim::read(&handover.output, RESULT).or_else(|| said_last(&heard));
         Ok((Run { outcome, claim }, heard))
-    }
-
-    /// Reads the agent's stream to its end.
-    async fn listen(&self, mut said: DuplexStream, watcher: &dyn Watcher) -> Heard {
-        let mut heard = Heard::default();
-        if let Some(session) = &self.preset.session {
-            tell(&mut heard, watcher, Update::Session(session.clone()));
-        }
-        let mut lines = Lines::new(LINE_BYTES);
-        let mut buffer = vec![0; PIPE_BYTES];
-        let mut each = |line: &[u8]| {
-            for update in updates(&self.preset.stream, line) {
-                tell(&mut heard, watcher, update);
-            }
-        };
-        // The other end is ours and does not fail.
-        while let Ok(read @ 1..) = said.read(&mut buffer).await {
-            lines.take(buffer.get(..read).unwrap_or_default(), &mut each);
-        }
-        let left_out = lines.finish(&mut each);
-        if left_out > 0 {
-            tracing::debug!(left_out, "lines of an agent were too long to be read");
-        }
-        heard
     }
 
     fn spec(
@@ -204,11 +173,6 @@ impl Agent for Known {
             .await
             .map(|(run, _)| run)
     }
-}
-
-fn tell(heard: &mut Heard, watcher: &dyn Watcher, update: Update) {
-    heard.take(update.clone(), Timestamp::from_millis(0));
-    watcher.heard(update);
 }
 
 /// What it said last is what it says it did.

@@ -333,7 +333,7 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
     let program = |agent: &Agent| match agent {
         Agent::Exec { command, .. } => Some(command.first().cloned()),
         Agent::Preset { preset, .. } => Some(presets::find(preset).map(|preset| preset.program)),
-        Agent::Recipe { .. } => None,
+        Agent::Builtin(_) | Agent::Recipe { .. } => None,
     };
     let one = |(name, agent): (&crate::domain::name::Name, &Agent)| match program(agent) {
         Some(program) => match program.as_deref() {
@@ -350,7 +350,10 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
             ),
             None => bad("agent", format!("{name}: its command is empty")),
         },
-        None => good("agent", format!("{name}: recipe")),
+        None => good(
+            "agent",
+            format!("{name}: of our own, without a program of yours"),
+        ),
     };
     settings.agents.iter().map(one).collect()
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::presets;
 use crate::config::reader::Table;
+use crate::config::server::builtin;
 use crate::config::server::models::{self, BudgetLayer};
 use crate::config::server::{Agent, Backend, Profile};
 use crate::config::values;
@@ -20,7 +21,7 @@ const MAX_AGENTS: usize = 50;
 /// Most directories for sandboxes, and words of a command.
 const MAX_LIST: usize = 100;
 /// Most model endpoints.
-const MAX_ENDPOINTS: usize = 50;
+pub(super) const MAX_ENDPOINTS: usize = 50;
 
 /// What one source says.
 #[derive(Debug, Default)]
@@ -173,6 +174,7 @@ impl Layer {
 #[derive(Clone, Copy)]
 enum Driver {
     Exec,
+    Builtin,
     Recipe,
     Later,
 }
@@ -196,9 +198,9 @@ fn engine(text: &str) -> Result<PathBuf, &'static str> {
 fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
     let drivers = [
         ("exec", Driver::Exec),
+        ("builtin", Driver::Builtin),
         ("recipe", Driver::Recipe),
         ("acp", Driver::Later),
-        ("builtin", Driver::Later),
     ];
     if table.has("preset") {
         let known: Vec<(&str, &str)> = presets::names().map(|name| (name, name)).collect();
@@ -214,7 +216,7 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
         });
     }
     if !table.has("driver") {
-        table.missing("driver", "one of exec, recipe; or a preset");
+        table.missing("driver", "one of exec, builtin, recipe; or a preset");
         return None;
     }
     match table.choice("driver", &drivers)? {
@@ -234,6 +236,7 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
                 models,
             })
         }
+        Driver::Builtin => builtin::read(table).map(Agent::Builtin),
         Driver::Recipe => {
             let expected = "a shell command, such as \"make format\"";
             Some(Agent::Recipe {
@@ -243,7 +246,7 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
         Driver::Later => {
             table.refuse(
                 "driver",
-                "this version drives exec and recipe; expected one of them",
+                "this version drives exec, builtin and recipe; expected one of them",
             );
             None
         }

@@ -119,6 +119,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
         let why = "this table, since `work.fallback` names it";
         top.absent(&format!("agents.{name}"), why);
     }
+    models::priced(top, &agents, &models);
     let path = |path: PathBuf| base.join(path);
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let secret = |value: Option<String>, over: Option<PathBuf>, under: Option<PathBuf>| match value

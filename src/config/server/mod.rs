@@ -1,6 +1,7 @@
 //! The server's settings: `prova.toml`, and each key as `PROVA_SECTION__KEY` in the environment.
 
 pub mod brain;
+mod builtin;
 mod layer;
 pub mod load;
 pub mod models;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::domain::builtin::Wire;
 use crate::domain::model::{Api, Model};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
@@ -179,11 +181,28 @@ pub enum Agent {
         /// Environment beside the preset's own. Not for secrets: the agent sees it.
         env: BTreeMap<String, String>,
     },
+    /// The agent of our own.
+    Builtin(Builtin),
     /// A fixed shell command, without a model.
     Recipe {
         /// The command.
         run: String,
     },
+}
+
+/// What is set for the agent of our own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Builtin {
+    /// The model endpoint that it calls.
+    pub endpoint: Name,
+    /// The model; none: the first that the endpoint has a price for.
+    pub model: Option<String>,
+    /// How an endpoint of `OpenAI`'s API is spoken to; none: as fits the address.
+    pub wire: Option<Wire>,
+    /// The most answers that are asked of the model.
+    pub max_steps: u32,
+    /// The most tokens that one request may have; none: what the endpoint says.
+    pub context_tokens: Option<u64>,
 }
 
 /// A model endpoint.
@@ -197,6 +216,22 @@ pub struct Endpoint {
     pub key: Option<Secret>,
     /// The models that may be called, by the name that requests use; `*` stands for every other.
     pub models: BTreeMap<String, Model>,
+}
+
+/// The name that stands for every model without a price of its own.
+const ANY_MODEL: &str = "*";
+
+impl Endpoint {
+    /// Returns the model that goes by `named`, or the first, with what is known of it.
+    #[must_use]
+    pub fn model<'a>(&'a self, named: Option<&'a str>) -> Option<(&'a str, &'a Model)> {
+        if let Some(name) = named {
+            let model = self.models.get(name).or_else(|| self.models.get(ANY_MODEL));
+            return model.map(|model| (name, model));
+        }
+        let mut own = self.models.iter().filter(|(name, _)| *name != ANY_MODEL);
+        own.next().map(|(name, model)| (name.as_str(), model))
+    }
 }
 
 /// What one run may use.

@@ -164,14 +164,14 @@ pub(super) fn known(
     agents: &BTreeMap<Name, Agent>,
     models: &BTreeMap<Name, Endpoint>,
 ) {
-    let named = agents.values().filter_map(|agent| match agent {
-        Agent::Exec { models, .. } | Agent::Preset { models, .. } => models.as_ref(),
-        Agent::Recipe { .. } => None,
+    let named = agents.values().flat_map(|agent| match agent {
+        Agent::Exec { models, .. } | Agent::Preset { models, .. } => {
+            models.as_deref().unwrap_or_default()
+        }
+        Agent::Builtin(builtin) => std::slice::from_ref(&builtin.endpoint),
+        Agent::Recipe { .. } => &[],
     });
-    let unknown: BTreeSet<_> = named
-        .flatten()
-        .filter(|name| !models.contains_key(name))
-        .collect();
+    let unknown: BTreeSet<_> = named.filter(|name| !models.contains_key(name)).collect();
     for name in unknown {
         top.absent(
             &format!("models.{name}"),
@@ -207,7 +207,30 @@ pub fn brain_of(
             };
             Some(brain(&choice, endpoints))
         }
-        Agent::Exec { .. } | Agent::Recipe { .. } => None,
+        Agent::Exec { .. } | Agent::Builtin(_) | Agent::Recipe { .. } => None,
+    }
+}
+
+/// Notes agents of our own whose model has no price: the gateway would refuse every call.
+pub(super) fn priced(
+    top: &mut Table<'_, '_>,
+    agents: &BTreeMap<Name, Agent>,
+    models: &BTreeMap<Name, Endpoint>,
+) {
+    for (name, agent) in agents {
+        let builtin = match agent {
+            Agent::Builtin(builtin) => builtin,
+            Agent::Exec { .. } | Agent::Preset { .. } | Agent::Recipe { .. } => continue,
+        };
+        let Some(endpoint) = models.get(&builtin.endpoint) else {
+            continue;
+        };
+        if endpoint.model(builtin.model.as_deref()).is_none() {
+            top.absent(
+                &format!("agents.{name}.model"),
+                "the name of a model that its endpoint has a price for",
+            );
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::config::server::{Agent, Backend, Endpoint, Limits, Secret, ServerSettings, Work};
+use crate::config::server::{
+    Agent, Backend, Builtin, Endpoint, Limits, Secret, ServerSettings, Work,
+};
 use crate::domain::model::Prices;
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
@@ -173,6 +175,7 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
             ("model", model.as_deref().map(text)),
             ("env", Some(veiled(env))),
         ],
+        Agent::Builtin(builtin) => builtin_keys(builtin),
         Agent::Recipe { run } => {
             vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
         }
@@ -182,6 +185,18 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
 fn names(names: &[Name]) -> toml::Value {
     let text = |name: &Name| toml::Value::String(name.to_string());
     names.iter().map(text).collect::<Vec<_>>().into()
+}
+
+fn builtin_keys(builtin: &Builtin) -> Keys {
+    let text = |text: &str| toml::Value::String(text.to_owned());
+    vec![
+        ("driver", Some(text("builtin"))),
+        ("models", Some(vec![text(builtin.endpoint.as_str())].into())),
+        ("model", builtin.model.as_deref().map(text)),
+        ("wire", builtin.wire.map(|wire| text(wire.as_str()))),
+        ("max_steps", whole(builtin.max_steps.into())),
+        ("context_tokens", builtin.context_tokens.and_then(whole)),
+    ]
 }
 
 /// Returns an environment without its values: it is no place for secrets, and people put them there.
