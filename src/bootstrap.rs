@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::adapters::agent::acp::{Acp, Launch, Manners, Patience as Waits};
 use crate::adapters::agent::exec::Exec;
 use crate::adapters::agent::recipe::Recipe;
 use crate::adapters::gateway::{self, HttpGateway};
@@ -426,11 +427,10 @@ fn open_gateway(
 /// Which endpoints each agent may call: those that it names, else all. A recipe gets none.
 fn models_of_agents(settings: &ServerSettings) -> BTreeMap<Name, Vec<Name>> {
     let models = |agent: &Agent| match agent {
-        Agent::Exec {
-            models: Some(models),
-            ..
-        } => models.clone(),
-        Agent::Exec { models: None, .. } => settings.models.keys().cloned().collect(),
+        Agent::Exec { models, .. } | Agent::Acp { models, .. } => {
+            let all = || settings.models.keys().cloned().collect();
+            models.clone().unwrap_or_else(all)
+        }
         Agent::Recipe { .. } => Vec::new(),
     };
     let agents = settings.agents.iter();
@@ -522,6 +522,30 @@ impl Crew {
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),
+                Agent::Acp {
+                    command,
+                    env,
+                    models: _,
+                    permissions,
+                    mode,
+                    authenticate,
+                } => {
+                    let launch = Launch {
+                        command: command.clone(),
+                        env: env.clone(),
+                        files: BTreeMap::new(),
+                    };
+                    let manners = Manners {
+                        permissions: *permissions,
+                        mode: mode.clone(),
+                        authenticate: authenticate.clone(),
+                        patience: Waits::default(),
+                    };
+                    Arc::new(
+                        Acp::new(launch, manners)
+                            .map_err(|bad| StartError::Agent(name.clone(), bad))?,
+                    )
+                }
                 Agent::Recipe { run } => Arc::new(Recipe::new(run)),
             };
             agents.insert(name.clone(), agent);

@@ -70,7 +70,8 @@ const FLOORS: [(&str, &[&str]); 10] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
+    ("agent_client_protocol", &["adapters/agent/acp"]),
     ("bollard", &["adapters/sandbox/container"]),
     ("octocrab", &["adapters/github"]),
     ("sqlx", &["adapters/store"]),

@@ -137,11 +137,12 @@ fn every_server_setting_is_documented_and_no_other() {
     assert_eq!(names(&keys, "sandbox.profiles.NAME"), profile);
     let exec = format!("[agents.a]\ndriver = \"exec\"\ncommand = [\"a\"]\n{BOGUS} = 1");
     let recipe = format!("[agents.a]\ndriver = \"recipe\"\nrun = \"a\"\n{BOGUS} = 1");
-    let both = [exec, recipe]
+    let acp = exec.replace("exec", "acp");
+    let all = [exec, acp, recipe]
         .iter()
         .flat_map(|text| known(local(text)))
         .collect();
-    assert_eq!(names(&keys, "agents.NAME"), both);
+    assert_eq!(names(&keys, "agents.NAME"), all);
     let endpoint = "[models.a]\napi = \"openai\"\n";
     let mut read = known(local(&format!("{endpoint}{BOGUS} = 1")));
     assert!(read.remove("prices"), "a table of its own");

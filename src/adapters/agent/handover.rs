@@ -113,12 +113,14 @@ fn put_aside(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn make(dir: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
+/// Makes a directory for `owner` and nobody else.
+pub(super) fn make(dir: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(dir)?;
     own(dir, owner)
 }
 
-fn write(file: &Path, text: &str, owner: Option<(u32, u32)>) -> io::Result<()> {
+/// Writes a new file for `owner` and nobody else.
+pub(super) fn write(file: &Path, text: &str, owner: Option<(u32, u32)>) -> io::Result<()> {
     let mut new = OpenOptions::new();
     new.write(true).create_new(true).mode(0o600);
     new.open(file)?.write_all(text.as_bytes())?;

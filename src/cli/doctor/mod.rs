@@ -330,7 +330,7 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
         }
     };
     let one = |(name, agent): (&crate::domain::name::Name, &Agent)| match agent {
-        Agent::Exec { command, .. } => match command.first() {
+        Agent::Exec { command, .. } | Agent::Acp { command, .. } => match command.first() {
             Some(program) if found(program) => good("agent", format!("{name}: {program}")),
             Some(program) if settings.sandbox.backend == Backend::Container => good(
                 "agent",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::reader::Table;
 use crate::config::server::models::{self, BudgetLayer};
-use crate::config::server::{Agent, Backend, Profile};
+use crate::config::server::{Agent, Backend, Permissions, Profile};
 use crate::config::values;
 use crate::domain::egress::HostRule;
 use crate::domain::name::Name;
@@ -168,6 +168,7 @@ impl Layer {
 #[derive(Clone, Copy)]
 enum Driver {
     Exec,
+    Acp,
     Recipe,
     Later,
 }
@@ -191,29 +192,37 @@ fn engine(text: &str) -> Result<PathBuf, &'static str> {
 fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
     let drivers = [
         ("exec", Driver::Exec),
+        ("acp", Driver::Acp),
         ("recipe", Driver::Recipe),
-        ("acp", Driver::Later),
         ("builtin", Driver::Later),
     ];
     if !table.has("driver") {
-        table.missing("driver", "one of exec, recipe");
+        table.missing("driver", "one of exec, acp, recipe");
         return None;
     }
     match table.choice("driver", &drivers)? {
         Driver::Exec => {
-            if !table.has("command") {
-                table.missing(
-                    "command",
-                    "the program and its arguments, such as [\"my-agent\", \"{brief}\"]",
-                );
-            }
-            let command = table.texts("command", MAX_LIST, any)?;
+            let expected = "the program and its arguments, such as [\"my-agent\", \"{brief}\"]";
+            let command = command(table, expected)?;
             let env = table.map("env", MAX_LIST, any).unwrap_or_default();
             let models = table.texts("models", MAX_ENDPOINTS, str::parse::<Name>);
             Some(Agent::Exec {
                 command,
                 env,
                 models,
+            })
+        }
+        Driver::Acp => {
+            let expected = "the program and its arguments, such as [\"goose\", \"acp\"]";
+            let command = command(table, expected);
+            let answers = [("allow", Permissions::Allow), ("deny", Permissions::Deny)];
+            Some(Agent::Acp {
+                env: table.map("env", MAX_LIST, any).unwrap_or_default(),
+                models: table.texts("models", MAX_ENDPOINTS, str::parse::<Name>),
+                permissions: table.choice("permissions", &answers).unwrap_or_default(),
+                mode: table.text("mode", any),
+                authenticate: table.text("authenticate", any),
+                command: command?,
             })
         }
         Driver::Recipe => {
@@ -225,11 +234,18 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
         Driver::Later => {
             table.refuse(
                 "driver",
-                "this version drives exec and recipe; expected one of them",
+                "this version drives exec, acp and recipe; expected one of them",
             );
             None
         }
     }
+}
+
+fn command(table: &mut Table<'_, '_>, expected: &'static str) -> Option<Vec<String>> {
+    if !table.has("command") {
+        table.missing("command", expected);
+    }
+    table.texts("command", MAX_LIST, any)
 }
 
 #[expect(

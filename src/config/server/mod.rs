@@ -164,11 +164,36 @@ pub enum Agent {
         /// The model endpoints that it may call; all of them when it names none.
         models: Option<Vec<Name>>,
     },
+    /// A program that speaks the Agent Client Protocol.
+    Acp {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// More environment for it. Not for secrets: the agent sees it.
+        env: BTreeMap<String, String>,
+        /// The model endpoints that it may call; all of them when it names none.
+        models: Option<Vec<Name>>,
+        /// What it is told when it asks whether it may.
+        permissions: Permissions,
+        /// The mode that its session is put into.
+        mode: Option<String>,
+        /// How it is to log in, by its own name for that.
+        authenticate: Option<String>,
+    },
     /// A fixed shell command, without a model.
     Recipe {
         /// The command.
         run: String,
     },
+}
+
+/// What an agent is told that asks whether it may do something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permissions {
+    /// It may: what it can do is bounded by the sandbox.
+    #[default]
+    Allow,
+    /// It may not.
+    Deny,
 }
 
 /// A model endpoint.

@@ -163,7 +163,7 @@ pub(super) fn known(
     models: &BTreeMap<Name, Endpoint>,
 ) {
     let named = agents.values().filter_map(|agent| match agent {
-        Agent::Exec { models, .. } => models.as_ref(),
+        Agent::Exec { models, .. } | Agent::Acp { models, .. } => models.as_ref(),
         Agent::Recipe { .. } => None,
     });
     let unknown: BTreeSet<_> = named
