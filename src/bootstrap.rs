@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::adapters::agent::acp::{Acp, Launch, Manners, Patience as Waits};
 use crate::adapters::agent::built_in::BuiltInRecipe;
 use crate::adapters::agent::builtin::Builtin;
 use crate::adapters::agent::exec::Exec;
@@ -455,11 +456,10 @@ fn open_gateway(
 /// Which endpoints each agent may call: those that it names, else all. A recipe gets none.
 fn models_of_agents(settings: &ServerSettings) -> BTreeMap<Name, Vec<Name>> {
     let models = |agent: &Agent| match agent {
-        Agent::Exec {
-            models: Some(models),
-            ..
-        } => models.clone(),
-        Agent::Exec { models: None, .. } => settings.models.keys().cloned().collect(),
+        Agent::Exec { models, .. } | Agent::Acp { models, .. } => {
+            let all = || settings.models.keys().cloned().collect();
+            models.clone().unwrap_or_else(all)
+        }
         // The usual variables of an API are those of the first endpoint that has it.
         Agent::Preset { .. } => {
             let brain = brain_of(agent, &settings.models).and_then(Result::ok);
@@ -600,6 +600,30 @@ impl Crew {
                     Arc::new(Known::new(preset, brain, env.clone()))
                 }
                 Agent::Builtin(builtin) => Arc::new(open_builtin(settings, name, builtin)?),
+                Agent::Acp {
+                    command,
+                    env,
+                    models: _,
+                    permissions,
+                    mode,
+                    authenticate,
+                } => {
+                    let launch = Launch {
+                        command: command.clone(),
+                        env: env.clone(),
+                        files: BTreeMap::new(),
+                    };
+                    let manners = Manners {
+                        permissions: *permissions,
+                        mode: mode.clone(),
+                        authenticate: authenticate.clone(),
+                        patience: Waits::default(),
+                    };
+                    Arc::new(
+                        Acp::new(launch, manners)
+                            .map_err(|bad| StartError::Agent(name.clone(), bad))?,
+                    )
+                }
                 Agent::Recipe { run } => Arc::new(Recipe::new(run)),
             };
             agents.insert(name.clone(), agent);

@@ -10,6 +10,7 @@
     reason = "a measurement prints, and ends where it cannot go on"
 )]
 
+mod agent;
 mod child;
 mod figures;
 mod footprint;
@@ -53,6 +54,8 @@ enum What {
     Trees(Trees),
     /// Start of a sandbox.
     Sandbox(Sandbox),
+    /// Time and memory of following an agent.
+    Agent(Agent),
 }
 
 #[derive(clap::Args)]
@@ -119,6 +122,13 @@ struct Sandbox {
     rounds: usize,
 }
 
+#[derive(clap::Args)]
+struct Agent {
+    /// How many things it says; by the hundred.
+    #[arg(long, default_value_t = 10_000_000)]
+    events: u64,
+}
+
 /// A short run of each.
 async fn everything() {
     job::run(&Job { jobs: 10 }).await;
@@ -128,6 +138,7 @@ async fn everything() {
     })
     .await;
     sandbox::run(&Sandbox { rounds: 30 }).await;
+    agent::run(&Agent { events: 200_000 }).await;
     gateway::run(&Gateway {
         calls: 500,
         megabytes: 200,
@@ -161,6 +172,7 @@ async fn main() {
         Some(What::GatewayAlone { endpoint }) => gateway::alone(endpoint).await,
         Some(What::Trees(args)) => trees::run(&args).await,
         Some(What::Sandbox(args)) => sandbox::run(&args).await,
+        Some(What::Agent(args)) => agent::run(&args).await,
         None => everything().await,
     }
 }

@@ -108,9 +108,18 @@ pub struct Heard {
     pub finished: bool,
     /// When it last said anything.
     pub last: Option<Timestamp>,
-    recent: VecDeque<String>,
+    recent: VecDeque<Begun>,
     /// Whether the next piece of text begins a message: something else came in between.
     fresh: bool,
+}
+
+/// An action that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Begun {
+    id: String,
+    title: String,
+    /// Whether it goes on.
+    open: bool,
 }
 
 impl Heard {
@@ -162,17 +171,32 @@ impl Heard {
                 self.files.insert(line(&file));
             }
         }
-        let begins = matches!(action.state, StepState::Pending | StepState::Active);
-        if action.title.is_empty() || !begins {
-            return;
+        let goes_on = matches!(action.state, StepState::Pending | StepState::Active);
+        let (id, title) = (line(&action.id), line(&action.title));
+        let same = |one: &&mut Begun| one.open && !id.is_empty() && one.id == id;
+        match self.recent.iter_mut().rev().find(same) {
+            // Agents begin many an action before they know what it works on, and say it again as it
+            // goes on: that is no other action.
+            Some(known) => {
+                known.open = goes_on;
+                if goes_on && !title.is_empty() {
+                    known.title = title;
+                }
+            }
+            None if goes_on && !title.is_empty() => {
+                self.actions = self.actions.saturating_add(1);
+                self.recent.push_back(Begun {
+                    id,
+                    title,
+                    open: true,
+                });
+                if self.recent.len() > REMEMBERED {
+                    self.recent.pop_front();
+                }
+            }
+            None => {}
         }
-        let title = line(&action.title);
-        self.actions = self.actions.saturating_add(1);
-        self.action = Some(title.clone());
-        self.recent.push_back(title);
-        if self.recent.len() > REMEMBERED {
-            self.recent.pop_front();
-        }
+        self.action = self.recent.back().map(|last| last.title.clone());
     }
 
     /// Returns how often the last action was the same in a row, as far back as is remembered.
@@ -184,7 +208,7 @@ impl Heard {
         self.recent
             .iter()
             .rev()
-            .take_while(|one| *one == last)
+            .take_while(|one| one.title == last.title)
             .count()
     }
 
@@ -239,8 +263,12 @@ mod tests {
     }
 
     fn action(title: &str, state: StepState) -> Update {
+        numbered("1", title, state)
+    }
+
+    fn numbered(id: &str, title: &str, state: StepState) -> Update {
         Update::Action(Action {
-            id: "1".to_owned(),
+            id: id.to_owned(),
             title: title.to_owned(),
             state,
             files: vec![format!("{title}.rs")],
@@ -263,13 +291,29 @@ mod tests {
             action("ls", Done),
             action("make", Active),
             action("", Failed),
-            action("make", Active),
-            action("make", Active),
+            numbered("2", "make", Active),
+            numbered("", "make", Active),
         ]);
         assert_eq!((heard.actions, heard.repeated()), (4, 3));
         assert_eq!(heard.action.as_deref(), Some("make"));
         assert_eq!(heard.files.len(), 3);
         assert_eq!(Heard::default().repeated(), 0);
+    }
+
+    #[test]
+    fn an_action_that_is_told_again_is_the_same() {
+        use StepState::{Active, Done, Pending};
+        let heard = heard([
+            numbered("1", "Terminal", Pending),
+            numbered("2", "Read", Active),
+            numbered("1", "make", Active),
+            numbered("1", "make", Active),
+            numbered("2", "Read a.rs", Active),
+            numbered("2", "Read a.rs", Done),
+            numbered("1", "", Done),
+        ]);
+        assert_eq!((heard.actions, heard.repeated()), (2, 1));
+        assert_eq!(heard.action.as_deref(), Some("Read a.rs"));
     }
 
     #[test]
@@ -335,13 +379,13 @@ mod tests {
             text in ".{0,5000}",
         ) {
             let mut updates: Vec<Update> =
-                titles.iter().map(|title| action(title, StepState::Active)).collect();
+                titles.iter().map(|title| numbered(title, title, StepState::Active)).collect();
             updates.push(Update::Message { text: text.clone(), continues: true });
             updates.push(Update::Session(text.clone()));
             updates.push(Update::Trouble(text));
             let heard = heard(updates);
             prop_assert!(heard.files.len() <= FILES && heard.recent.len() <= REMEMBERED);
-            prop_assert!(heard.recent.iter().all(|one| one.chars().count() <= TITLE_CHARS));
+            prop_assert!(heard.recent.iter().all(|one| one.title.chars().count() <= TITLE_CHARS));
             prop_assert!(heard.message.chars().count() <= TEXT_CHARS);
             prop_assert!(heard.session.is_none_or(|one| one.len() <= SESSION_BYTES));
         }

@@ -73,7 +73,8 @@ const FLOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
+    ("agent_client_protocol", &["adapters/agent/acp"]),
     ("bollard", &["adapters/sandbox/container"]),
     ("genai", &["inside/agent"]),
     ("octocrab", &["adapters/github"]),

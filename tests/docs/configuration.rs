@@ -143,7 +143,8 @@ fn every_server_setting_is_documented_and_no_other() {
     let recipe = format!("[agents.a]\ndriver = \"recipe\"\nrun = \"a\"\n{BOGUS} = 1");
     let preset = format!("[agents.a]\npreset = \"codex\"\n{BOGUS} = 1");
     let builtin = format!("[agents.a]\ndriver = \"builtin\"\nmodels = [\"a\"]\n{BOGUS} = 1");
-    let all = [exec, builtin, recipe, preset]
+    let acp = exec.replace("exec", "acp");
+    let all = [exec, acp, builtin, recipe, preset]
         .iter()
         .flat_map(|text| known(local(text)))
         .collect();

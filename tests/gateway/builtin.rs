@@ -3,8 +3,8 @@
 
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::Request as Call;
@@ -15,9 +15,10 @@ use prova::adapters::system::SystemClock;
 use prova::domain::builtin::{Told, Wire};
 use prova::domain::evidence::Ending;
 use prova::domain::ids::{CommitSha, TreeSha};
-use prova::domain::time::Span;
+use prova::domain::progress::{Heard, Update};
+use prova::domain::time::{Span, Timestamp};
 use prova::domain::traffic::Traffic;
-use prova::ports::agent::{Agent as _, Request, Run};
+use prova::ports::agent::{Agent as _, Request, Run, Session, Watcher};
 use prova::ports::checkouts::Checkout;
 use prova::ports::gateway::Pass;
 use prova::ports::sandbox::{Limits, Profile, Sandbox};
@@ -38,10 +39,26 @@ const LIMITS: Limits = Limits {
     disk_bytes: 256 * 1024 * 1024,
 };
 
+/// Follows a run as the server does.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Heard>);
+
+impl Watcher for Notes {
+    fn heard(&self, update: Update) {
+        let now = Timestamp::from_millis(0);
+        self.0.lock().unwrap().take(update, now);
+    }
+
+    fn stirred(&self) -> Arc<AtomicU64> {
+        Arc::default()
+    }
+}
+
 /// A job in a directory of its own, and what came of it.
 struct Job {
     dir: tempfile::TempDir,
     run: Run,
+    heard: Heard,
     traffic: Traffic,
 }
 
@@ -67,6 +84,7 @@ impl Job {
         };
         let bed = Bed::before(server);
         let inside = bed.open(pass).await;
+        let notes = Notes::default();
         let request = Request {
             brief: "# Make a file\n",
             job_json: "{}",
@@ -76,12 +94,23 @@ impl Job {
             profile: &Profile::default(),
             door: Some(inside.door.as_ref()),
             input: None,
+            session: Session {
+                home: &dir.path().join("home"),
+                resume: None,
+            },
+            watcher: &notes,
         };
         let agent = Builtin::new(program, told(wire));
         let never = CancellationToken::new();
         let run = agent.run(&request, sandbox.as_ref(), &never).await.unwrap();
         let traffic = inside.door.close().await;
-        Self { dir, run, traffic }
+        let heard = notes.0.lock().unwrap().clone();
+        Self {
+            dir,
+            run,
+            heard,
+            traffic,
+        }
     }
 
     fn file(&self, name: &str) -> String {
@@ -197,6 +226,8 @@ async fn works(wire: Wire, path: &str, backend: Backend) -> (Job, Vec<Value>) {
     assert_eq!(claim.summary.as_deref(), Some("Made it."));
     assert_eq!(claim.notes.as_deref(), Some("None."));
     assert_eq!(job.file("checkout/sub/made.txt"), "hello\n");
+    assert!(job.heard.finished && job.heard.trouble.is_none());
+    assert!(job.heard.actions > 1, "{:?}", job.heard);
 
     let asked = server.asked();
     let paths: Vec<_> = asked.iter().map(|call| call.uri().path()).collect();

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+mod acp;
 mod agents;
 mod bed;
 mod calls;

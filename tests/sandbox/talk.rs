@@ -89,7 +89,8 @@ async fn who_listens_slowly_hears_all_of_it() {
         all
     };
     let (outcome, heard) = tokio::join!(converse(&bed, "seq 3000", talk), listening);
-    let expected: String = (1..=3000).map(|n| format!("{n}\n")).collect();
+    let numbers: Vec<String> = (1..=3000).map(|n| n.to_string()).collect();
+    let expected = numbers.join("\n") + "\n";
     assert_eq!(String::from_utf8(heard).unwrap(), expected);
     assert_eq!(outcome.output_bytes, expected.len() as u64);
 }

@@ -26,6 +26,15 @@ pub(super) fn read(dir: &Path, name: &str) -> Option<Claim> {
     }
 }
 
+/// Makes a claim of an agent's last words.
+pub(super) fn of_words(words: &str) -> Option<Claim> {
+    let words = words.trim();
+    (!words.is_empty()).then(|| Claim {
+        summary: Some(words.chars().take(TEXT_CHARS).collect()),
+        ..Claim::default()
+    })
+}
+
 /// Takes what has the right shape and leaves the rest.
 fn parse(bytes: &[u8]) -> Option<Claim> {
     let value = match serde_json::from_slice::<Value>(bytes) {
@@ -84,6 +93,13 @@ mod tests {
         }
         let deep = "[".repeat(60_000);
         assert_eq!(parse(deep.as_bytes()), None);
+    }
+
+    #[test]
+    fn last_words_are_a_summary() {
+        assert_eq!(of_words(" \n"), None);
+        let said = of_words(" done\n").unwrap();
+        assert_eq!((said.title, said.summary.as_deref()), (None, Some("done")));
     }
 
     #[test]

@@ -40,13 +40,21 @@ impl Exec {
     /// # Errors
     /// When there is no program, or a variable is one that the driver sets.
     pub fn new(command: Vec<String>, env: BTreeMap<String, String>) -> Result<Self, BadAgent> {
-        if command.first().is_none_or(String::is_empty) {
-            return Err(BadAgent::NoCommand);
-        }
-        if let Some(name) = env.keys().find(|name| name.starts_with("PROVA_")) {
-            return Err(BadAgent::Reserved(name.clone()));
-        }
+        BadAgent::check(&command, &env)?;
         Ok(Self { command, env })
+    }
+}
+
+impl BadAgent {
+    /// Judges what every program that is an agent needs.
+    pub(super) fn check(command: &[String], env: &BTreeMap<String, String>) -> Result<(), Self> {
+        if command.first().is_none_or(String::is_empty) {
+            return Err(Self::NoCommand);
+        }
+        match env.keys().find(|name| name.starts_with("PROVA_")) {
+            Some(name) => Err(Self::Reserved(name.clone())),
+            None => Ok(()),
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! A driver knows nothing of isolation; it hands a command to the sandbox it is given. What it reads
 //! back was written by an agent and is believed in nothing.
 
+pub mod acp;
 pub mod built_in;
 pub mod builtin;
 mod claim;
 pub mod exec;
 mod fill;
 mod handover;
+mod home;
 mod leftover;
 mod listen;
 pub mod preset;

@@ -1,43 +1,30 @@
 //! Agents that many people use, driven as their preset says.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agent::claim;
 use crate::adapters::agent::fill::fill;
-use crate::adapters::agent::handover::{Handover, Inside, RESULT, make, write};
+use crate::adapters::agent::handover::{Handover, Inside, RESULT};
+use crate::adapters::agent::home::settled;
 use crate::adapters::agent::listen::{hear, listen, tell};
 use crate::config::presets::Preset;
 use crate::config::server::brain::Brain;
-use crate::domain::evidence::{Claim, Ending};
+use crate::domain::evidence::Ending;
 use crate::domain::progress::{Heard, Update};
 use crate::ports::agent::{Agent, Request, Run};
 use crate::ports::door::INSIDE_DOOR;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME, INSIDE_INPUT, Sandbox, Spec};
+use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME, Sandbox, Spec};
 
 /// The longest brief that is passed as an argument, in bytes: the kernel takes 128 KiB.
 const ARGUMENT_BYTES: usize = 100 * 1024;
-/// Below the input: what is put into the home before the agent starts.
-const HOME_FILES: &str = "home";
 
 /// What an agent is told beside every brief.
 const RULES: &str = "You work unattended, in a sandbox: nobody answers questions, and there is no \
     network but the model's and what the repository allows. Finish the work, or say clearly why you \
     cannot. Leave the result as files in the working directory.";
-
-/// Puts the files of the preset into the home, inside, where what an earlier run left in their place
-/// leads nowhere; then becomes the agent.
-const SETTLE: &str = r#"(
-cd "$0" &&
-find . -type d -exec sh -c '
-  for d; do [ -d "$HOME/$d" ] && [ ! -L "$HOME/$d" ] || { rm -f "$HOME/$d" && mkdir "$HOME/$d"; }; done
-' sh {} + &&
-find . -type f -exec sh -c 'for f; do rm -rf "$HOME/$f" && cp "$f" "$HOME/$f"; done' sh {} +
-) && exec "$@""#;
 
 /// An agent by its preset.
 #[derive(Clone, Debug)]
@@ -80,7 +67,8 @@ impl Known {
                 Update::Trouble(meaning.clone()),
             );
         }
-        let claim = claim::read(&handover.output, RESULT).or_else(|| said_last(&heard));
+        let claim =
+            claim::read(&handover.output, RESULT).or_else(|| claim::of_words(&heard.message));
         Ok((Run { outcome, claim }, heard))
     }
 
@@ -112,30 +100,15 @@ impl Known {
             ("checkout", INSIDE_CHECKOUT),
             ("sdk", sdk.map_or("", String::as_str)),
         ];
-        let home = handover.input.join(HOME_FILES);
-        put(&home, owner, &self.preset.files, &values)
-            .map_err(|error| Fault::io("write the agent's settings", &error))?;
-        make_home(request.session.home, owner)
-            .map_err(|error| Fault::io("make the agent's home", &error))?;
         let rest = match resume {
             Some(_) => &self.preset.resume,
             None => &self.preset.fresh,
         };
-        let settle = ["sh", "-c", SETTLE].map(str::to_owned);
         let words = self.preset.command.iter().chain(rest);
-        let command = settle
-            .into_iter()
-            .chain([format!("{INSIDE_INPUT}/{HOME_FILES}")])
-            .chain(words.map(|word| fill(word, &values)))
-            .collect();
-        let mut env: BTreeMap<String, String> = self
-            .preset
-            .env
-            .iter()
-            .map(|(name, text)| (name.clone(), fill(text, &values)))
-            .collect();
-        // Some agents obey this and not the directory that they are started in.
-        env.insert("PWD".to_owned(), INSIDE_CHECKOUT.to_owned());
+        let command = words.map(|word| fill(word, &values)).collect();
+        let files = filled(&self.preset.files, &values);
+        let command = settled((handover, request), owner, &files, command)?;
+        let mut env = filled(&self.preset.env, &values);
         env.insert("PROVA_RESULT".to_owned(), Inside::paths().result);
         env.extend(self.env.clone());
         Ok(Spec {
@@ -175,44 +148,8 @@ impl Agent for Known {
     }
 }
 
-/// What it said last is what it says it did.
-fn said_last(heard: &Heard) -> Option<Claim> {
-    let text = heard.message.trim();
-    (!text.is_empty()).then(|| Claim {
-        summary: Some(text.to_owned()),
-        ..Claim::default()
-    })
-}
-
-/// Writes `files` below `dir`, which nobody inside can write.
-fn put(
-    dir: &Path,
-    owner: Option<(u32, u32)>,
-    files: &BTreeMap<String, String>,
-    values: &[(&str, &str)],
-) -> io::Result<()> {
-    make(dir, owner)?;
-    for (path, text) in files {
-        let mut at = dir.to_owned();
-        let mut parts = path.split('/').peekable();
-        while let Some(part) = parts.next() {
-            at.push(part);
-            if parts.peek().is_some() && !at.is_dir() {
-                make(&at, owner)?;
-            }
-        }
-        write(&at, &fill(text, values), owner)?;
-    }
-    Ok(())
-}
-
-/// Makes the home where there is none yet. What is in one is the agent's, and not looked at.
-fn make_home(home: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
-    if home.is_dir() {
-        return Ok(());
-    }
-    if let Some(above) = home.parent() {
-        std::fs::create_dir_all(above)?;
-    }
-    make(home, owner)
+/// Fills in every value.
+fn filled(texts: &BTreeMap<String, String>, values: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let fill = |(name, text): (&String, &String)| (name.clone(), fill(text, values));
+    texts.iter().map(fill).collect()
 }

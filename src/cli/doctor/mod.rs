@@ -331,7 +331,7 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
         }
     };
     let program = |agent: &Agent| match agent {
-        Agent::Exec { command, .. } => Some(command.first().cloned()),
+        Agent::Exec { command, .. } | Agent::Acp { command, .. } => Some(command.first().cloned()),
         Agent::Preset { preset, .. } => Some(presets::find(preset).map(|preset| preset.program)),
         Agent::Builtin(_) | Agent::Recipe { .. } => None,
     };

@@ -8,7 +8,7 @@ use crate::config::presets;
 use crate::config::reader::Table;
 use crate::config::server::builtin;
 use crate::config::server::models::{self, BudgetLayer};
-use crate::config::server::{Agent, Backend, Profile};
+use crate::config::server::{Agent, Backend, Permissions, Profile};
 use crate::config::values;
 use crate::domain::egress::HostRule;
 use crate::domain::name::Name;
@@ -174,9 +174,9 @@ impl Layer {
 #[derive(Clone, Copy)]
 enum Driver {
     Exec,
+    Acp,
     Builtin,
     Recipe,
-    Later,
 }
 
 fn image(text: &str) -> Result<String, &'static str> {
@@ -198,9 +198,9 @@ fn engine(text: &str) -> Result<PathBuf, &'static str> {
 fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
     let drivers = [
         ("exec", Driver::Exec),
+        ("acp", Driver::Acp),
         ("builtin", Driver::Builtin),
         ("recipe", Driver::Recipe),
-        ("acp", Driver::Later),
     ];
     if table.has("preset") {
         let known: Vec<(&str, &str)> = presets::names().map(|name| (name, name)).collect();
@@ -216,24 +216,32 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
         });
     }
     if !table.has("driver") {
-        table.missing("driver", "one of exec, builtin, recipe; or a preset");
+        table.missing("driver", "one of exec, acp, builtin, recipe; or a preset");
         return None;
     }
     match table.choice("driver", &drivers)? {
         Driver::Exec => {
-            if !table.has("command") {
-                table.missing(
-                    "command",
-                    "the program and its arguments, such as [\"my-agent\", \"{brief}\"]",
-                );
-            }
-            let command = table.texts("command", MAX_LIST, any)?;
+            let expected = "the program and its arguments, such as [\"my-agent\", \"{brief}\"]";
+            let command = command(table, expected)?;
             let env = table.map("env", MAX_LIST, any).unwrap_or_default();
             let models = table.texts("models", MAX_ENDPOINTS, str::parse::<Name>);
             Some(Agent::Exec {
                 command,
                 env,
                 models,
+            })
+        }
+        Driver::Acp => {
+            let expected = "the program and its arguments, such as [\"goose\", \"acp\"]";
+            let command = command(table, expected);
+            let answers = [("allow", Permissions::Allow), ("deny", Permissions::Deny)];
+            Some(Agent::Acp {
+                env: table.map("env", MAX_LIST, any).unwrap_or_default(),
+                models: table.texts("models", MAX_ENDPOINTS, str::parse::<Name>),
+                permissions: table.choice("permissions", &answers).unwrap_or_default(),
+                mode: table.text("mode", any),
+                authenticate: table.text("authenticate", any),
+                command: command?,
             })
         }
         Driver::Builtin => builtin::read(table).map(Agent::Builtin),
@@ -243,14 +251,14 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
                 run: table.required_text("run", expected, values::command)?,
             })
         }
-        Driver::Later => {
-            table.refuse(
-                "driver",
-                "this version drives exec, builtin and recipe; expected one of them",
-            );
-            None
-        }
     }
+}
+
+fn command(table: &mut Table<'_, '_>, expected: &'static str) -> Option<Vec<String>> {
+    if !table.has("command") {
+        table.missing("command", expected);
+    }
+    table.texts("command", MAX_LIST, any)
 }
 
 #[expect(

@@ -183,6 +183,21 @@ pub enum Agent {
     },
     /// The agent of our own.
     Builtin(Builtin),
+    /// A program that speaks the Agent Client Protocol.
+    Acp {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// More environment for it. Not for secrets: the agent sees it.
+        env: BTreeMap<String, String>,
+        /// The model endpoints that it may call; all of them when it names none.
+        models: Option<Vec<Name>>,
+        /// What it is told when it asks whether it may.
+        permissions: Permissions,
+        /// The mode that its session is put into.
+        mode: Option<String>,
+        /// How it is to log in, by its own name for that.
+        authenticate: Option<String>,
+    },
     /// A fixed shell command, without a model.
     Recipe {
         /// The command.
@@ -203,6 +218,16 @@ pub struct Builtin {
     pub max_steps: u32,
     /// The most tokens that one request may have; none: what the endpoint says.
     pub context_tokens: Option<u64>,
+}
+
+/// What an agent is told that asks whether it may do something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permissions {
+    /// It may: what it can do is bounded by the sandbox.
+    #[default]
+    Allow,
+    /// It may not.
+    Deny,
 }
 
 /// A model endpoint.

@@ -165,7 +165,7 @@ pub(super) fn known(
     models: &BTreeMap<Name, Endpoint>,
 ) {
     let named = agents.values().flat_map(|agent| match agent {
-        Agent::Exec { models, .. } | Agent::Preset { models, .. } => {
+        Agent::Exec { models, .. } | Agent::Acp { models, .. } | Agent::Preset { models, .. } => {
             models.as_deref().unwrap_or_default()
         }
         Agent::Builtin(builtin) => std::slice::from_ref(&builtin.endpoint),
@@ -207,7 +207,7 @@ pub fn brain_of(
             };
             Some(brain(&choice, endpoints))
         }
-        Agent::Exec { .. } | Agent::Builtin(_) | Agent::Recipe { .. } => None,
+        Agent::Exec { .. } | Agent::Acp { .. } | Agent::Builtin(_) | Agent::Recipe { .. } => None,
     }
 }
 
@@ -220,7 +220,10 @@ pub(super) fn priced(
     for (name, agent) in agents {
         let builtin = match agent {
             Agent::Builtin(builtin) => builtin,
-            Agent::Exec { .. } | Agent::Preset { .. } | Agent::Recipe { .. } => continue,
+            Agent::Exec { .. }
+            | Agent::Acp { .. }
+            | Agent::Preset { .. }
+            | Agent::Recipe { .. } => continue,
         };
         let Some(endpoint) = models.get(&builtin.endpoint) else {
             continue;

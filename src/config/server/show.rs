@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::server::{
-    Agent, Backend, Builtin, Endpoint, Limits, Secret, ServerSettings, Work,
+    Agent, Backend, Builtin, Endpoint, Limits, Permissions, Secret, ServerSettings, Work,
 };
 use crate::domain::model::Prices;
 use crate::domain::money::Usd;
@@ -122,6 +122,17 @@ impl Backend {
     }
 }
 
+impl Permissions {
+    /// Returns the word in the settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 fn work_keys(work: &Work) -> Keys {
     let text = |text: String| Some(toml::Value::String(text));
     let days = work.cache_idle.as_millis() / (24 * 3_600 * 1_000);
@@ -151,18 +162,25 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
             models,
         } => vec![
             ("driver", Some(text("exec"))),
-            (
-                "command",
-                Some(
-                    command
-                        .iter()
-                        .map(|word| text(word))
-                        .collect::<Vec<_>>()
-                        .into(),
-                ),
-            ),
+            ("command", Some(words(command))),
             ("env", Some(veiled(env))),
             ("models", models.as_deref().map(names)),
+        ],
+        Agent::Acp {
+            command,
+            env,
+            models,
+            permissions,
+            mode,
+            authenticate,
+        } => vec![
+            ("driver", Some(text("acp"))),
+            ("command", Some(words(command))),
+            ("env", Some(veiled(env))),
+            ("models", models.as_deref().map(names)),
+            ("permissions", Some(text(permissions.word()))),
+            ("mode", mode.as_deref().map(text)),
+            ("authenticate", authenticate.as_deref().map(text)),
         ],
         Agent::Preset {
             preset,
@@ -180,6 +198,11 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
             vec![("driver", Some(text("recipe"))), ("run", Some(text(run)))]
         }
     }
+}
+
+fn words(words: &[String]) -> toml::Value {
+    let text = |word: &String| toml::Value::String(word.clone());
+    words.iter().map(text).collect::<Vec<_>>().into()
 }
 
 fn names(names: &[Name]) -> toml::Value {
