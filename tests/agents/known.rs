@@ -52,8 +52,8 @@ pub(crate) struct Acp {
     pub(crate) mode: Option<String>,
     /// What goes with a session that is opened or loaded, as `_meta`.
     meta: Option<Value>,
-    /// Whether another process can load the session.
-    pub(crate) load: bool,
+    /// Whether another process can load the session. `None`: one cannot tell before.
+    pub(crate) load: Option<bool>,
     /// Variables with which it asks before it runs a command, without that mode.
     pub(crate) asks: Option<BTreeMap<String, String>>,
 }
