@@ -15,15 +15,12 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
                 .strip_prefix('}')?;
             Some((value, rest))
         });
-        match found {
-            Some((value, behind)) => {
-                out.push_str(value);
-                rest = behind;
-            }
-            None => {
-                out.push('{');
-                rest = after.get(1..).unwrap_or_default();
-            }
+        if let Some((value, behind)) = found {
+            out.push_str(value);
+            rest = behind;
+        } else {
+            out.push('{');
+            rest = after.get(1..).unwrap_or_default();
         }
     }
     out.push_str(rest);

@@ -14,7 +14,7 @@ use crate::config::server::brain::Brain;
 use crate::domain::evidence::Ending;
 use crate::domain::progress::{Heard, Update};
 use crate::ports::agent::{Agent, Request, Run};
-use crate::ports::door::INSIDE_DOOR;
+use crate::ports::door::{Door, INSIDE_DOOR};
 use crate::ports::fault::Fault;
 use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME, Sandbox, Spec};
 
@@ -79,7 +79,7 @@ impl Known {
         owner: Option<(u32, u32)>,
     ) -> Result<Spec, Fault> {
         let base = format!("http://{INSIDE_DOOR}/models/{}", self.brain.endpoint);
-        let env = request.door.map(|door| door.env()).unwrap_or_default();
+        let env = request.door.map(Door::env).unwrap_or_default();
         let key = env.get("PROVA_MODELS_KEY").map_or("", String::as_str);
         let sdk = self.preset.sdk.get(&self.brain.api);
         let prompt = if request.brief.len() <= ARGUMENT_BYTES {

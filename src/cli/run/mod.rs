@@ -164,7 +164,7 @@ async fn on(
 async fn watched(desk: &Desk, task: TaskId, progress: &mut Progress<'_>) -> Result<(), Problem> {
     let (ctx, store) = (desk.ctx.clone(), desk.ctx.store.as_ref());
     // A task of its own: it may hold the store's one writer, and must go on while a stop is written.
-    let mut work = AbortOnDropHandle::new(tokio::spawn(async move { drive(&ctx).await }));
+    let mut work = AbortOnDropHandle::new(tokio::spawn(async move { Box::pin(drive(&ctx)).await }));
     let mut follower = Follower::new(task);
     let mut interrupts = Interrupts::new();
     let mut stopping = false;

@@ -81,6 +81,9 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::progress::Heard;
+    use crate::domain::stream::updates;
+    use crate::domain::time::Timestamp;
 
     /// What may stand between braces.
     const PLACES: [&str; 10] = [
@@ -120,6 +123,52 @@ mod tests {
                     assert!(PLACES.contains(&place), "{name}: {text}");
                 }
             }
+        }
+    }
+
+    /// What is heard of a recorded run of the real agent.
+    fn heard(preset: &str, recording: &str) -> Heard {
+        let rules = find(preset).unwrap().stream;
+        let at = format!("{}/fixtures/agents/{recording}", env!("CARGO_MANIFEST_DIR"));
+        let mut heard = Heard::default();
+        for line in std::fs::read(at).unwrap().split(|&byte| byte == b'\n') {
+            for update in updates(&rules, line) {
+                heard.take(update, Timestamp::from_millis(0));
+            }
+        }
+        heard
+    }
+
+    #[test]
+    fn what_real_agents_print_is_understood() {
+        for (preset, agent) in [
+            ("claude-code", "claude-code"),
+            ("codex", "codex"),
+            ("gemini-cli", "gemini"),
+            ("goose", "goose"),
+            ("opencode", "opencode"),
+        ] {
+            let run = heard(preset, &format!("{agent}/run.jsonl"));
+            assert_eq!(run.message, "I wrote one.", "{preset}");
+            let action = run.action.unwrap_or_default();
+            assert!(
+                action.contains("echo one >> made.txt"),
+                "{preset}: {action}"
+            );
+            assert!(run.finished && run.trouble.is_none(), "{preset}");
+            assert!(run.tokens.output > 0, "{preset}");
+            let names_its_session = find(preset).unwrap().session.is_none();
+            assert_eq!(run.session.is_some(), names_its_session, "{preset}");
+        }
+        for (preset, recording) in [
+            ("claude-code", "claude-code/key.jsonl"),
+            ("claude-code", "claude-code/limit.jsonl"),
+            ("codex", "codex/key.jsonl"),
+            ("codex", "codex/broken.jsonl"),
+            ("goose", "goose/key.jsonl"),
+            ("opencode", "opencode/key.jsonl"),
+        ] {
+            assert!(heard(preset, recording).trouble.is_some(), "{recording}");
         }
     }
 }
