@@ -96,7 +96,7 @@ pub struct Heard {
     pub action: Option<String>,
     /// Actions that began.
     pub actions: u64,
-    /// Files that it says it touched; at most [`FILES`].
+    /// Files that it says it touched; at most 200.
     pub files: BTreeSet<String>,
     /// What it says it has used, as of the last time that it said so.
     pub tokens: Tokens,
