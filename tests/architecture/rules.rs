@@ -73,7 +73,7 @@ const FLOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("agent_client_protocol", &["adapters/agent/acp"]),
     ("bollard", &["adapters/sandbox/container"]),
     ("genai", &["inside/agent"]),
@@ -89,7 +89,6 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("ast_grep_language", &["inside/rewriting"]),
     ("ignore", &["inside"]),
     ("typos", &["inside/spelling"]),
-    ("typos_dict", &["inside/spelling"]),
 ];
 
 /// Where programs are started: git, agents in their sandbox, and what they start in there.
