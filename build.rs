@@ -25,7 +25,10 @@ mod words {
             lines.push(format!("{word}\t{}\n", right.join(",")));
         }
         lines.sort_unstable();
-        #[expect(clippy::disallowed_methods, reason = "how cargo tells a build script where to write")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how cargo tells a build script where to write"
+        )]
         let to = std::env::var("OUT_DIR")?;
         std::fs::write(Path::new(&to).join("words.tsv"), lines.concat())?;
         Ok(())

@@ -93,6 +93,7 @@ impl Ground {
         println!("base made, once: {:.0} ms", millis(took));
         let (mut ready, mut plain) = (Rounds::default(), Rounds::default());
         let (mut removed, mut status) = (Rounds::default(), Rounds::default());
+        let mut worktree = Rounds::default();
         for _ in 0..rounds {
             let (checkout, took) = self.check_out(&job, true).await;
             ready.add(millis(took));
@@ -103,15 +104,26 @@ impl Ground {
             plain.add(millis(self.check_out(&job, false).await.1));
             // Else the next would have to take all of it away first.
             self.git.remove(&job).await.unwrap();
+            worktree.add(self.worktree());
         }
         println!("checkout ready: {}", ready.show("ms", 1));
         println!(
             "every file written, without layers: {}",
             plain.show("ms", 0)
         );
+        println!("the same by git worktree add: {}", worktree.show("ms", 0));
         println!("first git status inside: {}", status.show("ms", 0));
         println!("removed after it: {}", removed.show("ms", 1));
         self.ten_at_once().await;
+    }
+
+    /// Times `git worktree add`, in milliseconds, and takes it away again.
+    fn worktree(&self) -> f64 {
+        let began = Instant::now();
+        shell(&self.upstream(), "git worktree add -q --detach ../worktree");
+        let took = began.elapsed();
+        shell(&self.upstream(), "git worktree remove --force ../worktree");
+        millis(took)
     }
 
     async fn ten_at_once(&self) {

@@ -45,9 +45,14 @@ pub(crate) async fn graft(
     ];
     let mut call = Call::new(git_dir, args);
     call.stdin = paths;
-    process::run(&call).await?;
+    let stored = process::run(&call).await?;
     blocking(move || removal::remove_tree(&spool)).await?;
-    Ok(root)
+    // Git says of each what it has taken it for; the root comes last.
+    if stored.ends_with(format!("{root}\n").as_bytes()) {
+        Ok(root)
+    } else {
+        Err(odd("another content than it stored"))
+    }
 }
 
 fn odd(what: &str) -> Trouble {

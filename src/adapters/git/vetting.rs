@@ -12,7 +12,7 @@ use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::paths::last;
 use crate::adapters::git::process;
 use crate::adapters::git::removal;
-use crate::adapters::git::store::Store;
+use crate::adapters::git::store::{FSCK, Store};
 use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::domain::change::{Change, ChangeKind, Refusal, RefusalReason};
 
@@ -122,14 +122,7 @@ async fn pass(store: &Store, name: &str, blobs: &[ObjectId]) -> Result<bool, Tro
         .map(|blob| format!("100644 blob {blob}\t{name}\0\0"));
     mktree.stdin = trees.collect::<String>().into_bytes();
     process::run(&mktree).await?;
-    let fsck = here(&[
-        "fsck",
-        "--no-full",
-        "--strict",
-        "--no-dangling",
-        "--no-progress",
-    ]);
-    let pass = match process::run(&fsck).await {
+    let pass = match process::run(&here(&FSCK)).await {
         Ok(_) => true,
         Err(trouble) if trouble.kind == Kind::Passing || trouble.kind == Kind::DiskFull => {
             return Err(trouble);
