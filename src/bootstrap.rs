@@ -18,6 +18,7 @@ use crate::adapters::gateway::{self, HttpGateway};
 use crate::adapters::git::GitCheckouts;
 use crate::adapters::git::local::{Asker, BadRepository, LocalForge};
 use crate::adapters::github::{Client, Webhooks};
+use crate::adapters::logs::LogFiles;
 use crate::adapters::store::SqlStore;
 use crate::adapters::system::SystemClock;
 use crate::adapters::{git, github, sandbox};
@@ -50,6 +51,7 @@ use crate::ports::fault::Fault;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
+use crate::ports::logs::Logs;
 use crate::ports::sandbox::{Limits, Profile, Sandbox, Unusable};
 use crate::ports::store::{Queue, Store};
 
@@ -237,6 +239,7 @@ impl House {
             store: self.store.clone(),
             github: self.github.clone(),
             translate: Arc::new(Webhooks) as Arc<dyn Translate>,
+            logs: open_logs(settings),
             checkouts: self.checkouts.clone(),
             sandbox: self.sandbox.clone(),
             gateway: self.gateway.clone(),
@@ -268,6 +271,7 @@ impl House {
                     repeated: usize::try_from(settings.limits.repeated).unwrap_or(usize::MAX),
                 },
                 sessions_dir: below_work(settings, "sessions"),
+                logs_kept: settings.work.logs_kept,
                 profiles: profiles(settings),
                 harvest: HarvestLimits {
                     file_bytes: settings.limits.changed_file_bytes,
@@ -344,6 +348,12 @@ pub async fn open_repository(
     };
     let bench = settings.work.dir.join("bench");
     Ok(Arc::new(LocalForge::open(dir, bench, &asker, clock).await?))
+}
+
+/// Opens what jobs have printed.
+#[must_use]
+pub fn open_logs(settings: &ServerSettings) -> Arc<dyn Logs> {
+    Arc::new(LogFiles::new(below_work(settings, "logs")))
 }
 
 /// Opens the store that the settings name, and brings its schema up to date.

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod gateway;
 pub mod git;
 pub mod github;
+pub mod logs;
 pub mod sandbox;
 pub mod store;
 pub mod system;

@@ -1,9 +1,10 @@
 //! What nobody needs any more: directories of jobs that are over, deliveries long dispatched.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::app::context::Context;
-use crate::domain::ids::TaskId;
+use crate::domain::ids::{JobId, TaskId};
 use crate::domain::time::{Span, Timestamp};
 
 /// Removes the directories of jobs that are not live. A job that is, may resume from its own.
@@ -23,13 +24,33 @@ pub async fn remove_orphans(ctx: &Context) {
         let name = job
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());
-        if name.is_some_and(|name| live.contains(&name)) {
+        if name.as_ref().is_some_and(|name| live.contains(name)) {
             continue;
+        }
+        if let Some(id) = name.and_then(|name| name.parse().ok()) {
+            keep_logs(ctx, id, &job).await;
         }
         match ctx.checkouts.remove(&job).await {
             Ok(()) => tracing::info!(path = %job.display(), "removed what a job had left"),
             Err(fault) => tracing::warn!(path = %job.display(), %fault, "could not remove it"),
         }
+    }
+}
+
+/// Keeps what a job has printed before its directory is removed. A job does not fail for a log.
+pub async fn keep_logs(ctx: &Context, job: JobId, dir: &Path) {
+    if let Err(fault) = ctx.logs.keep(job, dir).await {
+        tracing::warn!(job.id = %job, %fault, "could not keep what a job has printed");
+    }
+}
+
+/// Deletes what jobs printed long ago.
+pub async fn forget_logs(ctx: &Context) {
+    let before = before(ctx, ctx.settings.logs_kept);
+    match ctx.logs.forget(before).await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::info!(jobs, "deleted old logs"),
+        Err(fault) => tracing::warn!(%fault, "could not delete old logs"),
     }
 }
 

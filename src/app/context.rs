@@ -14,7 +14,7 @@ use crate::domain::reach::Reach;
 use crate::domain::render::parts::Links;
 use crate::domain::spend::Budgets;
 use crate::domain::stall::Patience;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::trigger::Identity;
 use crate::ports::agent::Roster;
 use crate::ports::checkouts::{Cache, Checkouts};
@@ -22,6 +22,7 @@ use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
+use crate::ports::logs::Logs;
 use crate::ports::sandbox::{Limits, Profile, Sandbox};
 use crate::ports::store::Store;
 
@@ -36,6 +37,8 @@ pub struct Context {
     pub github: Arc<dyn GitHub>,
     /// GitHub's deliveries, into our words.
     pub translate: Arc<dyn Translate>,
+    /// What jobs have printed.
+    pub logs: Arc<dyn Logs>,
     /// Mirrors, checkouts and harvest.
     pub checkouts: Arc<dyn Checkouts>,
     /// Isolation.
@@ -70,6 +73,8 @@ pub struct Settings {
     pub patience: Patience,
     /// The directory that tasks keep in what their agents remember.
     pub sessions_dir: PathBuf,
+    /// How long what jobs have printed is kept.
+    pub logs_kept: Span,
     /// What sandboxes hold beside the system, for the policies that pick it.
     pub profiles: BTreeMap<Name, Profile>,
     /// How much a harvest takes.

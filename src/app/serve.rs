@@ -37,6 +37,7 @@ pub fn start(ctx: &Context, jobs: usize, tracker: &TaskTracker, shutdown: &Cance
             cleanup::tidy(&context).await;
             cleanup::forget_sessions(&context).await;
             cleanup::forget_calls(&context).await;
+            cleanup::forget_logs(&context).await;
             tokio::select! {
                 () = tokio::time::sleep(CLEAN_EVERY) => {}
                 () = stop.cancelled() => {}

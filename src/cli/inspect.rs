@@ -3,13 +3,15 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::bootstrap::open_store;
+use crate::bootstrap::{open_logs, open_store};
 use crate::cli::exit::{DONE, FAILED, USAGE};
+use crate::cli::log;
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
+use crate::config::server::ServerSettings;
 use crate::config::server::load::Need;
 use crate::domain::budget::Scope;
-use crate::domain::ids::{DeliveryId, TaskId, ThreadKey};
+use crate::domain::ids::{DeliveryId, JobId, TaskId, ThreadKey};
 use crate::domain::money::Usd;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
@@ -73,6 +75,17 @@ pub enum TasksCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show what one job printed: its setup commands, its agent, its checks.
+    Log {
+        /// Which settings.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Its id, as `prova tasks show` prints it.
+        job: JobId,
+        /// Only this log, without a heading.
+        #[arg(long, value_name = "NAME", value_parser = ["setup", "agent", "checks"])]
+        only: Option<String>,
+    },
 }
 
 /// `prova audit`.
@@ -104,7 +117,7 @@ pub async fn deliveries(command: &DeliveriesCommand, output: &Output) -> u8 {
         DeliveriesCommand::Ls { list, .. } => &list.config,
         DeliveriesCommand::Show { config, .. } | DeliveriesCommand::Replay { config, .. } => config,
     };
-    with_store(config, output, async |store| match command {
+    with_store(config, output, async |_, store| match command {
         DeliveriesCommand::Ls { list, parked } => {
             let lines = store.deliveries(*parked, list.limit).await?;
             if list.json {
@@ -143,9 +156,9 @@ pub async fn deliveries(command: &DeliveriesCommand, output: &Output) -> u8 {
 pub async fn tasks(command: &TasksCommand, output: &Output) -> u8 {
     let config = match command {
         TasksCommand::Ls { list, .. } => &list.config,
-        TasksCommand::Show { config, .. } => config,
+        TasksCommand::Show { config, .. } | TasksCommand::Log { config, .. } => config,
     };
-    with_store(config, output, async |store| match command {
+    with_store(config, output, async |settings, store| match command {
         TasksCommand::Ls { list, open } => {
             let tasks = store.tasks(*open, list.limit).await?;
             let tasks = priced(store, tasks).await?;
@@ -171,13 +184,17 @@ pub async fn tasks(command: &TasksCommand, output: &Output) -> u8 {
             }
             Ok(DONE)
         }
+        TasksCommand::Log { job, only, .. } => {
+            let logs = open_logs(settings).kept(*job).await?;
+            Ok(log::show(*job, logs, (only.as_deref(), output)))
+        }
     })
     .await
 }
 
 /// Runs `prova audit`.
 pub async fn audit(args: &AuditArgs, output: &Output) -> u8 {
-    with_store(&args.list.config, output, async |store| {
+    with_store(&args.list.config, output, async |_, store| {
         let thread: Option<ThreadKey> = args.task.map(|task| task.thread);
         let lines = store.audit(thread, args.list.limit).await?;
         if args.list.json {
@@ -194,7 +211,7 @@ pub async fn audit(args: &AuditArgs, output: &Output) -> u8 {
 async fn with_store(
     config: &ConfigArgs,
     output: &Output,
-    work: impl AsyncFnOnce(&dyn Store) -> Result<u8, Fault>,
+    work: impl AsyncFnOnce(&ServerSettings, &dyn Store) -> Result<u8, Fault>,
 ) -> u8 {
     let settings = match config.settings(Need::Local, output) {
         Ok(settings) => settings,
@@ -207,7 +224,7 @@ async fn with_store(
             return USAGE;
         }
     };
-    match work(store.as_ref()).await {
+    match work(&settings, store.as_ref()).await {
         Ok(code) => code,
         Err(fault) => {
             output.error(&fault.to_string());

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod doctor;
 pub mod health;
 pub mod inspect;
+pub mod log;
 pub mod run;
 pub mod serve;
 

@@ -12,6 +12,7 @@ pub mod door;
 pub mod gateway;
 pub mod github;
 pub mod live;
+pub mod logs;
 pub mod sandbox;
 pub mod store;
 pub mod tree;

@@ -74,6 +74,8 @@ fn exit_codes_tell_failure_from_misuse() {
         (&[], 2),
         (&["surve"], 2),
         (&["tasks", "show", "not-an-id"], 2),
+        (&["tasks", "log", "1-1-1"], 2),
+        (&["tasks", "log", "1-1-1.1", "--only", "passwd"], 2),
         // There are no settings yet.
         (&["serve"], 2),
         (&["check-config"], 2),
@@ -103,6 +105,7 @@ fn exit_codes_tell_failure_from_misuse() {
         (&["deliveries", "ls", "--parked"], 0),
         (&["audit"], 0),
         (&["tasks", "show", "1-1-1"], 1),
+        (&["tasks", "log", "1-1-1.1"], 1),
         (&["deliveries", "show", "none"], 1),
         (&["deliveries", "replay", "none"], 1),
         (&["health"], 1),
@@ -125,13 +128,33 @@ async fn a_port_that_is_taken_is_a_failure_with_its_name() {
     assert!(said.err.contains(&expected), "{}", said.err);
 }
 
+/// What was printed outlives the job; a terminal does not obey it, and tokens are taken out.
+fn log_is_shown(home: &Home, job: &str) {
+    let log = wait_for(home, "the log", || {
+        let log = home.run(&["tasks", "log", job]);
+        (log.code == 0).then_some(log.out)
+    });
+    assert!(log.starts_with("== agent ==\n\\u{1b}[2Jdone: "), "{log}");
+    assert!(!log.contains("0123456789abcdefghij"), "{log}");
+    let only = home.run(&["tasks", "log", job, "--only", "agent"]);
+    assert_eq!(format!("== agent ==\n{}", only.out), log);
+    let none = home.run(&["tasks", "log", job, "--only", "checks"]);
+    assert_eq!((none.code, none.out.as_str()), (1, ""));
+    assert!(
+        none.err.contains("there is no log `checks` of job"),
+        "{}",
+        none.err
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_are_listed_shown_and_replayed() {
     let home = Home::new();
     let sim = Simulator::start(options(0)).await.unwrap();
     let policy = File::new(
         ".github/prova.toml",
-        "[recipes.touch]\nrun = \"echo x > new.txt\"\n",
+        "[recipes.touch]\nrun = '''echo x > new.txt; \
+         printf '\\033[2Jdone: %s_%s\\n' ghp 0123456789abcdefghijABCDEFGHIJ012345'''\n",
     );
     sim.create_repository(&RepositorySpec::new("octo/hello", vec![policy]))
         .unwrap();
@@ -224,6 +247,7 @@ async fn deliveries_are_listed_shown_and_replayed() {
         text.contains("octo/hello#1") && text.contains("harvest: 1 changed, 0 left out"),
         "{text}"
     );
+    log_is_shown(&home, &format!("{id}.1"));
     let audit = home.run(&["audit", "--task", id]).out;
     assert!(audit.contains(&format!("job {id}.1 queued")), "{audit}");
     assert_eq!(server.terminate().code(), Some(0));

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::app::cleanup::keep_logs;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::run_job::brief::{Briefing, Problem};
@@ -132,6 +133,7 @@ pub async fn run_job(
         return Ok(());
     }
     ctx.wake.effects.notify_one();
+    keep_logs(ctx, leased.lease.job, &attempt.dir).await;
     if let Err(fault) = ctx.checkouts.remove(&attempt.dir).await {
         // The next start removes what no live job owns.
         tracing::warn!(job.id = %leased.lease.job, %fault, "could not remove a job's directory");

@@ -44,6 +44,7 @@ pub(super) struct Layer {
     pub(super) jobs_per_repository: Option<u64>,
     pub(super) cache_gib: Option<u64>,
     pub(super) cache_days: Option<u64>,
+    pub(super) log_days: Option<u64>,
     pub(super) agent: Option<Name>,
     pub(super) fallback: Option<Vec<Name>>,
     pub(super) backend: Option<Backend>,
@@ -129,6 +130,7 @@ impl Layer {
         self.jobs_per_repository = table.whole("jobs_per_repository", 1..=256);
         self.cache_gib = table.whole("cache_gib", 0..=1024 * 1024);
         self.cache_days = table.whole("cache_days", 1..=3650);
+        self.log_days = table.whole("log_days", 1..=3650);
         self.agent = table.text("agent", str::parse::<Name>);
         self.fallback = table.texts("fallback", MAX_FALLBACK, str::parse::<Name>);
     }

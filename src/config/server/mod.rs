@@ -107,6 +107,8 @@ pub struct Work {
     pub cache_bytes: u64,
     /// How long such a thing is kept that nobody uses.
     pub cache_idle: Span,
+    /// How long what jobs have printed is kept.
+    pub logs_kept: Span,
     /// The agent that works when neither policy nor a person names one.
     pub agent: Option<Name>,
     /// The agents that take over, in this order, when that one cannot work, unless policy says

@@ -135,7 +135,7 @@ impl Permissions {
 
 fn work_keys(work: &Work) -> Keys {
     let text = |text: String| Some(toml::Value::String(text));
-    let days = work.cache_idle.as_millis() / (24 * 3_600 * 1_000);
+    let days = |span: Span| whole(span.as_millis() / (24 * 3_600 * 1_000));
     vec![
         ("dir", text(work.dir.display().to_string())),
         ("jobs", whole(work.jobs.into())),
@@ -144,7 +144,8 @@ fn work_keys(work: &Work) -> Keys {
             whole(work.jobs_per_repository.into()),
         ),
         ("cache_gib", whole(work.cache_bytes >> 30)),
-        ("cache_days", whole(days)),
+        ("cache_days", days(work.cache_idle)),
+        ("log_days", days(work.logs_kept)),
         (
             "agent",
             work.agent.as_ref().and_then(|name| text(name.to_string())),
