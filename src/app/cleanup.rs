@@ -81,10 +81,10 @@ pub async fn forget_sessions(ctx: &Context) {
 
 /// How long a dispatched delivery is kept. GitHub redelivers for 3 days, a GitHub Enterprise Server
 /// for 7, and a redelivery must still be known.
-const KEPT: Span = Span::minutes(8 * 24 * 60);
+const KEPT: Span = Span::days(8);
 
 /// How long single model calls are kept; what they cost in sum stays.
-const CALLS_KEPT: Span = Span::minutes(90 * 24 * 60);
+const CALLS_KEPT: Span = Span::days(90);
 
 /// Deletes single model calls of long ago.
 pub async fn forget_calls(ctx: &Context) {

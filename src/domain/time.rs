@@ -63,6 +63,18 @@ impl Span {
         Self::seconds(minutes.saturating_mul(60))
     }
 
+    /// Builds a span from days of 24 hours, saturating.
+    #[must_use]
+    pub const fn days(days: u64) -> Self {
+        Self::minutes(days.saturating_mul(24 * 60))
+    }
+
+    /// Returns how many whole days the span has.
+    #[must_use]
+    pub const fn as_days(self) -> u64 {
+        self.0 / Self::days(1).0
+    }
+
     /// Returns the span in milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

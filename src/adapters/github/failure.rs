@@ -14,7 +14,7 @@ const COMPLAINT_CHARS: usize = 300;
 /// How long to stay away when GitHub limits the rate and does not say for how long.
 const UNSAID: Span = Span::minutes(1);
 /// The longest wait that is believed; GitHub's own limits reset within the hour.
-const LONGEST: Span = Span::minutes(24 * 60);
+const LONGEST: Span = Span::days(1);
 
 #[derive(Deserialize)]
 struct Refusal {

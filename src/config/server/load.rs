@@ -128,7 +128,6 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
         None => over.or_else(|| under.map(path)).map(Secret::File),
     };
     let none = || Secret::Value(String::new());
-    let days = |days: u64| Span::minutes(days * 24 * 60);
     let store = over
         .store_url
         .or_else(|| under.store_url.map(|url| beside(&url, base)));
@@ -184,8 +183,8 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
                     .unwrap_or(2),
             ),
             cache_bytes: over.cache_gib.or(under.cache_gib).unwrap_or(50) << 30,
-            cache_idle: days(over.cache_days.or(under.cache_days).unwrap_or(30)),
-            logs_kept: days(over.log_days.or(under.log_days).unwrap_or(30)),
+            cache_idle: Span::days(over.cache_days.or(under.cache_days).unwrap_or(30)),
+            logs_kept: Span::days(over.log_days.or(under.log_days).unwrap_or(30)),
             agent: over.agent.or(under.agent),
             fallback,
         },

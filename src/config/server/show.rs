@@ -135,7 +135,6 @@ impl Permissions {
 
 fn work_keys(work: &Work) -> Keys {
     let text = |text: String| Some(toml::Value::String(text));
-    let days = |span: Span| whole(span.as_millis() / (24 * 3_600 * 1_000));
     vec![
         ("dir", text(work.dir.display().to_string())),
         ("jobs", whole(work.jobs.into())),
@@ -144,8 +143,8 @@ fn work_keys(work: &Work) -> Keys {
             whole(work.jobs_per_repository.into()),
         ),
         ("cache_gib", whole(work.cache_bytes >> 30)),
-        ("cache_days", days(work.cache_idle)),
-        ("log_days", days(work.logs_kept)),
+        ("cache_days", whole(work.cache_idle.as_days())),
+        ("log_days", whole(work.logs_kept.as_days())),
         (
             "agent",
             work.agent.as_ref().and_then(|name| text(name.to_string())),
