@@ -3,12 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::bootstrap::{open_logs, open_store};
+use crate::bootstrap::open_store;
 use crate::cli::exit::{DONE, FAILED, USAGE};
 use crate::cli::log;
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
-use crate::config::server::ServerSettings;
 use crate::config::server::load::Need;
 use crate::domain::budget::Scope;
 use crate::domain::ids::{DeliveryId, JobId, TaskId, ThreadKey};
@@ -117,7 +116,7 @@ pub async fn deliveries(command: &DeliveriesCommand, output: &Output) -> u8 {
         DeliveriesCommand::Ls { list, .. } => &list.config,
         DeliveriesCommand::Show { config, .. } | DeliveriesCommand::Replay { config, .. } => config,
     };
-    with_store(config, output, async |_, store| match command {
+    with_store(config, output, async |store| match command {
         DeliveriesCommand::Ls { list, parked } => {
             let lines = store.deliveries(*parked, list.limit).await?;
             if list.json {
@@ -154,47 +153,47 @@ pub async fn deliveries(command: &DeliveriesCommand, output: &Output) -> u8 {
 
 /// Runs `prova tasks`.
 pub async fn tasks(command: &TasksCommand, output: &Output) -> u8 {
-    let config = match command {
-        TasksCommand::Ls { list, .. } => &list.config,
-        TasksCommand::Show { config, .. } | TasksCommand::Log { config, .. } => config,
-    };
-    with_store(config, output, async |settings, store| match command {
+    match command {
         TasksCommand::Ls { list, open } => {
-            let tasks = store.tasks(*open, list.limit).await?;
-            let tasks = priced(store, tasks).await?;
-            if list.json {
-                output.json(&tasks.iter().map(task_json).collect());
-            } else {
-                let rows: Vec<_> = tasks.iter().map(task_row).collect();
-                output.table(&TASK_COLUMNS, &rows);
-            }
-            Ok(DONE)
+            with_store(&list.config, output, async |store| {
+                let tasks = store.tasks(*open, list.limit).await?;
+                let tasks = priced(store, tasks).await?;
+                if list.json {
+                    output.json(&tasks.iter().map(task_json).collect());
+                } else {
+                    let rows: Vec<_> = tasks.iter().map(task_row).collect();
+                    output.table(&TASK_COLUMNS, &rows);
+                }
+                Ok(DONE)
+            })
+            .await
         }
-        TasksCommand::Show { id, json, .. } => {
-            let Some(task) = store.task(*id).await? else {
-                output.error(&format!(
-                    "there is no task {id}; `prova tasks ls` lists them"
-                ));
-                return Ok(FAILED);
-            };
-            let jobs = store.jobs(*id).await?;
-            let audit = store.audit(Some(id.thread), 1_000).await?;
-            for task in priced(store, vec![task]).await? {
-                show_task(&task, &jobs, &audit, (*json, output));
-            }
-            Ok(DONE)
+        TasksCommand::Show { config, id, json } => {
+            with_store(config, output, async |store| {
+                let Some(task) = store.task(*id).await? else {
+                    output.error(&format!(
+                        "there is no task {id}; `prova tasks ls` lists them"
+                    ));
+                    return Ok(FAILED);
+                };
+                let jobs = store.jobs(*id).await?;
+                let audit = store.audit(Some(id.thread), 1_000).await?;
+                for task in priced(store, vec![task]).await? {
+                    show_task(&task, &jobs, &audit, (*json, output));
+                }
+                Ok(DONE)
+            })
+            .await
         }
-        TasksCommand::Log { job, only, .. } => {
-            let logs = open_logs(settings).kept(*job).await?;
-            Ok(log::show(*job, logs, (only.as_deref(), output)))
+        TasksCommand::Log { config, job, only } => {
+            log::show(config, *job, (only.as_deref(), output)).await
         }
-    })
-    .await
+    }
 }
 
 /// Runs `prova audit`.
 pub async fn audit(args: &AuditArgs, output: &Output) -> u8 {
-    with_store(&args.list.config, output, async |_, store| {
+    with_store(&args.list.config, output, async |store| {
         let thread: Option<ThreadKey> = args.task.map(|task| task.thread);
         let lines = store.audit(thread, args.list.limit).await?;
         if args.list.json {
@@ -211,7 +210,7 @@ pub async fn audit(args: &AuditArgs, output: &Output) -> u8 {
 async fn with_store(
     config: &ConfigArgs,
     output: &Output,
-    work: impl AsyncFnOnce(&ServerSettings, &dyn Store) -> Result<u8, Fault>,
+    work: impl AsyncFnOnce(&dyn Store) -> Result<u8, Fault>,
 ) -> u8 {
     let settings = match config.settings(Need::Local, output) {
         Ok(settings) => settings,
@@ -224,7 +223,7 @@ async fn with_store(
             return USAGE;
         }
     };
-    match work(&settings, store.as_ref()).await {
+    match work(store.as_ref()).await {
         Ok(code) => code,
         Err(fault) => {
             output.error(&fault.to_string());

@@ -2,16 +2,29 @@
 
 use std::io::{self, BufRead, Read as _};
 
+use crate::bootstrap::open_logs;
 use crate::cli::exit::{DONE, FAILED};
 use crate::cli::output::{Output, printable};
+use crate::cli::settings::ConfigArgs;
+use crate::config::server::load::Need;
 use crate::domain::ids::JobId;
-use crate::ports::logs::KeptLog;
 
 /// The most of one line that is shown at once, in bytes.
 const PIECE: u64 = 1024 * 1024;
 
 /// Shows the logs of a job, or `only` one of them. A terminal is not obeyed by what they hold.
-pub fn show(job: JobId, logs: Vec<KeptLog>, (only, output): (Option<&str>, &Output)) -> u8 {
+pub async fn show(config: &ConfigArgs, job: JobId, (only, output): (Option<&str>, &Output)) -> u8 {
+    let settings = match config.settings(Need::Local, output) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let logs = match open_logs(&settings).kept(job).await {
+        Ok(logs) => logs,
+        Err(fault) => {
+            output.error(&fault.to_string());
+            return FAILED;
+        }
+    };
     let mut shown = 0;
     for mut log in logs {
         if only.is_some_and(|only| only != log.name) {
