@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::domain::ids::JobId;
@@ -67,40 +67,34 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| Fault::io(doing, &error))
 }
 
-/// Packs the logs of one directory into another, which is there whole or not at all.
+/// Packs the logs of one directory into another. Each is there whole or not at all, and one that is
+/// there stays until another takes its place: a removal may have taken some from a job's directory.
 fn keep(from: &Path, to: &Path) -> io::Result<()> {
-    let logs = logs(from)?;
-    if logs.is_empty() {
-        return Ok(());
+    let logs = named(from, PLAIN)?;
+    if !logs.is_empty() {
+        let mut private = DirBuilder::new();
+        private.mode(0o700).recursive(true).create(to)?;
     }
-    let mut unfinished = to.to_owned().into_os_string();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    remove(&unfinished)?;
-    let mut private = DirBuilder::new();
-    private.mode(0o700).recursive(true).create(&unfinished)?;
     for (name, log) in logs {
+        let kept = to.join(format!("{name}{PACKED}"));
+        let unfinished = kept.with_added_extension("unfinished");
         let file = OpenOptions::new()
             .write(true)
-            .create_new(true)
+            .create(true)
+            .truncate(true)
             .mode(0o600)
-            .open(unfinished.join(format!("{name}{PACKED}")))?;
+            .open(&unfinished)?;
         let mut packed = GzEncoder::new(file, Compression::fast());
         io::copy(&mut File::open(log)?, &mut packed)?;
         packed.finish()?;
+        fs::rename(unfinished, kept)?;
     }
-    remove(to)?;
-    fs::rename(unfinished, to)
-}
-
-/// Lists the logs in a job's directory by their names. Only the server writes there.
-fn logs(dir: &Path) -> io::Result<Vec<(String, PathBuf)>> {
-    named(dir, PLAIN)
+    Ok(())
 }
 
 fn kept(dir: &Path) -> io::Result<Vec<KeptLog>> {
     let open = |(name, path): (String, PathBuf)| {
-        let text = MultiGzDecoder::new(BufReader::new(File::open(path)?));
+        let text = GzDecoder::new(File::open(path)?);
         Ok(KeptLog {
             name,
             text: Box::new(BufReader::new(text)),
@@ -109,7 +103,8 @@ fn kept(dir: &Path) -> io::Result<Vec<KeptLog>> {
     named(dir, PACKED)?.into_iter().map(open).collect()
 }
 
-/// Lists the files whose names end so, sorted, with what comes before.
+/// Lists the files whose names end so, sorted, with what comes before. Only the server writes in
+/// these directories.
 fn named(dir: &Path, end: &str) -> io::Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for entry in entries(dir)? {
@@ -129,7 +124,7 @@ fn forget(dir: &Path, before: SystemTime) -> io::Result<u64> {
     let mut count = 0;
     for entry in entries(dir)? {
         if entry.metadata()?.modified()? < before {
-            remove(&entry.path())?;
+            fs::remove_dir_all(entry.path())?;
             count += 1;
         }
     }
@@ -142,13 +137,6 @@ fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
         Ok(entries) => entries.collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
-    }
-}
-
-fn remove(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
     }
 }
 
@@ -206,6 +194,25 @@ mod tests {
         let far = Timestamp::from_millis(32_503_680_000_000);
         assert_eq!(logs.forget(far).await.unwrap(), 1);
         assert!(texts(&logs).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_outlives_a_removal_that_was_cut_short() {
+        let home = tempfile::tempdir().unwrap();
+        let (logs, dir) = (
+            LogFiles::new(home.path().join("logs")),
+            home.path().join("job"),
+        );
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("agent.log"), "agent").unwrap();
+        fs::write(dir.join("setup.log"), "setup").unwrap();
+        logs.keep(job(), &dir).await.unwrap();
+        fs::remove_file(dir.join("agent.log")).unwrap();
+        let crashed = home.path().join("logs/7-12-1.2/setup.log.gz.unfinished");
+        fs::write(crashed, "half").unwrap();
+        logs.keep(job(), &dir).await.unwrap();
+        let expected = ["agent", "setup"].map(|name| (name.to_owned(), name.as_bytes().to_vec()));
+        assert_eq!(texts(&logs).await, expected);
     }
 
     #[tokio::test]

@@ -18,8 +18,8 @@ pub struct KeptLog {
 /// The logs of jobs that are over.
 #[async_trait::async_trait]
 pub trait Logs: Send + Sync {
-    /// Keeps the logs in a job's directory. Keeping them again replaces them; a job without any
-    /// leaves nothing.
+    /// Keeps the logs in a job's directory. Keeping one again replaces it; a job without any leaves
+    /// nothing.
     async fn keep(&self, job: JobId, dir: &Path) -> Result<(), Fault>;
 
     /// Returns what is kept of a job, by name; empty when nothing is, or nothing any more.
