@@ -313,13 +313,10 @@ async fn remarks(
 }
 
 fn starts_work(wish: &Wish) -> bool {
-    use crate::domain::command::Command;
     match wish {
         Wish::Start(_) => true,
         Wish::Unreadable(_) => false,
-        Wish::Command(command) => {
-            matches!(command, Command::Request { .. } | Command::Run { .. })
-        }
+        Wish::Command(command) => command.begins_work(),
     }
 }
 

@@ -81,8 +81,9 @@ pub enum TasksCommand {
         config: ConfigArgs,
         /// Its id, as `prova tasks show` prints it.
         job: JobId,
-        /// Only this log, without a heading.
-        #[arg(long, value_name = "NAME", value_parser = ["setup", "agent", "checks"])]
+        /// Only this log, without a heading: `setup`, `agent` or `checks`, of a race with the
+        /// contestant before it (`codex/agent`).
+        #[arg(long, value_name = "NAME")]
         only: Option<String>,
     },
 }

@@ -52,6 +52,7 @@ pub mod verify;
 
 pub mod built_in;
 pub mod fallback;
+pub mod race;
 
 pub mod prompt;
 pub mod reference;

@@ -271,7 +271,14 @@ impl Bot {
         let jobs = std::fs::read_dir(self.dir.path().join("work/jobs"))
             .into_iter()
             .flatten();
-        jobs.flatten().map(|job| job.path().join("out")).collect()
+        let jobs = jobs.flatten().map(|job| job.path());
+        jobs.flat_map(|job| {
+            let race = std::fs::read_dir(job.join("race")).into_iter().flatten();
+            let parts = race.flatten().map(|part| part.path());
+            parts.chain([job.clone()]).collect::<Vec<_>>()
+        })
+        .map(|place| place.join("out"))
+        .collect()
     }
 }
 

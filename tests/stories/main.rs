@@ -22,6 +22,7 @@ mod intake;
 mod lifecycle;
 mod names;
 mod outages;
+mod races;
 mod reaching;
 mod recipes;
 mod refusals;
