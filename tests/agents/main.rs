@@ -13,12 +13,18 @@
 mod acp;
 mod cage;
 mod headless;
+#[expect(dead_code, reason = "stories of the server alone use the rest")]
+#[path = "../serve/home.rs"]
+mod home;
 mod installed;
 mod known;
 mod model;
+#[path = "../serve/octocat.rs"]
+mod octocat;
 mod planted;
 mod protocol;
 mod record;
 mod run;
 mod serving;
 mod through;
+mod whole;
