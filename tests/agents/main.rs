@@ -12,10 +12,13 @@
 
 mod acp;
 mod cage;
+mod case;
 mod headless;
+mod house;
 mod installed;
 mod known;
 mod model;
+mod outcome;
 mod planted;
 mod protocol;
 mod record;
