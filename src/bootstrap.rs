@@ -269,6 +269,8 @@ impl House {
                     silent: settings.limits.silent,
                     waiting: WAITING,
                     repeated: usize::try_from(settings.limits.repeated).unwrap_or(usize::MAX),
+                    unanswered: settings.limits.unanswered,
+                    failed_calls: FAILED_CALLS,
                 },
                 sessions_dir: below_work(settings, "sessions"),
                 logs_kept: settings.work.logs_kept,
@@ -317,6 +319,10 @@ fn below_work(settings: &ServerSettings, name: &str) -> PathBuf {
 
 /// How long an agent may wait for an answer. Nobody gives one.
 const WAITING: Span = Span::seconds(60);
+
+/// How many model calls must have failed in a row before an outage counts: an agent that asks rarely
+/// may have asked at bad moments.
+const FAILED_CALLS: u64 = 4;
 
 /// The permissions and the events that the App needs, as in `app.yml`.
 #[must_use]

@@ -29,6 +29,7 @@ pub mod change;
 pub mod evidence;
 pub mod excerpt;
 pub mod markdown;
+pub mod outage;
 pub mod progress;
 pub mod repo;
 pub mod retry;

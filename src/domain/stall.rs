@@ -1,8 +1,9 @@
-//! When an agent that still runs has come to nothing: it is silent, does the same again and again, or
-//! waits for an answer that nobody gives.
+//! When an agent that still runs has come to nothing: it is silent, does the same again and again,
+//! waits for an answer that nobody gives, or asks a model that answers nothing.
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::outage::Outage;
 use crate::domain::progress::Heard;
 use crate::domain::time::{Span, Timestamp};
 
@@ -15,6 +16,10 @@ pub struct Patience {
     pub waiting: Span,
     /// How often it may do the same in a row.
     pub repeated: usize,
+    /// How long its model may answer nothing while it is asked.
+    pub unanswered: Span,
+    /// How many calls must have failed in a row before that counts.
+    pub failed_calls: u64,
 }
 
 /// Why a run was ended for coming to nothing.
@@ -27,6 +32,8 @@ pub enum Stall {
     Repeated(String, usize),
     /// It waited for an answer: to what.
     Waiting(String),
+    /// So many calls of its model failed in a row, from the first to the last for so long.
+    Unanswered(u64, Span),
 }
 
 impl std::fmt::Display for Stall {
@@ -35,15 +42,21 @@ impl std::fmt::Display for Stall {
             Self::Silent(span) => write!(f, "it printed nothing for {} s", span.as_millis() / 1000),
             Self::Repeated(what, times) => write!(f, "it did the same {times} times: {what}"),
             Self::Waiting(what) => write!(f, "it waited for an answer: {what}"),
+            Self::Unanswered(calls, span) => write!(
+                f,
+                "its model answered none of {calls} calls in a row, for {} s",
+                span.as_millis() / 1000
+            ),
         }
     }
 }
 
-/// Returns whether a run has come to nothing. `stirred` is when it last printed anything.
+/// Returns whether a run has come to nothing. `stirred` is when it last printed anything, and `outage`
+/// what the gateway saw of its model.
 #[must_use]
 pub fn stall(
     heard: &Heard,
-    stirred: Timestamp,
+    (stirred, outage): (Timestamp, &Outage),
     now: Timestamp,
     patience: &Patience,
 ) -> Option<Stall> {
@@ -57,6 +70,12 @@ pub fn stall(
         (None, Some(what)) if heard.repeated() >= patience.repeated => {
             Some(Stall::Repeated(what.clone(), heard.repeated()))
         }
+        (None, Some(_) | None)
+            if outage.calls() >= patience.failed_calls
+                && outage.lasted() >= patience.unanswered =>
+        {
+            Some(Stall::Unanswered(outage.calls(), outage.lasted()))
+        }
         (None, Some(_) | None) => (silent >= patience.silent).then_some(Stall::Silent(silent)),
     }
 }
@@ -65,11 +84,15 @@ pub fn stall(
 mod tests {
     use super::*;
     use crate::domain::progress::{Action, StepState, Update};
+    use crate::domain::traffic::Traffic;
+    use crate::domain::unanswered::CallFailure;
 
     const PATIENCE: Patience = Patience {
         silent: Span::seconds(60),
         waiting: Span::seconds(10),
         repeated: 3,
+        unanswered: Span::seconds(20),
+        failed_calls: 4,
     };
 
     fn at(seconds: i64) -> Timestamp {
@@ -81,7 +104,28 @@ mod tests {
         for update in updates {
             heard.take(update, at(100));
         }
-        stall(&heard, at(100), at(now), &PATIENCE)
+        stall(&heard, (at(100), &Outage::default()), at(now), &PATIENCE)
+    }
+
+    /// A run that prints all the time, whose model refuses a call at each of these seconds.
+    fn refused(seconds: impl IntoIterator<Item = i64>) -> Option<Stall> {
+        let (mut traffic, mut outage) = (Traffic::default(), Outage::default());
+        let mut now = at(0);
+        for second in seconds {
+            now = at(second);
+            traffic.fail("main", CallFailure::Failing);
+            outage.take(&traffic, now);
+        }
+        stall(&Heard::default(), (now, &outage), now, &PATIENCE)
+    }
+
+    #[test]
+    fn a_model_that_answers_nothing_is_asked_often_and_long_enough_first() {
+        assert_eq!(refused([0, 10, 20]), None, "too few calls");
+        assert_eq!(refused(0..20), None, "not long enough");
+        let ended = refused([0, 2, 6, 20]).map(|stall| stall.to_string());
+        let expected = "its model answered none of 4 calls in a row, for 20 s";
+        assert_eq!(ended.as_deref(), Some(expected));
     }
 
     fn run(title: &str) -> Update {

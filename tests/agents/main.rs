@@ -12,15 +12,18 @@
 
 mod acp;
 mod cage;
+mod case;
 mod headless;
 #[expect(dead_code, reason = "stories of the server alone use the rest")]
 #[path = "../serve/home.rs"]
 mod home;
+mod house;
 mod installed;
 mod known;
 mod model;
 #[path = "../serve/octocat.rs"]
 mod octocat;
+mod outcome;
 mod planted;
 mod protocol;
 mod record;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prova::domain::job::Entry;
+use prova::domain::time::Span;
 use prova::domain::traffic::{ModelUse, Tokens, Traffic};
 use prova::domain::unanswered::CallFailure;
 use prova::simulator::faults::{Fault, FaultKind};
@@ -243,4 +244,21 @@ async fn a_crash_right_after_the_run_does_not_bring_it_back_either() {
     assert_eq!(bot.state(issue).await, "in review", "{}", bot.thread(issue));
     assert_eq!(started(&bot, issue).await[..2], ["claude", "codex"]);
     assert!(!started(&bot, issue).await[1..].contains(&"claude".to_owned()));
+}
+
+#[tokio::test]
+async fn an_agent_that_asks_a_model_that_is_down_for_ever_is_ended() {
+    let down = || {
+        let down = down(CallFailure::RateLimited);
+        down.clone().with(down)
+    };
+    let policy = "agent = \"claude\"\nfallback = [\"codex\"]\n";
+    let bot = world_with("sleep 600", "sleep 600", (down(), down()), policy)
+        .tuned(|settings| settings.limits.unanswered = Span::ZERO)
+        .start()
+        .await;
+    let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+    bot.settle().await;
+    assert_eq!(started(&bot, issue).await, ["claude", "codex"]);
+    insta::assert_snapshot!(bot.thread(issue));
 }

@@ -13,6 +13,7 @@ use crate::app::run_job::Attempt;
 use crate::app::run_job::way::Way;
 use crate::domain::decide::live_status_of;
 use crate::domain::job::Told;
+use crate::domain::outage::Outage;
 use crate::domain::progress::{Heard, Update};
 use crate::domain::render::live::Live;
 use crate::domain::stall::{Stall, stall};
@@ -141,6 +142,7 @@ impl Attempt<'_> {
         tokio::pin!(run);
         let (mut stirred, mut at) = (0, watch.began);
         let board = &self.house.board;
+        let mut outage = Outage::default();
         loop {
             tokio::select! {
                 done = &mut run => {
@@ -154,7 +156,10 @@ impl Attempt<'_> {
             if printed != stirred {
                 (stirred, at) = (printed, now);
             }
-            if let Some(stall) = stall(&heard, at, now, &self.ctx.settings.patience) {
+            let traffic = way.so_far();
+            outage.take(&traffic, now);
+            let patience = &self.ctx.settings.patience;
+            if let Some(stall) = stall(&heard, (at, &outage), now, patience) {
                 tracing::warn!(job.id = %self.leased.lease.job, %stall, "the run has come to nothing and is ended");
                 way.stop().cancel();
                 board.over(agent);
@@ -164,7 +169,7 @@ impl Attempt<'_> {
                 agent: agent.to_owned(),
                 took: now.since(watch.began),
                 heard,
-                traffic: way.so_far(),
+                traffic,
             });
             if let Some(runs) = runs {
                 for live in &runs {

@@ -59,6 +59,7 @@ pub(super) struct Layer {
     pub(super) timeout_minutes: Option<u64>,
     pub(super) silent_minutes: Option<u64>,
     pub(super) repeated_actions: Option<u64>,
+    pub(super) unanswered_minutes: Option<u64>,
     pub(super) fetch_minutes: Option<u64>,
     pub(super) output_mib: Option<u64>,
     pub(super) file_mib: Option<u64>,
@@ -160,6 +161,7 @@ impl Layer {
         self.timeout_minutes = table.whole("timeout_minutes", 1..=24 * 60);
         self.silent_minutes = table.whole("silent_minutes", 1..=24 * 60);
         self.repeated_actions = table.whole("repeated_actions", 2..=12);
+        self.unanswered_minutes = table.whole("unanswered_minutes", 1..=24 * 60);
         self.fetch_minutes = table.whole("fetch_minutes", 1..=24 * 60);
         self.output_mib = table.whole("output_mib", 1..=1024);
         self.file_mib = table.whole("file_mib", 1..=1024 * 1024);

@@ -220,6 +220,7 @@ fn limits(over: &Layer, under: &Layer) -> Limits {
                 .unwrap_or(8),
         )
         .unwrap_or(u32::MAX),
+        unanswered: minutes(over.unanswered_minutes, under.unanswered_minutes, 5),
         fetch: minutes(over.fetch_minutes, under.fetch_minutes, 30),
         output_bytes: mib(over.output_mib, under.output_mib, 10),
         file_bytes: mib(over.file_mib, under.file_mib, 2048),

@@ -270,6 +270,8 @@ pub struct Limits {
     pub silent: Span,
     /// How often an agent may do the same in a row before its run is ended.
     pub repeated: u32,
+    /// How long the model of an agent may answer none of its calls before its run is ended.
+    pub unanswered: Span,
     /// Wall clock of one fetch; the first of a large repository takes minutes.
     pub fetch: Span,
     /// Bytes of output that are kept of it.

@@ -296,6 +296,7 @@ fn limit_keys(limits: &Limits) -> Keys {
         ("timeout_minutes", minutes(limits.timeout)),
         ("silent_minutes", minutes(limits.silent)),
         ("repeated_actions", whole(limits.repeated.into())),
+        ("unanswered_minutes", minutes(limits.unanswered)),
         ("fetch_minutes", minutes(limits.fetch)),
         ("output_mib", mib(limits.output_bytes)),
         ("file_mib", mib(limits.file_bytes)),

@@ -1,0 +1,100 @@
+//! What came of each case, kept where `make conformance` makes its table from.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use prova::config::presets;
+use serde_json::json;
+
+use crate::case::Case;
+
+/// How an agent is driven.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Driver {
+    Exec,
+}
+
+impl Driver {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+        }
+    }
+}
+
+/// An agent by its preset, and how it is driven: a row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject {
+    pub(crate) preset: &'static str,
+    pub(crate) driver: Driver,
+}
+
+impl Subject {
+    pub(crate) const fn exec(preset: &'static str) -> Self {
+        Self {
+            preset,
+            driver: Driver::Exec,
+        }
+    }
+
+    /// The program that is asked for its version.
+    fn program(self) -> String {
+        match self.driver {
+            Driver::Exec => presets::find(self.preset).unwrap().program,
+        }
+    }
+
+    /// Tries a case: unless the test gets to the point where what this returns is dropped, the agent
+    /// has failed it.
+    pub(crate) fn tries(self, case: Case) -> Trial {
+        let trial = Trial {
+            subject: self,
+            case,
+        };
+        // A test that is killed leaves it so.
+        trial.keep("failed");
+        trial
+    }
+}
+
+/// A case that is being tried.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    subject: Subject,
+    case: Case,
+}
+
+impl Trial {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test has no settings but the environment"
+    )]
+    fn keep(&self, outcome: &str) {
+        let Some(dir) = env::var_os("PROVA_CONFORMANCE").map(PathBuf::from) else {
+            return;
+        };
+        let (preset, driver) = (self.subject.preset, self.subject.driver.name());
+        let case = self.case.name();
+        let kept = json!({
+            "agent": preset,
+            "driver": driver,
+            "program": self.subject.program(),
+            "case": case,
+            "cases": Case::ALL.map(Case::name),
+            "outcome": outcome,
+        });
+        fs::write(
+            dir.join(format!("{preset}.{driver}.{case}.json")),
+            kept.to_string(),
+        )
+        .unwrap();
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.keep("passed");
+        }
+    }
+}
