@@ -252,6 +252,15 @@ pub struct AuditLine {
     pub detail: String,
 }
 
+/// What one worker has leased.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Jobs.
+    pub jobs: Vec<Lease>,
+    /// Attempts at effects.
+    pub effects: Vec<EffectLease>,
+}
+
 /// What a worker learns from a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heartbeat {
@@ -404,13 +413,18 @@ pub trait Queue: Send + Sync {
     /// Extends a lease.
     async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<Heartbeat, Fault>;
 
-    /// Leases the next due effect until then and counts the attempt, which is on disk before this
-    /// returns. Of one thread only the oldest unsent effect is given out.
+    /// Leases the next due effect to `worker` until then and counts the attempt, which is on disk
+    /// before this returns. Of one thread only the oldest unsent effect is given out.
     async fn lease_effect(
         &self,
+        worker: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<LeasedEffect>, Fault>;
+
+    /// Returns what `worker` has leased and has not given back, as far as it has not run out. Only
+    /// who is that worker can know whether anybody still works on it.
+    async fn held_by(&self, worker: &str, now: Timestamp) -> Result<Held, Fault>;
 
     /// Returns when the next delivery, job or effect that is put off becomes due.
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault>;

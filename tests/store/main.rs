@@ -79,6 +79,7 @@ mod on_sqlite {
             a_queued_job_that_is_stopped_is_over_at_once
             a_running_job_learns_that_it_is_stopped
             a_job_that_goes_back_keeps_its_journal
+            a_worker_sees_what_it_holds_and_no_more
             sixteen_workers_share_the_lanes;
         effects:
             effects_of_a_thread_are_sent_in_order
