@@ -29,6 +29,7 @@ pub mod change;
 pub mod evidence;
 pub mod excerpt;
 pub mod markdown;
+pub mod missed;
 pub mod progress;
 pub mod repo;
 pub mod retry;
@@ -57,6 +58,8 @@ pub mod prompt;
 pub mod reference;
 pub mod render;
 pub mod trigger;
+
+pub mod overlooked;
 
 pub mod decide;
 

@@ -7,6 +7,8 @@
 //! Implementations promise only what both SQLite and PostgreSQL keep; `tests/store` is the suite
 //! that every one of them passes.
 
+use std::collections::BTreeSet;
+
 use crate::domain::budget::Scope;
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::ids::{
@@ -346,6 +348,9 @@ pub trait Inbox: Send + Sync {
     /// Returns one delivery.
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, Fault>;
 
+    /// Returns which of these deliveries are here, in whatever state.
+    async fn known(&self, ids: &[DeliveryId]) -> Result<BTreeSet<DeliveryId>, Fault>;
+
     /// Makes a delivery pending again, with no attempts counted; `false` when there is none.
     async fn replay(&self, id: &DeliveryId) -> Result<bool, Fault>;
 
@@ -457,10 +462,20 @@ pub trait Spending: Send + Sync {
     async fn forget_calls(&self, before: Timestamp) -> Result<u64, Fault>;
 }
 
-/// Everything that is kept.
-pub trait Store: Inbox + Tasks + Queue + Spending {}
+/// What the server remembers for itself from one start to the next, each under a name of its own.
+#[async_trait::async_trait]
+pub trait Notes: Send + Sync {
+    /// Returns a note.
+    async fn note(&self, name: &str) -> Result<Option<String>, Fault>;
 
-impl<T: Inbox + Tasks + Queue + Spending> Store for T {}
+    /// Writes a note in the place of the one that was there.
+    async fn set_note(&self, name: &str, text: &str) -> Result<(), Fault>;
+}
+
+/// Everything that is kept.
+pub trait Store: Inbox + Tasks + Queue + Spending + Notes {}
+
+impl<T: Inbox + Tasks + Queue + Spending + Notes> Store for T {}
 
 /// How long a lease on a job lasts without a heartbeat.
 pub const JOB_LEASE: Span = Span::seconds(60);

@@ -54,7 +54,9 @@ mod on_sqlite {
             a_decided_delivery_is_not_decided_again
             a_parked_delivery_blocks_nobody_and_is_replayed
             only_dispatched_deliveries_are_forgotten
-            deliveries_are_listed_newest_first;
+            deliveries_are_listed_newest_first
+            deliveries_that_are_here_are_known
+            a_note_stands_until_the_next;
         tasks:
             a_change_is_whole_or_not_at_all
             a_task_is_written_at_the_version_it_was_read_at

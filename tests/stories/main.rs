@@ -20,6 +20,7 @@ mod gateway;
 mod harness;
 mod intake;
 mod lifecycle;
+mod missed;
 mod names;
 mod outages;
 mod reaching;
