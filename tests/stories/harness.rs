@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::gateway::{Script, Scripted};
+use crate::knife::{Knife, laid_on};
 pub(crate) use crate::text::normal;
 use crate::world::ManualClock;
 pub(crate) use crate::world::{FIX, REPO, SHOW_BRIEF, World};
@@ -127,6 +128,12 @@ impl Bot {
             writer,
             house,
         });
+    }
+
+    /// Lays a knife on the ports, until the next start.
+    pub(crate) fn take_up(&mut self, knife: &Arc<Knife>) {
+        let running = self.running.as_mut().unwrap();
+        running.ctx = laid_on(&running.ctx, knife);
     }
 
     fn running(&self) -> &Running {
