@@ -268,7 +268,10 @@ async fn open_task(ctx: &Context, thread: ThreadKey) -> Result<Option<Versioned>
 }
 
 /// Reads the policy; a file that cannot be used comes back as its problems in Markdown.
-async fn read_policy(ctx: &Context, repo: &Repo) -> Result<Result<Policy, String>, Fault> {
+pub(crate) async fn read_policy(
+    ctx: &Context,
+    repo: &Repo,
+) -> Result<Result<Policy, String>, Fault> {
     let Some(bytes) = ctx.github.file(repo, POLICY_PATH).await? else {
         return Ok(Ok(Policy::default()));
     };

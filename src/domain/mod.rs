@@ -29,6 +29,7 @@ pub mod change;
 pub mod evidence;
 pub mod excerpt;
 pub mod markdown;
+pub mod missed;
 pub mod outage;
 pub mod progress;
 pub mod repo;
@@ -59,6 +60,8 @@ pub mod prompt;
 pub mod reference;
 pub mod render;
 pub mod trigger;
+
+pub mod overlooked;
 
 pub mod decide;
 

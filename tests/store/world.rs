@@ -216,7 +216,7 @@ pub(crate) async fn take_job(store: &dyn Store, now: i64) -> Option<LeasedJob> {
 /// Takes an effect with a lease of two minutes.
 pub(crate) async fn take_effect(store: &dyn Store, now: i64) -> Option<LeasedEffect> {
     store
-        .lease_effect(at(now), at(now + 120_000))
+        .lease_effect("w", at(now), at(now + 120_000))
         .await
         .unwrap()
 }
