@@ -165,6 +165,7 @@ impl House {
         };
         house.make("checkout");
         house.make("objects");
+        house.init();
         house
     }
 
@@ -177,6 +178,19 @@ impl House {
         std::fs::create_dir(&dir).unwrap();
         if let Some((user, group)) = self.sandbox.owner() {
             chown(&dir, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    /// Makes the checkout a repository, as an agent finds it.
+    fn init(&self) {
+        let at = self.path("checkout");
+        let mut git = std::process::Command::new("git");
+        git.args(["init", "--quiet"]).arg(&at);
+        assert!(git.status().unwrap().success());
+        if let Some((user, group)) = self.sandbox.owner() {
+            let mut chown = std::process::Command::new("chown");
+            chown.arg("-R").arg(format!("{user}:{group}")).arg(&at);
+            assert!(chown.status().unwrap().success());
         }
     }
 

@@ -7,6 +7,7 @@ use prova::config::presets;
 use serde_json::json;
 
 use crate::case::Case;
+use crate::model::{Script, Toolless, Turn};
 
 /// How an agent is driven.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +45,30 @@ impl Subject {
         }
     }
 
+    /// Whether what it prints is understood while it works.
+    pub(crate) fn is_heard(self) -> bool {
+        match self.driver {
+            Driver::Exec => !presets::find(self.preset).unwrap().stream.is_empty(),
+        }
+    }
+
+    /// What its model says: one that edits by text is offered no tools.
+    pub(crate) fn script(self, turns: impl IntoIterator<Item = Turn>) -> Script {
+        let mut script = Script::of(turns);
+        if self.preset == "aider" {
+            script.toolless = Toolless::Work;
+        }
+        script
+    }
+
+    /// What its model says when the work is done: words, but for an agent that wants a command.
+    pub(crate) fn ends(self, words: &str) -> Turn {
+        match self.preset {
+            "mini-swe-agent" => Turn::shell("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"),
+            _ => Turn::say(words),
+        }
+    }
+
     /// Tries a case: unless the test gets to the point where what this returns is dropped, the agent
     /// has failed it.
     pub(crate) fn tries(self, case: Case) -> Trial {
@@ -70,7 +95,7 @@ impl Trial {
         reason = "a test has no settings but the environment"
     )]
     fn keep(&self, outcome: &str) {
-        let Some(dir) = env::var_os("PROVA_CONFORMANCE").map(PathBuf::from) else {
+        let Ok(dir) = env::var("PROVA_CONFORMANCE").map(PathBuf::from) else {
             return;
         };
         let (preset, driver) = (self.subject.preset, self.subject.driver.name());
