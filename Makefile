@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench image agents conformance setup setup-build setup-run setup-test setup-lint
+.PHONY: help demo test sweep lint bench image agents conformance setup setup-build setup-run setup-test setup-lint
 
 # More for the program or the runner: make demo ARGS=--once, make test ARGS='-E "test(/markdown/)"'.
 ARGS ?=
@@ -25,6 +25,12 @@ test: setup-test ## Run all tests
 	  without-python-agents) echo 'make: no Aider and no mini-swe-agent for the Python here: their tests are left out' ;; \
 	esac >&2
 	cargo nextest run --locked --profile $(PROFILE) $(ARGS)
+
+SWEEP_SEED ?= $(shell date +%s)
+SWEEP_KILLS ?= 300
+sweep: setup-test ## Cut every call and kill many servers; SWEEP_SEED and SWEEP_KILLS choose the kills
+	PROVA_SWEEP=all PROVA_SWEEP_SEED=$(SWEEP_SEED) PROVA_SWEEP_KILLS=$(SWEEP_KILLS) \
+	  cargo nextest run --locked --profile sweep -E 'test(/sweep/)' $(ARGS)
 
 # The cheap first: what fails in a second should not wait for the compiler.
 lint: setup-lint ## Check format, lints, architecture, docs and dependencies

@@ -21,6 +21,7 @@ use crate::adapters::github::{Client, Webhooks};
 use crate::adapters::logs::LogFiles;
 use crate::adapters::store::SqlStore;
 use crate::adapters::system::SystemClock;
+use crate::adapters::work_dir::{NotHeld, WorkDir};
 use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
@@ -81,6 +82,16 @@ pub enum StartError {
         path: PathBuf,
         /// Why not.
         error: std::io::Error,
+    },
+    /// The work directory is another process's.
+    #[error(
+        "work.dir: cannot take {path}: {error}; stop that process, or give this one a directory of its own"
+    )]
+    WorkDirTaken {
+        /// The directory.
+        path: PathBuf,
+        /// Who has it.
+        error: NotHeld,
     },
     /// A setting of the App is wrong.
     #[error(transparent)]
@@ -145,6 +156,8 @@ pub struct House {
     checkouts: Arc<dyn Checkouts>,
     roster: Arc<Crew>,
     wake: Arc<Wake>,
+    /// Held until the last copy of this is gone.
+    work_dir: Arc<WorkDir>,
 }
 
 impl House {
@@ -206,8 +219,11 @@ impl House {
         for key in endpoints.values().filter_map(|one| one.key.as_ref()) {
             live.learn(key.expose_secret());
         }
+        // First of all: whoever has it may be at work.
+        let work_dir = Arc::new(hold_work_dir(&settings.work.dir)?);
         let store = open_store(&settings).await?;
         Ok(Self {
+            work_dir,
             live,
             secrets: Arc::new(Secrets::new(&[])),
             remotes: Remotes::Below(settings.github.web_url.clone()),
@@ -255,7 +271,7 @@ impl House {
                     built_in: inside::offered(),
                 },
                 jobs_dir: below_work(settings, "jobs"),
-                worker: format!("worker-{}", std::process::id()),
+                worker: self.work_dir.worker().to_owned(),
                 limits: Limits {
                     wall: settings.limits.timeout,
                     output_bytes: settings.limits.output_bytes,
@@ -509,6 +525,18 @@ fn open_client(
     let settings = github::Settings::new(&github.api_url, github.app_id, key);
     let client = Client::new(&settings, clock)?;
     Ok(Arc::new(client.redacting_with(Arc::clone(live))))
+}
+
+fn hold_work_dir(dir: &Path) -> Result<WorkDir, StartError> {
+    let path = dir.to_owned();
+    match std::fs::create_dir_all(dir).map_err(NotHeld::from) {
+        Ok(()) => WorkDir::hold(dir),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| match error {
+        NotHeld::Io(error) => StartError::WorkDir { path, error },
+        NotHeld::InUse(_) => StartError::WorkDirTaken { path, error },
+    })
 }
 
 fn open_git(

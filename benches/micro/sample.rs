@@ -8,7 +8,7 @@ use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
 };
-use prova::domain::job::{Performer, Request, Told, Work};
+use prova::domain::job::{Performer, Performers, Request, Told, Work};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::report::{Changed, Outcome, Report, RunFacts};
@@ -88,7 +88,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         },
         repo: repo(repo_id),
         work: Work {
-            performer: Performer::DefaultAgent,
+            performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: alice(),
                 at: AT,
@@ -149,6 +149,7 @@ pub(crate) fn report(task: TaskId) -> Report {
         protected: Vec::new(),
         leaks: Vec::new(),
         passed_over: Vec::new(),
+        rivals: Vec::new(),
         evidence: ["cargo build", "cargo test", "cargo clippy"]
             .map(|command| Evidence {
                 command: command.to_owned(),

@@ -1,4 +1,5 @@
-//! Logs as compressed files: `DIR/JOB/NAME.log.gz`, which `zcat` reads as well.
+//! Logs as compressed files: `DIR/JOB/NAME.log.gz`, which `zcat` reads as well; those of a race are in
+//! `DIR/JOB/CONTESTANT`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader};
@@ -11,6 +12,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::domain::ids::JobId;
+use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 use crate::ports::logs::{KeptLog, Logs};
@@ -36,8 +38,9 @@ impl LogFiles {
 
 #[async_trait::async_trait]
 impl Logs for LogFiles {
-    async fn keep(&self, job: JobId, dir: &Path) -> Result<(), Fault> {
-        let (from, to) = (dir.to_owned(), self.dir.join(job.to_string()));
+    async fn keep(&self, job: JobId, contestant: Option<&Name>, dir: &Path) -> Result<(), Fault> {
+        let (from, mut to) = (dir.to_owned(), self.dir.join(job.to_string()));
+        to.extend(contestant.map(Name::as_str));
         let doing = format!("keep the logs of job {job}");
         blocking(doing, move || keep(&from, &to)).await
     }
@@ -100,7 +103,18 @@ fn kept(dir: &Path) -> io::Result<Vec<KeptLog>> {
             text: Box::new(BufReader::new(text)),
         })
     };
-    named(dir, PACKED)?.into_iter().map(open).collect()
+    let mut logs = named(dir, PACKED)?;
+    for contestant in entries(dir)? {
+        if contestant.file_type()?.is_dir() {
+            let whose = contestant.file_name();
+            let of_one = named(&contestant.path(), PACKED)?.into_iter();
+            logs.extend(
+                of_one.map(|(name, path)| (format!("{}/{name}", whose.to_string_lossy()), path)),
+            );
+        }
+    }
+    logs.sort();
+    logs.into_iter().map(open).collect()
 }
 
 /// Lists the files whose names end so, sorted, with what comes before. Only the server writes in
@@ -171,23 +185,28 @@ mod tests {
         assert_eq!(logs.forget(Timestamp::from_millis(0)).await.unwrap(), 0);
 
         fs::create_dir(&dir).unwrap();
-        logs.keep(job(), &dir).await.unwrap();
+        logs.keep(job(), None, &dir).await.unwrap();
         assert!(!home.path().join("logs").exists());
 
         let noise = b"\xff\x1b[2J\n".repeat(100_000);
         fs::write(dir.join("agent.log"), &noise).unwrap();
         fs::write(dir.join("other.txt"), "not a log").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", dir.join("setup.log")).unwrap();
-        logs.keep(job(), &dir).await.unwrap();
+        logs.keep(job(), None, &dir).await.unwrap();
         assert_eq!(texts(&logs).await, [("agent".to_owned(), noise)]);
         let packed = home.path().join("logs/7-12-1.2/agent.log.gz");
         assert!(fs::metadata(packed).unwrap().len() < 10_000);
 
         fs::write(dir.join("agent.log"), "again").unwrap();
-        logs.keep(job(), &dir).await.unwrap();
+        logs.keep(job(), None, &dir).await.unwrap();
+        let codex = "codex".parse().unwrap();
+        logs.keep(job(), Some(&codex), &dir).await.unwrap();
         assert_eq!(
             texts(&logs).await,
-            [("agent".to_owned(), b"again".to_vec())]
+            [
+                ("agent".to_owned(), b"again".to_vec()),
+                ("codex/agent".to_owned(), b"again".to_vec())
+            ]
         );
 
         assert_eq!(logs.forget(Timestamp::from_millis(0)).await.unwrap(), 0);
@@ -206,11 +225,11 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join("agent.log"), "agent").unwrap();
         fs::write(dir.join("setup.log"), "setup").unwrap();
-        logs.keep(job(), &dir).await.unwrap();
+        logs.keep(job(), None, &dir).await.unwrap();
         fs::remove_file(dir.join("agent.log")).unwrap();
         let crashed = home.path().join("logs/7-12-1.2/setup.log.gz.unfinished");
         fs::write(crashed, "half").unwrap();
-        logs.keep(job(), &dir).await.unwrap();
+        logs.keep(job(), None, &dir).await.unwrap();
         let expected = ["agent", "setup"].map(|name| (name.to_owned(), name.as_bytes().to_vec()));
         assert_eq!(texts(&logs).await, expected);
     }
@@ -221,7 +240,7 @@ mod tests {
         fs::write(home.path().join("agent.log"), "x").unwrap();
         fs::write(home.path().join("logs"), "in the way").unwrap();
         let logs = LogFiles::new(home.path().join("logs"));
-        let fault = logs.keep(job(), home.path()).await.unwrap_err();
+        let fault = logs.keep(job(), None, home.path()).await.unwrap_err();
         assert!(fault.to_string().contains("keep the logs of job 7-12-1.2"));
     }
 }

@@ -8,3 +8,4 @@ pub mod logs;
 pub mod sandbox;
 pub mod store;
 pub mod system;
+pub mod work_dir;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::app::context::Context;
 use crate::domain::ids::{JobId, TaskId};
+use crate::domain::name::Name;
 use crate::domain::time::{Span, Timestamp};
 
 /// Removes the directories of jobs that are not live. A job that is, may resume from its own.
@@ -37,10 +38,34 @@ pub async fn remove_orphans(ctx: &Context) {
     }
 }
 
+/// Removes the directory of a job that is over, and keeps what was printed there.
+pub async fn clear(ctx: &Context, job: JobId) {
+    let dir = ctx.settings.job_dir(job);
+    keep_logs(ctx, job, &dir).await;
+    if let Err(fault) = ctx.checkouts.remove(&dir).await {
+        // The next start removes what no live job owns.
+        tracing::warn!(job.id = %job, %fault, "could not remove a job's directory");
+    }
+}
+
+/// Where in a job's directory the contestants of a race have theirs, each by its name.
+pub const RACE: &str = "race";
+
 /// Keeps what a job has printed before its directory is removed. A job does not fail for a log.
-pub async fn keep_logs(ctx: &Context, job: JobId, dir: &Path) {
-    if let Err(fault) = ctx.logs.keep(job, dir).await {
-        tracing::warn!(job.id = %job, %fault, "could not keep what a job has printed");
+async fn keep_logs(ctx: &Context, job: JobId, dir: &Path) {
+    let mut places = vec![(None, dir.to_owned())];
+    // There is none where one agent works alone.
+    let race = std::fs::read_dir(dir.join(RACE)).into_iter().flatten();
+    for contestant in race.flatten() {
+        let name = contestant.file_name();
+        if let Some(Ok(name)) = name.to_str().map(str::parse::<Name>) {
+            places.push((Some(name), contestant.path()));
+        }
+    }
+    for (contestant, place) in places {
+        if let Err(fault) = ctx.logs.keep(job, contestant.as_ref(), &place).await {
+            tracing::warn!(job.id = %job, %fault, "could not keep what a job has printed");
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Settings {
     pub agents: Agents,
     /// The directory that jobs get theirs in.
     pub jobs_dir: PathBuf,
-    /// This process among the workers of one store.
+    /// This process among the workers of one store: no other that lives has this name.
     pub worker: String,
     /// What one run in a sandbox may use.
     pub limits: Limits,

@@ -268,7 +268,10 @@ async fn open_task(ctx: &Context, thread: ThreadKey) -> Result<Option<Versioned>
 }
 
 /// Reads the policy; a file that cannot be used comes back as its problems in Markdown.
-async fn read_policy(ctx: &Context, repo: &Repo) -> Result<Result<Policy, String>, Fault> {
+pub(crate) async fn read_policy(
+    ctx: &Context,
+    repo: &Repo,
+) -> Result<Result<Policy, String>, Fault> {
     let Some(bytes) = ctx.github.file(repo, POLICY_PATH).await? else {
         return Ok(Ok(Policy::default()));
     };
@@ -313,13 +316,10 @@ async fn remarks(
 }
 
 fn starts_work(wish: &Wish) -> bool {
-    use crate::domain::command::Command;
     match wish {
         Wish::Start(_) => true,
         Wish::Unreadable(_) => false,
-        Wish::Command(command) => {
-            matches!(command, Command::Request { .. } | Command::Run { .. })
-        }
+        Wish::Command(command) => command.begins_work(),
     }
 }
 

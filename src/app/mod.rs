@@ -10,6 +10,8 @@ pub mod dispatch;
 pub mod ingest;
 pub mod ledger;
 pub mod publish;
+pub mod reconcile;
+pub mod recover;
 pub mod run_job;
 pub mod worker;
 

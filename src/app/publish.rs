@@ -17,7 +17,9 @@ use crate::ports::store::{Changes, EFFECT_LEASE, EffectEnd, EffectLease, LeasedE
 /// Sends the next due effect; `false` when there is none.
 pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
     let now = ctx.now();
-    let Some(leased) = ctx.store.lease_effect(now, now.plus(EFFECT_LEASE)).await? else {
+    let until = now.plus(EFFECT_LEASE);
+    let leased = ctx.store.lease_effect(&ctx.settings.worker, now, until);
+    let Some(leased) = leased.await? else {
         return Ok(false);
     };
     let (end, ending) = match send(ctx, &leased).await {

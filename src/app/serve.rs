@@ -12,6 +12,7 @@ use crate::app::cleanup;
 use crate::app::context::Context;
 use crate::app::dispatch::dispatch_next;
 use crate::app::publish::publish_next;
+use crate::app::reconcile;
 use crate::app::worker::{lease_next, work};
 use crate::ports::fault::Fault;
 
@@ -44,6 +45,8 @@ pub fn start(ctx: &Context, jobs: usize, tracker: &TaskTracker, shutdown: &Cance
             }
         }
     });
+    let (context, stop) = (ctx.clone(), shutdown.clone());
+    tracker.spawn(async move { reconcile::keep(&context, &stop).await });
     for _ in 0..PUBLISHERS {
         let (context, stop) = (ctx.clone(), shutdown.clone());
         tracker.spawn(async move {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::app::cleanup::clear;
 use crate::app::context::Context;
-use crate::app::run_job::run_job;
+use crate::app::run_job::{Next, run_job};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{Changes, Heartbeat, JOB_LEASE, JobEnd, LeasedJob};
 
@@ -31,25 +32,33 @@ pub async fn work(
     if leased.cancelled {
         cancel.cancel();
     }
-    tokio::select! {
+    let next = tokio::select! {
+        // Who has just given the lease back with the job's end has not lost it.
+        biased;
         outcome = run_job(ctx, leased, &cancel) => match outcome {
             Err(fault) if fault.class == Class::Conflict => {
                 tracing::warn!(job.id = %leased.lease.job, %fault, "the job went to another worker");
-                Ok(())
+                Next::Attempt
             }
-            outcome => outcome,
+            outcome => outcome?,
         },
         lost = keep(ctx, leased, &cancel) => {
             tracing::warn!(job.id = %leased.lease.job, "lost the lease; {lost}");
-            Ok(())
+            Next::Attempt
         }
         () = shutdown.cancelled() => {
             let end = JobEnd::Again(ctx.now(), "the worker shut down".to_owned());
             let changes =
                 Changes { job_end: Some((leased.lease.clone(), end)), ..Changes::default() };
-            ctx.store.commit(&changes, ctx.now()).await
+            ctx.store.commit(&changes, ctx.now()).await?;
+            Next::Attempt
         }
+    };
+    // Not before: without a lease there is no heartbeat, and one that finds none ends what runs.
+    if next == Next::Nothing {
+        clear(ctx, leased.lease.job).await;
     }
+    Ok(())
 }
 
 /// Extends the lease for as long as it holds, and passes a stop on.

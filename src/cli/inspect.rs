@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use crate::bootstrap::open_store;
 use crate::cli::exit::{DONE, FAILED, USAGE};
 use crate::cli::log;
-use crate::cli::output::Output;
+use crate::cli::missed::{self, MissedArgs};
+use crate::cli::output::{Output, when};
 use crate::cli::settings::ConfigArgs;
 use crate::config::server::load::Need;
 use crate::domain::budget::Scope;
 use crate::domain::ids::{DeliveryId, JobId, TaskId, ThreadKey};
 use crate::domain::money::Usd;
-use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 use crate::ports::store::{
     AuditLine, DeliveryLine, DeliveryState, JobLine, Store, StoredDelivery, Versioned,
@@ -41,6 +41,8 @@ pub enum DeliveriesCommand {
         #[arg(long)]
         json: bool,
     },
+    /// List what GitHub could not bring and is not here; a running server fetches it by itself.
+    Missed(MissedArgs),
     /// Dispatch a delivery again; the running server does it within a second.
     Replay {
         /// Which settings.
@@ -81,8 +83,9 @@ pub enum TasksCommand {
         config: ConfigArgs,
         /// Its id, as `prova tasks show` prints it.
         job: JobId,
-        /// Only this log, without a heading.
-        #[arg(long, value_name = "NAME", value_parser = ["setup", "agent", "checks"])]
+        /// Only this log, without a heading: `setup`, `agent` or `checks`, of a race with the
+        /// contestant before it (`codex/agent`).
+        #[arg(long, value_name = "NAME")]
         only: Option<String>,
     },
 }
@@ -113,10 +116,13 @@ pub struct ListArgs {
 /// Runs `prova deliveries`.
 pub async fn deliveries(command: &DeliveriesCommand, output: &Output) -> u8 {
     let config = match command {
+        DeliveriesCommand::Missed(args) => return missed::run(args, output).await,
         DeliveriesCommand::Ls { list, .. } => &list.config,
         DeliveriesCommand::Show { config, .. } | DeliveriesCommand::Replay { config, .. } => config,
     };
     with_store(config, output, async |store| match command {
+        // It asks GitHub, and was answered above.
+        DeliveriesCommand::Missed(_) => Ok(USAGE),
         DeliveriesCommand::Ls { list, parked } => {
             let lines = store.deliveries(*parked, list.limit).await?;
             if list.json {
@@ -237,14 +243,6 @@ fn no_delivery(id: &str, output: &Output) -> u8 {
         "there is no delivery {id:?}; `prova deliveries ls` lists them"
     ));
     FAILED
-}
-
-/// Returns a time as people and programs read it, in UTC.
-fn when(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(
-        |_| at.as_millis().to_string(),
-        |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    )
 }
 
 fn state(state: &DeliveryState) -> (&'static str, &str) {

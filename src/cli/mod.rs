@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod health;
 pub mod inspect;
 pub mod log;
+pub mod missed;
 pub mod run;
 pub mod serve;
 

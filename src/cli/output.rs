@@ -7,6 +7,7 @@ use std::io::{IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::sanitize::invisible::is_invisible;
+use crate::domain::time::Timestamp;
 use crate::ports::live::LiveSecrets;
 
 /// Columns of a live line: it must never wrap, or it could not be erased again.
@@ -267,6 +268,15 @@ pub fn printable(text: &str) -> String {
 #[must_use]
 pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// Returns a time as people and programs read it, in UTC.
+#[must_use]
+pub fn when(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis()).map_or_else(
+        |_| at.as_millis().to_string(),
+        |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
 }
 
 #[cfg(test)]

@@ -161,6 +161,12 @@ pub fn running(job: &JobLine) -> &'static str {
     // An attempt may begin anew, and what an earlier one left is then not where it is.
     let of_attempt = job.journal.iter().filter(|(n, _, _)| *n == job.attempts);
     let entries: Vec<Entry> = of_attempt.map(|(_, _, entry)| entry.clone()).collect();
+    if entries
+        .iter()
+        .any(|entry| matches!(entry, Entry::Of { .. }))
+    {
+        return "a race";
+    }
     match job::Progress::fold(entries).next() {
         job::Step::Brief => "fetching and writing the brief",
         job::Step::Run => "agent",

@@ -107,6 +107,9 @@ async fn begin(house: House, jobs: usize, tracker: TaskTracker, stop: Cancellati
     };
     let ctx = house.context(&slug);
     tracing::info!(bot = %ctx.settings.identity.login, jobs, "working");
+    if let Err(fault) = app::recover::take_back(&ctx).await {
+        tracing::warn!(%fault, "what was under way waits until its leases have run out");
+    }
     app::cleanup::remove_orphans(&ctx).await;
     app::serve::start(&ctx, jobs, &tracker, &stop);
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::ThreadNumber;
+use crate::domain::name::Name;
 use crate::domain::redact::Redactor;
 
 /// A branch's name without `refs/heads/`, as `git check-ref-format --branch` would accept it.
@@ -49,6 +50,14 @@ impl BranchName {
         } else {
             Self(format!("{}-{ordinal}", self.0))
         }
+    }
+
+    /// Names the branch for what a contestant of a race left that is not proposed; `job` is the
+    /// ordinal of the task's job, since a task may have several races. It is beside this branch and
+    /// not below it: git cannot have `a` and `a/b`.
+    #[must_use]
+    pub fn of_rival(&self, job: u32, agent: &Name) -> Self {
+        Self(format!("{}-{job}-{agent}", self.0))
     }
 
     /// Returns the name without `refs/heads/`.

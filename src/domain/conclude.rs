@@ -4,13 +4,16 @@ use crate::domain::budget::Exceeded;
 use crate::domain::decide::{Decision, answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::Ending;
-use crate::domain::ids::JobId;
+use crate::domain::ids::{JobId, ThreadKey};
 use crate::domain::job::{Progress, Ran, Work};
 use crate::domain::policy::Policy;
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
 use crate::domain::report::{Changed, Outcome, Report, RunFacts};
 use crate::domain::task::{State, Step, Task, transition};
+
+/// An effect with its name and the thread that it belongs to.
+type Addressed = (EffectKey, ThreadKey, Effect);
 
 /// What a job that has ended left.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +106,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
         claim: ran.as_ref().and_then(|ran| ran.claim.clone()),
         traffic: traffic.clone(),
         passed_over: passed_over.clone(),
+        rivals: Vec::new(),
     }
 }
 
@@ -221,9 +225,10 @@ fn publication(
     ended: &Ended<'_>,
     policy: &Policy,
     links: &Links,
-) -> Vec<(EffectKey, crate::domain::ids::ThreadKey, Effect)> {
+) -> Vec<Addressed> {
     let (Some((commit, _)), Some(briefed)) = (&report.commit, &ended.progress.briefed) else {
-        return Vec::new();
+        // Whoever came out best left nothing; the others may have.
+        return rivals(report, task.id.thread).collect();
     };
     let thread = task.id.thread;
     let branch = Effect::Branch {
@@ -252,5 +257,20 @@ fn publication(
         summary,
     };
     effects.push((EffectKey::check(ended.job), thread, check));
+    effects.extend(rivals(report, thread));
     effects
+}
+
+/// The branches on which the others of a race can be looked at. Nobody waits for them.
+fn rivals(report: &Report, thread: ThreadKey) -> impl Iterator<Item = Addressed> {
+    let job = report.job;
+    report.rivals.iter().filter_map(move |rival| {
+        let (branch, commit) = rival.branch.clone()?;
+        let effect = Effect::Branch {
+            branch,
+            to: commit,
+            from: None,
+        };
+        Some((EffectKey::rival(job, &rival.agent), thread, effect))
+    })
 }

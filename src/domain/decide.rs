@@ -10,7 +10,7 @@ use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::fallback::lineup;
 use crate::domain::ids::{JobId, TaskId, ThreadKey};
-use crate::domain::job::{Performer, Remark, Request, Work};
+use crate::domain::job::{Performer, Performers, Remark, Request, Work};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
 use crate::domain::redact::Redactor;
@@ -154,15 +154,19 @@ pub fn ended(task: &Task, how: Ended, links: &Links) -> Decision {
     decision
 }
 
-/// Returns the effect that shows in the status comment how far a run is.
+/// Returns the effect that shows in the status comment how far the runs of a job are.
 #[must_use]
 pub fn live_status_of(
     task: &Task,
-    live: &Live,
+    lives: &[Live],
     links: &Links,
     redactor: &Redactor,
 ) -> (EffectKey, ThreadKey, Effect) {
-    let body = format!("{}\n\n{}", status(task, links), live.markdown(redactor));
+    let mut body = status(task, links);
+    for live in lives {
+        body.push_str("\n\n");
+        body.push_str(&live.markdown(redactor));
+    }
     (
         EffectKey::status(task.id),
         task.id.thread,
@@ -267,12 +271,11 @@ impl Desk<'_> {
                 if self.is_known() {
                     return Ok("the task is there already".to_owned());
                 }
-                self.start(performer.clone(), String::new())
+                self.start(Performers::One(performer.clone()), String::new())
             }
             Wish::Command(command) => {
                 let opening = matches!(self.event.what, Happening::Opened);
-                let asks_work = matches!(command, Command::Request { .. } | Command::Run { .. });
-                if opening && asks_work && self.is_known() {
+                if opening && command.begins_work() && self.is_known() {
                     return Ok("the task is there already".to_owned());
                 }
                 self.obey(command)
@@ -310,13 +313,16 @@ impl Desk<'_> {
                     name: recipe.clone(),
                     input,
                 };
-                self.start(performer, String::new())
+                self.start(Performers::One(performer), String::new())
             }
             Command::Request { agent, text } => {
                 let performer = agent
                     .clone()
                     .map_or(Performer::DefaultAgent, Performer::Named);
-                self.start(performer, text.clone())
+                self.start(Performers::One(performer), text.clone())
+            }
+            Command::Race { agents, text } => {
+                self.start(Performers::Race(agents.clone()), text.clone())
             }
             Command::Plan { .. } => Err(not_yet(Verb::Plan)),
             Command::Approve => Err(not_yet(Verb::Approve)),
@@ -397,14 +403,14 @@ impl Desk<'_> {
         }
         let mut work = task.work.clone();
         if let Some(agent) = agent {
-            work.performer = Performer::Named(agent);
+            work.performers = Performers::One(Performer::Named(agent));
         }
         work.request.by = self.event.actor.clone();
         work.request.at = self.event.at;
         self.queue(work)
     }
 
-    fn start(&mut self, performer: Performer, text: String) -> Result<String, Refusal> {
+    fn start(&mut self, performers: Performers, text: String) -> Result<String, Refusal> {
         self.allowed()?;
         let event = self.event;
         let place = match &event.what {
@@ -418,7 +424,7 @@ impl Desk<'_> {
             | Happening::Gone => None,
         };
         self.queue(Work {
-            performer,
+            performers,
             request: Request {
                 by: event.actor.clone(),
                 at: event.at,
@@ -502,7 +508,7 @@ impl Desk<'_> {
 
     fn performable(&self, work: &Work) -> Result<(), Refusal> {
         let policy = self.allowed()?;
-        let (agents, profiles) = (self.snapshot.agents, self.snapshot.profiles);
+        let profiles = self.snapshot.profiles;
         if let Some(name) = policy
             .profile
             .as_ref()
@@ -511,7 +517,16 @@ impl Desk<'_> {
             let known = profiles.iter().cloned().collect();
             return Err(Refusal::UnknownProfile(name.clone(), known));
         }
-        match &work.performer {
+        let entrants = work.performers.entrants();
+        entrants
+            .iter()
+            .try_for_each(|entrant| self.has(&entrant.performer, &work.request))
+    }
+
+    /// Returns whether there is who is to do the work.
+    fn has(&self, performer: &Performer, request: &Request) -> Result<(), Refusal> {
+        let (policy, agents) = (self.allowed()?, self.snapshot.agents);
+        match performer {
             Performer::DefaultAgent => {
                 let known = || agents.known.iter().cloned().collect();
                 let lineup = lineup(policy, agents.default.as_ref(), &agents.fallback);
@@ -528,7 +543,7 @@ impl Desk<'_> {
                     return Ok(());
                 }
                 if let Some(built_in) = agents.built_in(name, policy) {
-                    return self.offered(built_in, work);
+                    return self.offered(built_in, (performer, request));
                 }
                 let known = agents.known.iter().cloned();
                 let known = known.chain(agents.recipes(policy)).collect();
@@ -539,7 +554,7 @@ impl Desk<'_> {
                     return Ok(());
                 }
                 match agents.built_in(name, policy) {
-                    Some(built_in) => self.offered(built_in, work),
+                    Some(built_in) => self.offered(built_in, (performer, request)),
                     None => Err(Refusal::UnknownRecipe(name.clone(), agents.recipes(policy))),
                 }
             }
@@ -547,11 +562,15 @@ impl Desk<'_> {
     }
 
     /// Returns whether this build has a recipe, and the recipe what it works on.
-    fn offered(&self, built_in: BuiltIn, work: &Work) -> Result<(), Refusal> {
+    fn offered(
+        &self,
+        built_in: BuiltIn,
+        (performer, request): (&Performer, &Request),
+    ) -> Result<(), Refusal> {
         if !self.snapshot.agents.built_in.contains(&built_in) {
             return Err(Refusal::NotBuilt(built_in));
         }
-        match built_in.input(&work.performer, &work.request) {
+        match built_in.input(performer, request) {
             Ok(_) => Ok(()),
             Err(why) => Err(Refusal::NoRule(built_in, why)),
         }

@@ -54,6 +54,12 @@ impl EffectKey {
         Self(format!("{job}/branch"))
     }
 
+    /// The branch for what a contestant of a race left that is not proposed.
+    #[must_use]
+    pub fn rival(job: JobId, agent: &str) -> Self {
+        Self(format!("{job}/branch/{agent}"))
+    }
+
     /// A task's pull request.
     #[must_use]
     pub fn pull(task: TaskId) -> Self {

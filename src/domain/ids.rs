@@ -65,6 +65,14 @@ number_id! {
     /// A check run.
     CheckRunId
 }
+number_id! {
+    /// One attempt of GitHub to bring a delivery.
+    AttemptId
+}
+number_id! {
+    /// An entry in what GitHub remembers of a thread: who put a label on, and when.
+    ActId
+}
 
 text_id! {
     /// `X-GitHub-Delivery`: the same for every redelivery of one webhook.

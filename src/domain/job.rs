@@ -17,13 +17,13 @@ use crate::domain::traffic::Traffic;
 /// What a job is to do, frozen at the trigger; later edits on GitHub do not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// Who does it.
-    pub performer: Performer,
+    /// Who do it.
+    pub performers: Performers,
     /// What was asked.
     pub request: Request,
 }
 
-/// Who does a job.
+/// Who does a job, or a contestant's part of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Performer {
@@ -38,6 +38,46 @@ pub enum Performer {
         /// What stood behind the name in the command.
         input: Option<String>,
     },
+}
+
+/// Who do a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Performers {
+    /// One does it.
+    One(Performer),
+    /// The agents or recipes of these names do it at the same time, each in a checkout of its own;
+    /// no name stands twice.
+    Race(Vec<Name>),
+}
+
+/// One of those who do a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrant {
+    /// Its name in a race; `None` where there is nobody to be told apart from.
+    pub name: Option<Name>,
+    /// Who it is.
+    pub performer: Performer,
+}
+
+impl Performers {
+    /// Returns each of them, in the order in which they were named.
+    #[must_use]
+    pub fn entrants(&self) -> Vec<Entrant> {
+        match self {
+            Self::One(performer) => vec![Entrant {
+                name: None,
+                performer: performer.clone(),
+            }],
+            Self::Race(names) => names
+                .iter()
+                .map(|name| Entrant {
+                    name: Some(name.clone()),
+                    performer: Performer::Named(name.clone()),
+                })
+                .collect(),
+        }
+    }
 }
 
 /// What was asked, by whom, and the thread as it was then.
@@ -97,6 +137,13 @@ pub enum Entry {
     Committed {
         /// The commit.
         commit: CommitSha,
+    },
+    /// A step of one contestant of a race.
+    Of {
+        /// Whose.
+        contestant: Name,
+        /// The step.
+        entry: Box<Entry>,
     },
 }
 
@@ -268,6 +315,11 @@ pub enum Step {
 }
 
 impl Progress {
+    /// Folds what a job's journal has of one contestant of a race, or of whoever does it alone.
+    pub fn fold_of(journal: impl IntoIterator<Item = Entry>, contestant: Option<&Name>) -> Self {
+        Self::fold(journal.into_iter().filter_map(|entry| entry.of(contestant)))
+    }
+
     /// Folds a journal; a later entry of a kind replaces an earlier one, and whatever came after
     /// that one is forgotten, because it was about something else.
     pub fn fold(journal: impl IntoIterator<Item = Entry>) -> Self {
@@ -301,6 +353,8 @@ impl Progress {
                 self.evidence = Some(evidence);
             }
             Entry::Committed { commit } => self.commit = Some(commit),
+            // Each contestant's steps are folded by themselves.
+            Entry::Of { .. } => {}
         }
     }
 
@@ -396,6 +450,33 @@ impl PassedOver {
 }
 
 impl Entry {
+    /// Returns the step as the contestant's own; `None` when it is somebody else's.
+    fn of(self, contestant: Option<&Name>) -> Option<Self> {
+        match (self, contestant) {
+            (
+                Self::Of {
+                    contestant: whose,
+                    entry,
+                },
+                Some(name),
+            ) if whose == *name => Some(*entry),
+            (Self::Of { .. }, _) | (_, Some(_)) => None,
+            (entry, None) => Some(entry),
+        }
+    }
+
+    /// Returns the step as it stands in the journal of a job that the contestant does not do alone.
+    #[must_use]
+    pub fn by(self, contestant: Option<&Name>) -> Self {
+        match contestant {
+            None => self,
+            Some(name) => Self::Of {
+                contestant: name.clone(),
+                entry: Box::new(self),
+            },
+        }
+    }
+
     /// Returns the step in one line for people.
     #[must_use]
     pub fn told(&self) -> String {
@@ -430,6 +511,7 @@ impl Entry {
             }
             Self::PassedOver(over) => format!("{} could not be used: {}", over.agent, over.why()),
             Self::Committed { commit } => format!("commit {}", short(commit.as_str())),
+            Self::Of { contestant, entry } => format!("{contestant}: {}", entry.told()),
         }
     }
 }

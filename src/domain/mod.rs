@@ -29,6 +29,7 @@ pub mod change;
 pub mod evidence;
 pub mod excerpt;
 pub mod markdown;
+pub mod missed;
 pub mod outage;
 pub mod progress;
 pub mod repo;
@@ -53,11 +54,14 @@ pub mod verify;
 
 pub mod built_in;
 pub mod fallback;
+pub mod race;
 
 pub mod prompt;
 pub mod reference;
 pub mod render;
 pub mod trigger;
+
+pub mod overlooked;
 
 pub mod decide;
 

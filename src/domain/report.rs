@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::branch::BranchName;
 use crate::domain::budget::Exceeded;
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, JobId, TreeSha};
 use crate::domain::job::{PassedOver, Told};
+use crate::domain::money::Usd;
 use crate::domain::secrets::Leak;
 use crate::domain::time::Span;
 use crate::domain::traffic::Traffic;
@@ -41,6 +43,28 @@ pub struct Report {
     /// Agents that could not work before the one that ran, oldest first.
     #[serde(default)]
     pub passed_over: Vec<PassedOver>,
+    /// Those who did the same in a race and whose work is not proposed, the best first.
+    #[serde(default)]
+    pub rivals: Vec<Rival>,
+}
+
+/// What became of a contestant of a race whose work is not proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rival {
+    /// Its name.
+    pub agent: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many checks passed, and of how many.
+    pub checks: (usize, usize),
+    /// How many files its change has.
+    pub changed: usize,
+    /// What its model calls cost.
+    pub cost: Usd,
+    /// How long it ran.
+    pub took: Span,
+    /// Where its change is, if there is one.
+    pub branch: Option<(BranchName, CommitSha)>,
 }
 
 /// How a job ended.
@@ -117,6 +141,30 @@ impl Outcome {
             Self::OutOfBudget(_) => "out of budget",
             Self::Stopped => "stopped",
             Self::Faulted(_) => "faulted",
+        }
+    }
+}
+
+impl Report {
+    /// Returns how many checks passed, and of how many.
+    #[must_use]
+    pub fn checks_passed(&self) -> (usize, usize) {
+        let passed = self.evidence.iter().filter(|one| one.ending.succeeded());
+        (passed.count(), self.evidence.len())
+    }
+
+    /// Returns it as one of a race tells it, with where its change is to be looked at.
+    #[must_use]
+    pub fn as_rival(&self, branch: Option<(BranchName, CommitSha)>) -> Rival {
+        let run = self.run.as_ref();
+        Rival {
+            agent: run.map_or_else(|| "(not started)".to_owned(), |run| run.agent.clone()),
+            outcome: self.outcome.clone(),
+            checks: self.checks_passed(),
+            changed: self.changes.len(),
+            cost: self.traffic.cost(),
+            took: run.map_or(Span::ZERO, |run| run.took),
+            branch,
         }
     }
 }

@@ -26,12 +26,25 @@ pub fn after_transient(attempts: u32, now: Timestamp) -> Verdict {
     if attempts >= MAX_ATTEMPTS {
         return Verdict::GiveUp;
     }
+    Verdict::RetryAt(now.plus(wait(attempts)))
+}
+
+fn wait(attempts: u32) -> Span {
     let doublings = attempts.saturating_sub(1).min(16);
-    let wait = FIRST
-        .as_millis()
-        .saturating_mul(1 << doublings)
-        .min(LONGEST.as_millis());
-    Verdict::RetryAt(now.plus(Span::millis(wait)))
+    let wait = FIRST.as_millis().saturating_mul(1 << doublings);
+    Span::millis(wait.min(LONGEST.as_millis()))
+}
+
+/// Returns when what died with its process may begin again, after `attempts` tries.
+///
+/// The first time at once: somebody pulled the plug. From then on it may be what kills the process,
+/// and everything else must come forward between two deaths: 0, 2, 4, 8, …, 512, 600 s.
+#[must_use]
+pub fn after_death(attempts: u32, now: Timestamp) -> Timestamp {
+    match attempts {
+        0 | 1 => now,
+        more => now.plus(wait(more - 1)),
+    }
 }
 
 /// Returns when to try again what was refused until `until`. A refusal for its rate says nothing
@@ -59,6 +72,14 @@ mod tests {
         assert!(waits[10..19].iter().all(|wait| *wait == 600));
         assert_eq!(waits[19..], [-1]);
         assert!(waits.iter().sum::<i64>() > 100 * 60);
+    }
+
+    #[test]
+    fn one_death_costs_no_time_and_many_cost_more_and_more() {
+        let waits: Vec<_> = (1..=12)
+            .map(|n| after_death(n, Timestamp::EPOCH).as_millis() / 1000)
+            .collect();
+        assert_eq!(waits, [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
     }
 
     proptest! {

@@ -25,6 +25,8 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
         return Decision::default();
     }
     match (effect, ending) {
+        // What is beside the task's own branch is only there to be looked at.
+        (Effect::Branch { branch, .. }, _) if *branch != task.branch => Decision::default(),
         (Effect::Branch { to, .. }, Ending::Sent(_)) => {
             let mut task = Task {
                 head: Some(to.clone()),

@@ -3,6 +3,7 @@
 //!
 //! A write whose answer is lost may have been applied: callers look before they write again.
 
+use bytes::Bytes;
 use secrecy::SecretString;
 
 use crate::domain::branch::BranchName;
@@ -10,9 +11,12 @@ use crate::domain::change::Mode;
 use crate::domain::effect::{Conclusion, ReactionTarget};
 use crate::domain::event::Thread;
 use crate::domain::ids::{
-    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber, TreeSha,
+    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
+    TreeSha,
 };
 use crate::domain::job::Remark;
+use crate::domain::missed::Stretch;
+use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::{Permission, Repo};
 use crate::domain::surroundings::FailedCheck;
 use crate::domain::time::Timestamp;
@@ -258,10 +262,50 @@ pub trait App: Send + Sync {
     fn forget(&self, repo: RepoId);
 }
 
-/// Everything that Prova asks of GitHub.
-pub trait GitHub: Repositories + Threads + Commits + Pulls + Checks + App {}
+/// GitHub's own list of its attempts to bring deliveries, read with the App's key.
+#[async_trait::async_trait]
+pub trait Hooks: Send + Sync {
+    /// Returns a page of at most 100 attempts that have ended, newest first: the first page, or the
+    /// one that a stretch has named as the next.
+    async fn attempts(&self, page: Option<&str>) -> Result<Stretch, Fault>;
 
-impl<T: Repositories + Threads + Commits + Pulls + Checks + App> GitHub for T {}
+    /// Asks for another attempt; it comes with the same delivery id. Repeating it is harmless.
+    async fn redeliver(&self, attempt: AttemptId) -> Result<(), Fault>;
+
+    /// Returns what an attempt carried, as `X-GitHub-Event` and body; not byte for byte.
+    async fn carried(&self, attempt: AttemptId) -> Result<(String, Bytes), Fault>;
+}
+
+/// One page of the repositories of an installation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// The repositories, each with the number of its open issues and pull requests.
+    pub repositories: Vec<(Repo, u64)>,
+    /// Whether there is another page.
+    pub more: bool,
+}
+
+/// What stands in repositories, for what no delivery told of.
+#[async_trait::async_trait]
+pub trait Census: Send + Sync {
+    /// Returns the repositories of an installation, at most 100 a page, pages counted from 1.
+    /// (metadata: read, all repositories of the installation and nothing else)
+    async fn repositories(&self, installation: InstallationId, page: u32)
+    -> Result<Covered, Fault>;
+
+    /// Returns the open issues of a repository that were changed since then, the last changed first,
+    /// at most 300. (issues: read)
+    async fn standing(&self, repo: &Repo, since: Timestamp) -> Result<Vec<Standing>, Fault>;
+
+    /// Returns who has put labels on an issue and assigned people, oldest first, of its first 1,000
+    /// entries. (issues: read)
+    async fn acts(&self, repo: &Repo, number: ThreadNumber) -> Result<Vec<Act>, Fault>;
+}
+
+/// Everything that Prova asks of GitHub.
+pub trait GitHub: Repositories + Threads + Commits + Pulls + Checks + App + Hooks + Census {}
+
+impl<T: Repositories + Threads + Commits + Pulls + Checks + App + Hooks + Census> GitHub for T {}
 
 /// A delivery whose body cannot be understood; it is parked with this and can be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -282,4 +326,8 @@ pub trait Translate: Send + Sync {
         body: &[u8],
         received: Timestamp,
     ) -> Result<crate::domain::event::Event, Unreadable>;
+
+    /// Says of an act what its delivery would have said, as `X-GitHub-Event` and body; `None` for an
+    /// act that no delivery tells of.
+    fn tell(&self, repo: &Repo, standing: &Standing, act: &Act) -> Option<(String, Bytes)>;
 }

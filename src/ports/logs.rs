@@ -4,12 +4,13 @@ use std::io::BufRead;
 use std::path::Path;
 
 use crate::domain::ids::JobId;
+use crate::domain::name::Name;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 
 /// One log of a job that is over.
 pub struct KeptLog {
-    /// Whose: `agent`, `setup` or `checks`.
+    /// Whose: `agent`, `setup` or `checks`; in a race with the contestant before it: `codex/agent`.
     pub name: String,
     /// What was printed, both streams together, byte for byte. Nothing is taken out of it.
     pub text: Box<dyn BufRead + Send>,
@@ -18,9 +19,9 @@ pub struct KeptLog {
 /// The logs of jobs that are over.
 #[async_trait::async_trait]
 pub trait Logs: Send + Sync {
-    /// Keeps the logs in a job's directory. Keeping one again replaces it; a job without any leaves
-    /// nothing.
-    async fn keep(&self, job: JobId, dir: &Path) -> Result<(), Fault>;
+    /// Keeps the logs in the directory of a job, or of a contestant's part of it. Keeping one again
+    /// replaces it; a job without any leaves nothing.
+    async fn keep(&self, job: JobId, contestant: Option<&Name>, dir: &Path) -> Result<(), Fault>;
 
     /// Returns what is kept of a job, by name; empty when nothing is, or nothing any more.
     async fn kept(&self, job: JobId) -> Result<Vec<KeptLog>, Fault>;

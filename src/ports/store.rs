@@ -7,6 +7,8 @@
 //! Implementations promise only what both SQLite and PostgreSQL keep; `tests/store` is the suite
 //! that every one of them passes.
 
+use std::collections::BTreeSet;
+
 use crate::domain::budget::Scope;
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::ids::{
@@ -252,6 +254,15 @@ pub struct AuditLine {
     pub detail: String,
 }
 
+/// What one worker has leased.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Jobs.
+    pub jobs: Vec<Lease>,
+    /// Attempts at effects.
+    pub effects: Vec<EffectLease>,
+}
+
 /// What a worker learns from a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heartbeat {
@@ -337,6 +348,9 @@ pub trait Inbox: Send + Sync {
     /// Returns one delivery.
     async fn delivery(&self, id: &DeliveryId) -> Result<Option<StoredDelivery>, Fault>;
 
+    /// Returns which of these deliveries are here, in whatever state.
+    async fn known(&self, ids: &[DeliveryId]) -> Result<BTreeSet<DeliveryId>, Fault>;
+
     /// Makes a delivery pending again, with no attempts counted; `false` when there is none.
     async fn replay(&self, id: &DeliveryId) -> Result<bool, Fault>;
 
@@ -404,13 +418,18 @@ pub trait Queue: Send + Sync {
     /// Extends a lease.
     async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<Heartbeat, Fault>;
 
-    /// Leases the next due effect until then and counts the attempt, which is on disk before this
-    /// returns. Of one thread only the oldest unsent effect is given out.
+    /// Leases the next due effect to `worker` until then and counts the attempt, which is on disk
+    /// before this returns. Of one thread only the oldest unsent effect is given out.
     async fn lease_effect(
         &self,
+        worker: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<LeasedEffect>, Fault>;
+
+    /// Returns what `worker` has leased and has not given back, as far as it has not run out. Only
+    /// who is that worker can know whether anybody still works on it.
+    async fn held_by(&self, worker: &str, now: Timestamp) -> Result<Held, Fault>;
 
     /// Returns when the next delivery, job or effect that is put off becomes due.
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault>;
@@ -443,10 +462,20 @@ pub trait Spending: Send + Sync {
     async fn forget_calls(&self, before: Timestamp) -> Result<u64, Fault>;
 }
 
-/// Everything that is kept.
-pub trait Store: Inbox + Tasks + Queue + Spending {}
+/// What the server remembers for itself from one start to the next, each under a name of its own.
+#[async_trait::async_trait]
+pub trait Notes: Send + Sync {
+    /// Returns a note.
+    async fn note(&self, name: &str) -> Result<Option<String>, Fault>;
 
-impl<T: Inbox + Tasks + Queue + Spending> Store for T {}
+    /// Writes a note in the place of the one that was there.
+    async fn set_note(&self, name: &str, text: &str) -> Result<(), Fault>;
+}
+
+/// Everything that is kept.
+pub trait Store: Inbox + Tasks + Queue + Spending + Notes {}
+
+impl<T: Inbox + Tasks + Queue + Spending + Notes> Store for T {}
 
 /// How long a lease on a job lasts without a heartbeat.
 pub const JOB_LEASE: Span = Span::seconds(60);

@@ -34,6 +34,9 @@ pub struct Delivery {
 pub enum OutboxFault {
     /// Loses the next so many; the deliveries API shows them as failed.
     Drop(usize),
+    /// Loses all from now on, and the deliveries API does not know of them: as GitHub does with what
+    /// is too large.
+    Swallow,
     /// Sends each of the next so many twice, with one GUID.
     Duplicate(usize),
     /// Sends the next batch in reverse order.
@@ -61,6 +64,14 @@ pub(crate) struct Attempt {
     pub(crate) at: i64,
     /// What the receiver answered; `None` while it is on its way.
     pub(crate) status: Option<u16>,
+}
+
+impl Attempt {
+    /// Whether the receiver took it.
+    pub(crate) fn arrived(&self) -> bool {
+        self.status
+            .is_some_and(|status| (200..300).contains(&status))
+    }
 }
 
 /// A payload that is to be sent.
@@ -208,6 +219,11 @@ impl Outbox {
                         })
                         .collect();
                 }
+                OutboxFault::Swallow => {
+                    self.attempts
+                        .retain(|attempt| !batch.contains(&attempt.delivery.id));
+                    batch.clear();
+                }
                 OutboxFault::Reverse => batch.reverse(),
                 OutboxFault::Random {
                     seed,
@@ -232,7 +248,7 @@ impl Outbox {
         self.faults.retain(|fault| match fault {
             OutboxFault::Drop(left) | OutboxFault::Duplicate(left) => *left > 0,
             OutboxFault::Reverse => false,
-            OutboxFault::Random { .. } => true,
+            OutboxFault::Random { .. } | OutboxFault::Swallow => true,
         });
         for id in lost {
             self.answered(id, 502);

@@ -14,10 +14,15 @@ mod acp;
 mod cage;
 mod case;
 mod headless;
+#[expect(dead_code, reason = "stories of the server alone use the rest")]
+#[path = "../serve/home.rs"]
+mod home;
 mod house;
 mod installed;
 mod known;
 mod model;
+#[path = "../serve/octocat.rs"]
+mod octocat;
 mod outcome;
 mod planted;
 mod protocol;
@@ -25,3 +30,4 @@ mod record;
 mod run;
 mod serving;
 mod through;
+mod whole;

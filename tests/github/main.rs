@@ -14,6 +14,7 @@ mod fake;
 mod faults;
 mod key;
 mod manifest;
+mod missed;
 mod reads;
 mod stage;
 mod tokens;

@@ -6,8 +6,11 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use prova::simulator::webhooks::OutboxFault;
 use prova::simulator::world::installations::Access;
+use prova::simulator::world::repositories::RepositorySpec;
 use prova::simulator::{Options, Simulator};
+use serde_json::json;
 
 use crate::home::{Account, Home, Said};
 use crate::simulated::{options, settle_in};
@@ -130,6 +133,39 @@ async fn what_this_machine_lacks_is_named() {
         line(&said, "private key"),
         line(&said, "agent")
     ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_that_do_not_arrive_are_counted_and_listed() {
+    let home = Home::new();
+    let sim = Simulator::start(options(0)).await.unwrap();
+    sim.create_repository(&RepositorySpec::new("octo/hello", vec![]))
+        .unwrap();
+    sim.install_app("octo", None).unwrap();
+    settle_in(&home, &sim, AGENT);
+    let _installation = sim.take_deliveries();
+    let octo = sim.as_person("octo");
+    octo.open_issue("octo/hello", "Mend it", "", &[]).unwrap();
+    sim.arm_outbox(OutboxFault::Drop(1));
+    assert_eq!(sim.take_deliveries(), []);
+    let said = home.run(&["doctor"]);
+    let told = line(&said, "deliveries");
+    assert!(told.starts_with("warning"), "{told}");
+    assert!(
+        told.contains("502 failed to connect to host; 1 are missing here"),
+        "{told}"
+    );
+    let missed = home.json(&["deliveries", "missed", "--json"]);
+    assert_eq!(
+        (&missed[0]["event"], &missed[1]),
+        (&json!("issues"), &json!(null))
+    );
+    let table = home.run(&["deliveries", "missed"]);
+    assert!(
+        table.out.contains(missed[0]["id"].as_str().unwrap()),
+        "{}",
+        table.out
+    );
 }
 
 /// Sets up what a sandbox must keep, and attacks one.

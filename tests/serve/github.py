@@ -246,6 +246,33 @@ def create_token(hub, given):
     return 201, {"permissions": hub.tokens[token], "expires_at": expires, "token": token, **UNKNOWN}
 
 
+@route("GET", "/app/hook/deliveries", APP)
+def list_deliveries(hub, _):
+    return 200, []
+
+
+@route("GET", "/app/installations", APP)
+def list_installations(hub, _):
+    return 200, [{"account": user(OWNER), "id": INSTALLATION, **UNKNOWN}]
+
+
+@route("GET", "/installation/repositories", "metadata:read")
+def list_repositories(hub, _):
+    return 200, {"repositories": [{**repository(), "open_issues_count": len(hub.issues)}], "total_count": 1}
+
+
+@route("GET", HERE + "/issues", "issues:read")
+def list_issues(hub, given):
+    return 200, [issue_json(one) for one in hub.issues.values() if one["state"] == given.get("state", "open")]
+
+
+@route("GET", HERE + "/issues/{issue_number}/events", "issues:read")
+def list_issue_events(hub, given):
+    issue = hub.issues[int(given["issue_number"])]
+    acts = [{"event": "labeled", "label": {"name": name, "color": "ededed"}} for name in issue["labels"]]
+    return 200, [{**act, "id": n, "actor": user(issue["author"]), "created_at": issue["at"]} for n, act in enumerate(acts)]
+
+
 @route("GET", HERE + "/contents/{path}", "contents:read")
 def get_content(hub, given):
     try:

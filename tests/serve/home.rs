@@ -218,6 +218,11 @@ impl Server {
         self.child.wait().unwrap()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it in the middle of whatever it does.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -14,3 +14,4 @@ mod home;
 mod independent;
 mod octocat;
 mod simulated;
+mod sweep;

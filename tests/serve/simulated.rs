@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use prova::bootstrap::system_clock;
 use prova::simulator::world::accounts::Role;
@@ -45,7 +46,7 @@ fn gated(home: &Home) -> String {
     )
 }
 
-async fn world() -> Simulator {
+pub(crate) async fn world() -> Simulator {
     let sim = Simulator::start(options(0)).await.unwrap();
     let policy = File::new(
         ".github/prova.toml",
@@ -60,14 +61,14 @@ async fn world() -> Simulator {
     sim
 }
 
-fn ask(sim: &Simulator) {
+pub(crate) fn ask(sim: &Simulator) {
     let ada = sim.as_person("ada");
     ada.open_issue(REPO, "Mend the readme", "It says `teh`.", &["prova"])
         .unwrap();
 }
 
 /// Waits for the pull request, stops the server, and holds that nothing happened twice.
-fn ends_in_one_pull_request(home: &Home, sim: &Simulator, server: Server) {
+pub(crate) fn ends_in_one_pull_request(home: &Home, sim: &Simulator, server: Server) {
     wait_for(home, "the pull request", || {
         let told = sim.transcript(REPO, 1).unwrap();
         let checked = sim
@@ -138,4 +139,49 @@ async fn what_was_accepted_survives_a_kill() {
 
     std::fs::write(home.path().join("prova.toml"), settings).unwrap();
     ends_in_one_pull_request(&home, &sim, home.serve());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_died_with_the_server_runs_again_as_soon_as_it_is_back() {
+    let (home, sim) = (Home::new(), world().await);
+    settle_in(&home, &sim, &gated(&home));
+    let server = home.serve();
+    sim.deliver_to(&home.webhook()).unwrap();
+    ask(&sim);
+    let attempts = || {
+        let tasks = home.json(&["tasks", "ls", "--json"]);
+        let task = tasks[0]["id"].as_str()?;
+        let task = home.json(&["tasks", "show", task, "--json"]);
+        let job = &task["job_list"][0];
+        (job["state"] == "running").then(|| job["attempts"].as_u64().unwrap())
+    };
+    wait_for(&home, "the job to run", || attempts().filter(|n| *n == 1));
+    server.kill();
+    let killed = Instant::now();
+    let server = home.serve();
+    wait_for(&home, "the job to run again", || {
+        attempts().filter(|n| *n == 2)
+    });
+    // Two seconds on a machine that does nothing else; a lease would have lasted for a minute.
+    let took = killed.elapsed();
+    println!("it ran again {took:?} after the kill");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    std::fs::write(home.path().join("gate/open"), "").unwrap();
+    ends_in_one_pull_request(&home, &sim, server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_in_the_same_directory_says_who_is_there() {
+    let (home, sim) = (Home::new(), world().await);
+    settle_in(&home, &sim, "");
+    let server = home.serve();
+    let second = home.run(&["serve"]);
+    assert_eq!(second.code, 2);
+    let expected = format!(
+        "work.dir: cannot take work: process {} works in it",
+        server.id()
+    );
+    assert!(second.err.contains(&expected), "{}", second.err);
+    assert_eq!(home.get("/readyz").0, 200);
+    assert_eq!(server.terminate().code(), Some(0));
 }

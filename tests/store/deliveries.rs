@@ -273,3 +273,28 @@ pub(crate) async fn deliveries_are_listed_newest_first(store: Arc<dyn Store>) {
     assert_eq!(lines[0].received_at, at(1));
     assert_eq!(store.deliveries(true, 2).await.unwrap(), []);
 }
+
+pub(crate) async fn deliveries_that_are_here_are_known(store: Arc<dyn Store>) {
+    let ids = ["a", "b", "c"].map(DeliveryId::new);
+    store
+        .accept(vec![delivery("a", 1), delivery("c", 2)])
+        .await
+        .unwrap();
+    let done = DeliveryState::Done("nothing".to_owned());
+    store.decide(&[(ids[2].clone(), done)]).await.unwrap();
+    let known = store.known(&ids).await.unwrap();
+    let here = [ids[0].clone(), ids[2].clone()];
+    assert_eq!(known, here.into_iter().collect());
+    assert!(store.known(&[]).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_note_stands_until_the_next(store: Arc<dyn Store>) {
+    assert_eq!(store.note("looked").await.unwrap(), None);
+    for text in ["one", "two"] {
+        store.set_note("looked", text).await.unwrap();
+        store.set_note("other", "x").await.unwrap();
+        let note = store.note("looked").await.unwrap();
+        assert_eq!(note.as_deref(), Some(text));
+    }
+    assert_eq!(store.note("lane_limit").await.unwrap(), None);
+}

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use prova::domain::time::Timestamp;
-use prova::ports::store::{Changes, Heartbeat, JobEnd, LeasedJob, Store};
+use prova::ports::store::{
+    Changes, EffectEnd, EffectLease, Heartbeat, Held, JobEnd, LeasedEffect, LeasedJob, Store,
+};
 
 use crate::world::{
-    assert_conflict, at, cancelled, entry, job_ends, job_id, job_over, journalled, new_job, queued,
-    take_job, task, task_id, thread, work,
+    assert_conflict, at, cancelled, comment, effect_ends, entry, job_ends, job_id, job_over,
+    journalled, new_effect, new_job, queued, take_job, task, task_id, thread, work,
 };
 
 /// Queues one job on each thread of a repository, numbered from 1.
@@ -378,4 +380,55 @@ async fn work_off(store: Arc<dyn Store>, watch: Arc<Mutex<Watch>>, n: u32) {
         *watch.lock().unwrap().running.get_mut(&repo).unwrap() -= 1;
         end(&*store, &job, 1).await;
     }
+}
+
+pub(crate) async fn a_worker_sees_what_it_holds_and_no_more(store: Arc<dyn Store>) {
+    for number in 1..=3 {
+        let here = thread(number, 1);
+        let changes = Changes {
+            effects: vec![new_effect(&format!("e{number}"), here, comment("x"))],
+            ..queued(here, at(1))
+        };
+        store.commit(&changes, at(1)).await.unwrap();
+    }
+    let (mut jobs, mut leases) = (Vec::new(), Vec::new());
+    for worker in ["a", "a", "b"] {
+        let job = store.lease_job(worker, at(1), at(60)).await.unwrap();
+        jobs.push(job.unwrap());
+        let effect = store.lease_effect(worker, at(1), at(120)).await.unwrap();
+        leases.push(effect.unwrap());
+    }
+    let held = |jobs: &[LeasedJob], effects: &[LeasedEffect]| Held {
+        jobs: jobs.iter().map(|job| job.lease.clone()).collect(),
+        effects: effects
+            .iter()
+            .map(|effect| EffectLease {
+                key: effect.key.clone(),
+                version: effect.version,
+                attempt: effect.attempt,
+            })
+            .collect(),
+    };
+    let seen = async |worker: &str, now: i64| {
+        let mut held = store.held_by(worker, at(now)).await.unwrap();
+        held.jobs.sort_by_key(|lease| lease.job.to_string());
+        held.effects
+            .sort_by_key(|lease| lease.key.as_str().to_owned());
+        held
+    };
+    jobs[..2].sort_by_key(|job| job.lease.job.to_string());
+    assert_eq!(seen("a", 2).await, held(&jobs[..2], &leases[..2]));
+    assert_eq!(seen("b", 2).await, held(&jobs[2..], &leases[2..]));
+    assert_eq!(seen("c", 2).await, Held::default());
+    // What has run out is anybody's.
+    assert_eq!(seen("a", 60).await, held(&[], &leases[..2]));
+    assert_eq!(seen("a", 120).await, Held::default());
+    // What was given back is nobody's.
+    store.commit(&job_over(&jobs[0]), at(3)).await.unwrap();
+    let sent = EffectEnd::Again(at(200), "503".to_owned());
+    store
+        .commit(&effect_ends(&leases[0], sent), at(3))
+        .await
+        .unwrap();
+    assert_eq!(seen("a", 4).await, held(&jobs[1..2], &leases[1..2]));
 }

@@ -54,7 +54,9 @@ mod on_sqlite {
             a_decided_delivery_is_not_decided_again
             a_parked_delivery_blocks_nobody_and_is_replayed
             only_dispatched_deliveries_are_forgotten
-            deliveries_are_listed_newest_first;
+            deliveries_are_listed_newest_first
+            deliveries_that_are_here_are_known
+            a_note_stands_until_the_next;
         tasks:
             a_change_is_whole_or_not_at_all
             a_task_is_written_at_the_version_it_was_read_at
@@ -79,6 +81,7 @@ mod on_sqlite {
             a_queued_job_that_is_stopped_is_over_at_once
             a_running_job_learns_that_it_is_stopped
             a_job_that_goes_back_keeps_its_journal
+            a_worker_sees_what_it_holds_and_no_more
             sixteen_workers_share_the_lanes;
         effects:
             effects_of_a_thread_are_sent_in_order

@@ -9,7 +9,7 @@ use prova::domain::ids::{
     CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey,
     ThreadNumber,
 };
-use prova::domain::job::{Entry, Performer, Request, Work};
+use prova::domain::job::{Entry, Performer, Performers, Request, Work};
 use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::task::{State, Task};
 use prova::domain::time::Timestamp;
@@ -78,7 +78,7 @@ pub(crate) fn job_id(task: TaskId, ordinal: u32) -> JobId {
 
 pub(crate) fn work(thread: ThreadKey) -> Work {
     Work {
-        performer: Performer::DefaultAgent,
+        performers: Performers::One(Performer::DefaultAgent),
         request: Request {
             by: Actor {
                 login: Login::new("alice"),
@@ -216,7 +216,7 @@ pub(crate) async fn take_job(store: &dyn Store, now: i64) -> Option<LeasedJob> {
 /// Takes an effect with a lease of two minutes.
 pub(crate) async fn take_effect(store: &dyn Store, now: i64) -> Option<LeasedEffect> {
     store
-        .lease_effect(at(now), at(now + 120_000))
+        .lease_effect("w", at(now), at(now + 120_000))
         .await
         .unwrap()
 }

@@ -91,7 +91,8 @@ async fn started(bot: &Bot, issue: u64) -> Vec<String> {
             | Entry::Harvested(_)
             | Entry::Checked { .. }
             | Entry::PassedOver(_)
-            | Entry::Committed { .. } => None,
+            | Entry::Committed { .. }
+            | Entry::Of { .. } => None,
         })
         .collect()
 }

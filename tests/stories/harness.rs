@@ -12,8 +12,9 @@ use prova::app::context::Context;
 use prova::app::dispatch::dispatch_next;
 use prova::app::ledger::StoreLedger;
 use prova::app::publish::publish_next;
+use prova::app::recover::take_back;
 use prova::app::worker::{lease_next, work};
-use prova::bootstrap::House;
+use prova::bootstrap::{House, StartError};
 use prova::config::server::ServerSettings;
 use prova::domain::effect::{EffectKey, Sent};
 use prova::domain::ids::DeliveryId;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::gateway::{Script, Scripted};
+use crate::knife::{Knife, laid_on};
 pub(crate) use crate::text::normal;
 use crate::world::ManualClock;
 pub(crate) use crate::world::{FIX, REPO, SHOW_BRIEF, World};
@@ -85,6 +87,17 @@ impl Bot {
         }
     }
 
+    /// Starts the next process as another worker, with a work directory of its own.
+    pub(crate) async fn restart_in(&mut self, work_dir: &str) {
+        self.settings.work.dir = self.dir.path().join(work_dir);
+        self.restart().await;
+    }
+
+    /// Starts a second process beside this one; why it cannot.
+    pub(crate) async fn second_process(&self) -> Result<House, StartError> {
+        House::open(self.settings.clone(), self.clock.clone()).await
+    }
+
     /// Throws the process's state away and starts again on the same store.
     pub(crate) async fn restart(&mut self) {
         if let Some(old) = self.running.take() {
@@ -106,6 +119,7 @@ impl Bot {
         // As a server does before it begins: the sandbox then knows what it can show.
         house.sandbox.probe().await.unwrap();
         let ctx = house.context("prova");
+        take_back(&ctx).await.unwrap();
         let (face, writer) = house.face();
         let writer = tokio::spawn(writer);
         self.running = Some(Running {
@@ -114,6 +128,12 @@ impl Bot {
             writer,
             house,
         });
+    }
+
+    /// Lays a knife on the ports, until the next start.
+    pub(crate) fn take_up(&mut self, knife: &Arc<Knife>) {
+        let running = self.running.as_mut().unwrap();
+        running.ctx = laid_on(&running.ctx, knife);
     }
 
     fn running(&self) -> &Running {
@@ -267,11 +287,25 @@ impl Bot {
         }
     }
 
+    /// Takes away what an agent of before its process's death has made there.
+    pub(crate) fn forget_made(&self, name: &str) {
+        for output in self.outputs() {
+            let _ = std::fs::remove_file(output.join(name));
+        }
+    }
+
     fn outputs(&self) -> Vec<PathBuf> {
         let jobs = std::fs::read_dir(self.dir.path().join("work/jobs"))
             .into_iter()
             .flatten();
-        jobs.flatten().map(|job| job.path().join("out")).collect()
+        let jobs = jobs.flatten().map(|job| job.path());
+        jobs.flat_map(|job| {
+            let race = std::fs::read_dir(job.join("race")).into_iter().flatten();
+            let parts = race.flatten().map(|part| part.path());
+            parts.chain([job.clone()]).collect::<Vec<_>>()
+        })
+        .map(|place| place.join("out"))
+        .collect()
     }
 }
 

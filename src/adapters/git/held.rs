@@ -16,9 +16,9 @@ impl Held {
         held.entry(job.to_owned()).or_default().extend(leases);
     }
 
-    /// Lets go of what a job held.
+    /// Lets go of what a job held, and whoever worked in a part of its directory.
     pub(crate) fn release(&self, job: &Path) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(job);
+        held.retain(|holder, _| !holder.starts_with(job));
     }
 }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::adapters::github::answer::Answer;
 use crate::adapters::github::app_key::AppKey;
@@ -15,9 +16,9 @@ use crate::adapters::github::files::Files;
 use crate::adapters::github::outgoing;
 use crate::adapters::github::request::Request;
 use crate::adapters::github::settings::{InvalidSettings, Settings};
-use crate::adapters::github::tokens::{Minted, Scope, Tokens};
+use crate::adapters::github::tokens::{Minted, Scope, Tokens, listing_wish};
 use crate::adapters::github::transport::Transport;
-use crate::domain::ids::{Login, RepoId};
+use crate::domain::ids::{InstallationId, Login, RepoId};
 use crate::domain::repo::Repo;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::clock::Clock;
@@ -48,6 +49,8 @@ pub(super) enum As<'a> {
     App,
     /// The token of the installation that covers this repository.
     InstallationOf(&'a Repo),
+    /// A token that can only list what an installation covers.
+    Listing(&'a Minted),
 }
 
 /// A difference of clocks that GitHub tolerates.
@@ -187,6 +190,15 @@ impl Client {
         self.transport.send(request, &minted.token, home).await
     }
 
+    /// Sends one request as that one.
+    pub(super) async fn once(&self, who: As<'_>, request: &Request) -> Result<Answer, Fault> {
+        match who {
+            As::App => self.as_app(request).await,
+            As::InstallationOf(repo) => self.send(repo, request).await,
+            As::Listing(minted) => self.transport.send(request, &minted.token, None).await,
+        }
+    }
+
     /// Reads a list page by page, at most `pages` of them.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
@@ -197,10 +209,7 @@ impl Client {
         let mut items = Vec::new();
         let mut request = first;
         for _ in 0..pages {
-            let answer = match who {
-                As::App => self.as_app(&request).await?,
-                As::InstallationOf(repo) => self.send(repo, &request).await?,
-            };
+            let answer = self.once(who, &request).await?;
             let next = self.transport.next_page(&request, &answer);
             items.append(&mut answer.json()?);
             match next {
@@ -223,8 +232,28 @@ impl Client {
             "get a token for {} from installation {installation}",
             repo.name
         );
+        self.mint_by(doing, installation, &scope.wish(repo.id))
+            .await
+    }
+
+    /// Mints a token that is never kept and can do nothing but list the repositories of an
+    /// installation.
+    pub(super) async fn listing_token(
+        &self,
+        installation: InstallationId,
+    ) -> Result<Minted, Fault> {
+        let doing = format!("get a token to list what installation {installation} covers");
+        self.mint_by(doing, installation, &listing_wish()).await
+    }
+
+    async fn mint_by(
+        &self,
+        doing: String,
+        installation: InstallationId,
+        wish: &Value,
+    ) -> Result<Minted, Fault> {
         let path = format!("/app/installations/{installation}/access_tokens");
-        let request = Request::post(doing, path, &scope.wish(repo.id));
+        let request = Request::post(doing, path, wish);
         let answer = self.as_app(&request).await?;
         let remedy = match answer.status {
             StatusCode::NOT_FOUND => "the App was uninstalled",
@@ -235,7 +264,7 @@ impl Client {
             StatusCode::UNPROCESSABLE_ENTITY => "the installation does not cover this repository",
             _ => {
                 let received = answer.received;
-                let minted = minted(answer.json()?, repo, received);
+                let minted = minted(answer.json()?, installation, received);
                 self.live.learn_minted(minted.token.expose_secret());
                 return Ok(minted);
             }
@@ -252,11 +281,11 @@ impl Client {
     }
 }
 
-fn minted(access: AccessToken, repo: &Repo, received: Timestamp) -> Minted {
+fn minted(access: AccessToken, installation: InstallationId, received: Timestamp) -> Minted {
     let told = access.expires_at.as_deref().and_then(date::iso);
     Minted {
         token: SecretString::from(access.token),
-        installation: repo.installation,
+        installation,
         expires: told.unwrap_or_else(|| received.plus(TOKEN_LIVES)),
     }
 }

@@ -8,6 +8,13 @@ pub(super) fn iso(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(at.as_millisecond()))
 }
 
+/// Writes a time as GitHub does, to the second.
+pub(super) fn text(at: Timestamp) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.as_millis());
+    let at = at.unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Reads a time from a header: `Sat, 21 Nov 2026 01:13:06 GMT`.
 pub(super) fn http(text: &str) -> Option<Timestamp> {
     let at = jiff::fmt::rfc2822::DateTimeParser::new()
@@ -24,6 +31,7 @@ mod tests {
     fn both_spellings_name_the_same_moment() {
         let at = Some(Timestamp::from_millis(1_795_223_586_000));
         assert_eq!(iso("2026-11-21T01:13:06Z"), at);
+        assert_eq!(at.map(text).as_deref(), Some("2026-11-21T01:13:06Z"));
         assert_eq!(iso("2026-11-21T02:13:06.000+01:00"), at);
         assert_eq!(http("Sat, 21 Nov 2026 01:13:06 GMT"), at);
     }

@@ -48,6 +48,12 @@ impl Scope {
     }
 }
 
+/// Returns the body that asks for a token which lists repositories: the only one that is good for
+/// more than one of them, and good for nothing else.
+pub(super) fn listing_wish() -> Value {
+    json!({ "permissions": { "metadata": "read" } })
+}
+
 /// A token as GitHub handed it out.
 pub(super) struct Minted {
     pub(super) token: SecretString,

@@ -1,6 +1,6 @@
 //! Deliveries: put on disk in batches, given out oldest first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use crate::adapters::store::SqlStore;
@@ -160,6 +160,18 @@ async fn next(session: &mut Session, now: Timestamp) -> Result<Vec<StoredDeliver
     Ok(found)
 }
 
+pub(super) const KNOWN: &str = "SELECT 1 FROM delivery WHERE id = $1";
+
+async fn known(session: &mut Session, ids: &[DeliveryId]) -> Result<BTreeSet<DeliveryId>, Error> {
+    let mut found = BTreeSet::new();
+    for id in ids {
+        if session.row(KNOWN, args![id]).await?.is_some() {
+            found.insert(id.clone());
+        }
+    }
+    Ok(found)
+}
+
 /// Decides those deliveries that are pending, several with one statement.
 async fn decide_all(
     session: &mut Session,
@@ -275,6 +287,16 @@ impl Inbox for SqlStore {
         self.one(BY_ID, args![id], stored)
             .await
             .map_err(|error| error.fault(format!("read delivery {id}")))
+    }
+
+    async fn known(&self, ids: &[DeliveryId]) -> Result<BTreeSet<DeliveryId>, Fault> {
+        let work = async {
+            let mut session = self.read().await?;
+            let outcome = known(&mut session, ids).await;
+            session.end(outcome).await
+        };
+        work.await
+            .map_err(|error| error.fault("look for deliveries"))
     }
 
     async fn replay(&self, id: &DeliveryId) -> Result<bool, Fault> {

@@ -196,6 +196,17 @@ async fn next_expired(session: &mut Session, now: Timestamp) -> Result<Option<St
     Ok(None)
 }
 
+pub(super) const HELD: &str = "SELECT id, attempt FROM job \
+     WHERE state = 'running' AND lease_until > $2 AND worker = $1";
+
+/// Reads a lease that a worker holds.
+pub(super) fn held(row: &Row) -> Result<Lease, Error> {
+    Ok(Lease {
+        job: parsed("a job", &row.text(0)?)?,
+        attempt: row.count(1)?,
+    })
+}
+
 pub(super) const WAKE: &str = "UPDATE job SET state = 'ready' WHERE seq IN ( \
          SELECT seq FROM job WHERE state = 'waiting' AND not_before <= $1 \
          ORDER BY not_before LIMIT $2 \

@@ -15,6 +15,7 @@ mod dialect;
 mod error;
 mod inbox;
 mod jobs;
+mod notes;
 mod outbox;
 mod queue;
 mod schema;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::adapters::store::codec::{from_json, kind, parsed, thread, to_json};
 use crate::adapters::store::error::Error;
+use crate::adapters::store::jobs::Terms;
 use crate::adapters::store::session::{Row, Session, args};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::TaskId;
@@ -109,17 +110,16 @@ pub(super) const DUE: &str = "SELECT key, thread, CASE WHEN lease_until IS NOT N
      FROM outbox WHERE due <= $1 ORDER BY due LIMIT 1";
 pub(super) const FREE: &str = "UPDATE outbox SET due = NULL, lease_until = NULL WHERE key = $1";
 pub(super) const TAKE: &str = "UPDATE outbox SET attempt = attempt + 1, due = $2, lease_until = $2, \
-         lease_version = version, lease_attempt = attempt + 1 \
+         lease_version = version, lease_attempt = attempt + 1, worker = $3 \
      WHERE key = $1 \
      RETURNING key, thread, task, repo_document, effect, version, attempt, earlier_attempts, sent";
 
 /// Leases the effect that has been due longest.
 pub(super) async fn lease(
     session: &mut Session,
-    now: Timestamp,
-    until: Timestamp,
+    terms: &Terms<'_>,
 ) -> Result<Option<LeasedEffect>, Error> {
-    while let Some(row) = session.row(DUE, args![now]).await? {
+    while let Some(row) = session.row(DUE, args![terms.now]).await? {
         let key = row.text(0)?;
         // Its lease has run out, and it was dropped or moved behind others meanwhile.
         if row.flag(2)? {
@@ -127,7 +127,9 @@ pub(super) async fn lease(
             next_of(session, &row.text(1)?).await?;
             continue;
         }
-        let taken = session.row(TAKE, args![key, until]).await?;
+        let taken = session
+            .row(TAKE, args![key, terms.until, terms.worker])
+            .await?;
         return taken.as_ref().map(leased).transpose();
     }
     Ok(None)
@@ -154,11 +156,23 @@ fn leased(row: &Row) -> Result<LeasedEffect, Error> {
     })
 }
 
+pub(super) const HELD: &str = "SELECT key, lease_version, lease_attempt FROM outbox \
+     WHERE due > $2 AND lease_until IS NOT NULL AND worker = $1";
+
+/// Reads an attempt that a worker has under way.
+pub(super) fn held(row: &Row) -> Result<EffectLease, Error> {
+    Ok(EffectLease {
+        key: EffectKey::stored(row.text(0)?),
+        version: row.int(1)?,
+        attempt: row.count(2)?,
+    })
+}
+
 pub(super) const LEASED: &str = "SELECT state, version, not_before, note, thread FROM outbox \
      WHERE key = $1 AND lease_version = $2 AND lease_attempt = $3";
 pub(super) const END: &str = "UPDATE outbox SET state = $2, not_before = $3, note = $4, \
          sent = coalesce($5, sent), \
-         due = NULL, lease_until = NULL, lease_version = NULL, lease_attempt = NULL \
+         due = NULL, lease_until = NULL, lease_version = NULL, lease_attempt = NULL, worker = NULL \
      WHERE key = $1";
 
 /// Ends an attempt at an effect.

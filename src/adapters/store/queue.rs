@@ -8,7 +8,7 @@ use crate::adapters::store::{SqlStore, dialect, jobs, outbox, schema};
 use crate::domain::ids::JobId;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
-use crate::ports::store::{Counts, Heartbeat, Lease, LeasedEffect, LeasedJob, Queue};
+use crate::ports::store::{Counts, Heartbeat, Held, Lease, LeasedEffect, LeasedJob, Queue};
 
 pub(super) const HEARTBEAT: &str = "UPDATE job SET lease_until = $3 \
      WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING cancelled";
@@ -143,16 +143,31 @@ impl Queue for SqlStore {
 
     async fn lease_effect(
         &self,
+        worker: &str,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<LeasedEffect>, Fault> {
         let work = async {
             let mut session = self.write().await?;
-            let outcome = outbox::lease(&mut session, now, until).await;
+            let terms = Terms { worker, now, until };
+            let outcome = outbox::lease(&mut session, &terms).await;
             session.end(outcome).await
         };
         work.await
             .map_err(|error: Error| error.fault("lease an effect"))
+    }
+
+    async fn held_by(&self, worker: &str, now: Timestamp) -> Result<Held, Fault> {
+        let work = async {
+            Ok(Held {
+                jobs: self.all(jobs::HELD, args![worker, now], jobs::held).await?,
+                effects: self
+                    .all(outbox::HELD, args![worker, now], outbox::held)
+                    .await?,
+            })
+        };
+        work.await
+            .map_err(|error: Error| error.fault(format!("look for what {worker} has leased")))
     }
 
     /// Leases that run out count too: what they are on becomes due then.

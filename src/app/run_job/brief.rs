@@ -10,7 +10,7 @@ use crate::domain::built_in::BuiltIn;
 use crate::domain::event::ThreadKind;
 use crate::domain::fallback;
 use crate::domain::ids::{CommitSha, RepoId};
-use crate::domain::job::{Briefed, PassedOver, Performer, Work};
+use crate::domain::job::{Briefed, PassedOver, Performer, Request, Restored};
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
@@ -42,6 +42,25 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
+}
+
+/// What whoever does a job is told: in a race all are told the same.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// The commit that the checkout is made from.
+    base: CommitSha,
+    /// Whether that is the head of the task's own branch.
+    on_branch: bool,
+    /// What of it steers agents and is put back.
+    restored: Option<Restored>,
+    /// The commit that policy and instructions were read from.
+    policy_commit: CommitSha,
+    /// The policy of the default branch.
+    policy: Policy,
+    /// The text.
+    text: String,
+    /// The job as JSON, as the `exec` contract gives it.
+    job_json: String,
 }
 
 /// Everything that the run needs to know.
@@ -80,14 +99,8 @@ impl Chosen {
     }
 }
 
-/// Prepares a run.
-///
-/// Agents that were passed over do not get the job again.
-pub async fn prepare(
-    ctx: &Context,
-    leased: &LeasedJob,
-    passed_over: &[PassedOver],
-) -> Result<Briefing, Problem> {
+/// Chooses the base and writes the brief.
+pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> {
     let task = &leased.task.task;
     let (repo, request) = (&task.repo, &leased.work.request);
     let (remote, policy_commit) = fetch_default(ctx, repo).await?;
@@ -110,7 +123,6 @@ pub async fn prepare(
     };
     let policy = read_policy(ctx, repo.id, &policy_commit).await?;
     within_reach(&policy, &ctx.settings.reach)?;
-    let chosen = choose(&leased.work, passed_over, &policy, ctx)?;
     let instructions = instructions(ctx, repo.id, &policy_commit, &policy).await?;
     let failed = match &task.last {
         Some(last) if on_branch && last.outcome == Outcome::ChecksFailed => {
@@ -148,21 +160,42 @@ pub async fn prepare(
         "job": leased.lease.job,
     })
     .to_string();
-    let briefed = Briefed {
+    Ok(Brief {
         base,
         on_branch,
-        policy_commit,
-        brief_digest: hex::encode(Sha256::digest(text.as_bytes())),
-        agent: chosen.name().to_string(),
         restored,
-    };
-    Ok(Briefing {
-        briefed,
+        policy_commit,
         policy,
         text,
         job_json,
-        chosen,
     })
+}
+
+impl Brief {
+    /// Chooses who does a job by this brief; agents that were passed over do not get it again.
+    pub fn give(
+        &self,
+        performer: &Performer,
+        request: &Request,
+        passed_over: &[PassedOver],
+        ctx: &Context,
+    ) -> Result<Briefing, Problem> {
+        let chosen = choose((performer, request), passed_over, &self.policy, ctx)?;
+        Ok(Briefing {
+            briefed: Briefed {
+                base: self.base.clone(),
+                on_branch: self.on_branch,
+                policy_commit: self.policy_commit.clone(),
+                brief_digest: hex::encode(Sha256::digest(self.text.as_bytes())),
+                agent: chosen.name().to_string(),
+                restored: self.restored.clone(),
+            },
+            policy: self.policy.clone(),
+            text: self.text.clone(),
+            job_json: self.job_json.clone(),
+            chosen,
+        })
+    }
 }
 
 /// Fetches the default branch. A token that GitHub does not take (any more) is minted anew, once.
@@ -257,7 +290,7 @@ async fn instructions(
 }
 
 fn choose(
-    work: &Work,
+    (performer, request): (&Performer, &Request),
     passed_over: &[PassedOver],
     policy: &Policy,
     ctx: &Context,
@@ -267,7 +300,6 @@ fn choose(
         Some(Chosen::Recipe(name.clone(), recipe, input.cloned()))
     };
     let agent = |name: &Name| ctx.roster.agent(name).map(|_| Chosen::Agent(name.clone()));
-    let performer = &work.performer;
     let built_in = match performer {
         Performer::Recipe { name, .. } | Performer::Named(name) => {
             let found = ctx.settings.agents.built_in(name, policy);
@@ -276,7 +308,7 @@ fn choose(
         Performer::DefaultAgent => None,
     };
     if let Some((name, built_in)) = built_in {
-        return match built_in.input(performer, &work.request) {
+        return match built_in.input(performer, request) {
             Ok(input) => Ok(Chosen::BuiltIn(name.clone(), built_in, input)),
             Err(why) => {
                 let refused = Refusal::NoRule(built_in, why);

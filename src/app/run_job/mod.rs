@@ -11,24 +11,30 @@ pub mod setup;
 pub mod watch;
 pub mod way;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use futures_util::future::try_join_all;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::cleanup::keep_logs;
+use crate::app::cleanup::RACE;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
-use crate::app::run_job::brief::{Briefing, Problem};
+use crate::app::run_job::brief::{Brief, Briefing, Problem};
+use crate::app::run_job::watch::Board;
 use crate::domain::budget::Exceeded;
 use crate::domain::conclude::{Ended, broke, conclude, faulted, report};
 use crate::domain::decide::{Decision, status_of};
-use crate::domain::job::{Entry, Harvested, Progress, Step};
+use crate::domain::job::{Entrant, Entry, Harvested, Progress, Step};
+use crate::domain::name::Name;
 use crate::domain::policy::Policy;
+use crate::domain::race::decided;
 use crate::domain::report::Report;
 use crate::domain::retry::MAX_ATTEMPTS;
 use crate::domain::sanitize::neutral;
 use crate::domain::spend::used_up;
 use crate::domain::task::{self, State};
+use crate::domain::time::Timestamp;
 use crate::domain::traffic::Traffic;
 use crate::domain::verify;
 use crate::ports::checkouts::{Checkout, Place};
@@ -63,20 +69,44 @@ impl From<Problem> for Stuck {
 
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+pub enum Next {
     /// Another one, later.
     Attempt,
-    /// Nothing: the job is over.
+    /// Nothing: the job is over, and its directory of no more use.
     Nothing,
 }
 
-/// One attempt at one job.
+/// What an attempt of one entrant came to.
+#[derive(Debug)]
+enum Came {
+    /// To its end.
+    To(Box<Report>),
+    /// To nothing yet; not to be tried again before that time: why.
+    Again(Timestamp, String),
+}
+
+/// What all who do a job have together.
+#[derive(Debug)]
+pub struct House {
+    /// What the thread shows meanwhile.
+    pub board: Board,
+    /// How many they are: what a job may use is divided among them.
+    pub entrants: u64,
+    /// What they are told.
+    brief: OnceCell<Brief>,
+}
+
+/// One attempt at one job, by one of those who do it.
 pub struct Attempt<'a> {
     /// The ports.
     pub ctx: &'a Context,
     /// What was leased.
     pub leased: &'a LeasedJob,
-    /// The job's directory.
+    /// Who does it.
+    pub entrant: &'a Entrant,
+    /// What is shared with the others.
+    pub house: &'a House,
+    /// The directory of the job, or in a race of this one's part of it.
     pub dir: PathBuf,
     /// Fires when the job is to end early.
     pub cancel: &'a CancellationToken,
@@ -95,83 +125,118 @@ pub async fn run_job(
     ctx: &Context,
     leased: &LeasedJob,
     cancel: &CancellationToken,
-) -> Result<(), Fault> {
-    let dir = ctx.settings.job_dir(leased.lease.job);
-    let progress = Progress::fold(leased.journal.iter().cloned());
-    let survives = match &progress.harvested {
-        Some(harvested) => {
-            ctx.checkouts
-                .holds(leased.task.task.repo.id, &dir, &harvested.tree)
-                .await
-        }
-        None => false,
-    };
-    let mut attempt = Attempt {
-        ctx,
-        leased,
-        dir,
-        cancel,
-        progress,
-        briefing: None,
-        checkout: None,
-        traffic: Traffic::default(),
-    };
+) -> Result<Next, Fault> {
     if leased.task.task.state.is_busy() {
-        attempt.announce().await?;
+        announce(ctx, leased).await?;
     }
-    let end = match attempt.resume(survives).await {
-        Err(stuck) => Err(stuck),
-        Ok(()) if leased.lease.attempt > MAX_ATTEMPTS => {
-            // Each of its workers died with it, or lost its lease.
-            let why = format!("It was begun {MAX_ATTEMPTS} times and never came to an end.");
-            Err(Stuck::Person(why))
-        }
-        Ok(()) => attempt.steps().await,
+    let entrants = leased.work.performers.entrants();
+    let house = House {
+        board: Board::default(),
+        entrants: u64::try_from(entrants.len()).unwrap_or(1).max(1),
+        brief: OnceCell::new(),
     };
-    if attempt.end(end).await? == Next::Attempt {
-        // What was harvested stays for it, so that the agent need not run again.
-        return Ok(());
+    let dir = ctx.settings.job_dir(leased.lease.job);
+    let mut attempts: Vec<_> = entrants
+        .iter()
+        .map(|entrant| Attempt {
+            ctx,
+            leased,
+            entrant,
+            house: &house,
+            dir: part(&dir, entrant.name.as_ref()),
+            cancel,
+            progress: Progress::fold_of(leased.journal.iter().cloned(), entrant.name.as_ref()),
+            briefing: None,
+            checkout: None,
+            traffic: Traffic::default(),
+        })
+        .collect();
+    // Who has lost the lease has lost it for all.
+    let came = try_join_all(attempts.iter_mut().map(|attempt| Box::pin(attempt.go()))).await?;
+    let mut reports = Vec::with_capacity(came.len());
+    for one in came {
+        match one {
+            Came::To(report) => reports.push(*report),
+            // What the others did is in the journal, and not done again.
+            Came::Again(at, why) => {
+                put_off(ctx, leased, JobEnd::Again(at, why)).await?;
+                return Ok(Next::Attempt);
+            }
+        }
+    }
+    let branch = &leased.task.task.branch;
+    let Some((place, report)) = decided(&entrants, &reports, branch) else {
+        return Err(Fault::permanent("run a job", "nobody is to do it"));
+    };
+    if let Some(attempt) = attempts.get(place) {
+        attempt.report(report).await?;
     }
     ctx.wake.effects.notify_one();
-    keep_logs(ctx, leased.lease.job, &attempt.dir).await;
-    if let Err(fault) = ctx.checkouts.remove(&attempt.dir).await {
-        // The next start removes what no live job owns.
-        tracing::warn!(job.id = %leased.lease.job, %fault, "could not remove a job's directory");
+    Ok(Next::Nothing)
+}
+
+/// Gives a job back to the queue. What was harvested stays for the next attempt, so that no agent
+/// need run again.
+async fn put_off(ctx: &Context, leased: &LeasedJob, end: JobEnd) -> Result<(), Fault> {
+    let changes = Changes {
+        job_end: Some((leased.lease.clone(), end)),
+        ..Changes::default()
+    };
+    ctx.store.commit(&changes, ctx.now()).await
+}
+
+/// Says on the thread that the work has begun.
+async fn announce(ctx: &Context, leased: &LeasedJob) -> Result<(), Fault> {
+    let read = &leased.task;
+    let Ok(state) = task::transition(&read.task.state, task::Step::Start) else {
+        return Ok(());
+    };
+    if state == read.task.state {
+        return Ok(());
     }
-    Ok(())
+    let task = task::Task {
+        state,
+        ..read.task.clone()
+    };
+    let decision = Decision {
+        effects: vec![status_of(&task, &ctx.settings.links)],
+        task: Some(task),
+        ..Decision::default()
+    };
+    let now = ctx.now();
+    let changes = changes(decision, &read.task.repo, Some(read), "prova", now);
+    match ctx.store.commit(&changes, now).await {
+        // A person was faster, with a stop or a close; the end of the job reads it afresh.
+        Err(fault) if fault.class == Class::Conflict => Ok(()),
+        outcome => outcome,
+    }
 }
 
 impl Attempt<'_> {
-    /// Says on the thread that the work has begun.
-    async fn announce(&self) -> Result<(), Fault> {
-        let read = &self.leased.task;
-        let Ok(state) = task::transition(&read.task.state, task::Step::Start) else {
-            return Ok(());
+    /// Comes to a report, or to another attempt; the others of a race go on meanwhile.
+    async fn go(&mut self) -> Result<Came, Fault> {
+        let end = match self.resume().await {
+            Err(stuck) => Err(stuck),
+            Ok(()) if self.leased.lease.attempt > MAX_ATTEMPTS => {
+                // Each of its workers died with it, or lost its lease.
+                let why = format!("It was begun {MAX_ATTEMPTS} times and never came to an end.");
+                Err(Stuck::Person(why))
+            }
+            Ok(()) => self.steps().await,
         };
-        if state == read.task.state {
-            return Ok(());
-        }
-        let task = task::Task {
-            state,
-            ..read.task.clone()
-        };
-        let links = &self.ctx.settings.links;
-        let decision = Decision {
-            effects: vec![status_of(&task, links)],
-            task: Some(task),
-            ..Decision::default()
-        };
-        let now = self.ctx.now();
-        let changes = changes(decision, &read.task.repo, Some(read), "prova", now);
-        match self.ctx.store.commit(&changes, now).await {
-            // A person was faster, with a stop or a close; the end of the job reads it afresh.
-            Err(fault) if fault.class == Class::Conflict => Ok(()),
-            outcome => outcome,
-        }
+        self.came(end)
     }
 
     /// Takes up what an earlier attempt left.
-    async fn resume(&mut self, survives: bool) -> Result<(), Stuck> {
+    async fn resume(&mut self) -> Result<(), Stuck> {
+        let survives = match &self.progress.harvested {
+            Some(harvested) => {
+                let repo = self.leased.task.task.repo.id;
+                let checkouts = &self.ctx.checkouts;
+                checkouts.holds(repo, &self.dir, &harvested.tree).await
+            }
+            None => false,
+        };
         // Its checkout is gone, but that it could not work is known.
         if self.progress.next() == Step::Harvest
             && let Some(entry) = self.pass_over().await
@@ -211,7 +276,8 @@ impl Attempt<'_> {
 
     /// Writes a step into the journal; only who holds the lease can.
     async fn note(&mut self, entry: Entry) -> Result<(), Fault> {
-        let line = (self.leased.lease.clone(), entry.clone());
+        let name = self.entrant.name.as_ref();
+        let line = (self.leased.lease.clone(), entry.clone().by(name));
         let changes = Changes {
             entry: Some(line),
             ..Changes::default()
@@ -222,8 +288,17 @@ impl Attempt<'_> {
     }
 
     async fn brief(&mut self) -> Result<Entry, Stuck> {
-        let passed_over = &self.progress.passed_over;
-        let briefing = brief::prepare(self.ctx, self.leased, passed_over).await?;
+        let (ctx, leased) = (self.ctx, self.leased);
+        let brief = self
+            .house
+            .brief
+            .get_or_try_init(|| brief::write(ctx, leased));
+        let briefing = brief.await?.give(
+            &self.entrant.performer,
+            &leased.work.request,
+            &self.progress.passed_over,
+            ctx,
+        )?;
         let reachable = self.reachable(&briefing.chosen, &briefing.policy).await?;
         if let Some(exceeded) = used_up(&reachable.caps) {
             return Err(Stuck::Budget(exceeded));
@@ -296,30 +371,22 @@ impl Attempt<'_> {
         }
     }
 
-    /// Ends the attempt: back to the queue when that can help, else with a report.
-    async fn end(&self, end: Result<Report, Stuck>) -> Result<Next, Fault> {
+    /// Returns what the attempt comes to: back to the queue when that can help, else a report.
+    fn came(&self, end: Result<Report, Stuck>) -> Result<Came, Fault> {
         let report = match end {
             Ok(report) => report,
             Err(Stuck::Person(text)) => faulted(&self.ended(), text),
             Err(Stuck::Budget(exceeded)) => broke(&self.ended(), exceeded),
             Err(Stuck::Fault(fault)) => match self.again(&fault) {
-                Some(end) => {
-                    let changes = Changes {
-                        job_end: Some((self.leased.lease.clone(), end)),
-                        ..Changes::default()
-                    };
-                    self.ctx.store.commit(&changes, self.ctx.now()).await?;
-                    return Ok(Next::Attempt);
-                }
+                Some((at, why)) => return Ok(Came::Again(at, why)),
                 None if fault.class == Class::Conflict => return Err(fault),
                 None => faulted(&self.ended(), told(&fault)),
             },
         };
-        self.report(report).await?;
-        Ok(Next::Nothing)
+        Ok(Came::To(Box::new(report)))
     }
 
-    fn again(&self, fault: &Fault) -> Option<JobEnd> {
+    fn again(&self, fault: &Fault) -> Option<(Timestamp, String)> {
         use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
         let now = self.ctx.now();
         let verdict = match fault.class {
@@ -332,7 +399,7 @@ impl Attempt<'_> {
         match verdict {
             Verdict::RetryAt(at) => {
                 tracing::warn!(job.id = %self.leased.lease.job, %fault, "the attempt failed and is tried again");
-                Some(JobEnd::Again(at, fault.to_string()))
+                Some((at, fault.to_string()))
             }
             Verdict::GiveUp => None,
         }
@@ -383,6 +450,11 @@ impl Attempt<'_> {
                 State::Stopped | State::Merged | State::Closed
             )
     }
+}
+
+/// Returns where an entrant works: a job that one does alone has its directory to itself.
+fn part(job: &Path, contestant: Option<&Name>) -> PathBuf {
+    contestant.map_or_else(|| job.to_owned(), |name| job.join(RACE).join(name.as_str()))
 }
 
 fn told(fault: &Fault) -> String {

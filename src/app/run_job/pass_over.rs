@@ -12,7 +12,7 @@ impl Attempt<'_> {
         if !could_not_work(&self.progress) {
             return None;
         }
-        match &self.leased.work.performer {
+        match &self.entrant.performer {
             Performer::DefaultAgent => {}
             // Whoever names an agent means that one, and nobody else's model.
             Performer::Named(_) | Performer::Recipe { .. } => return None,

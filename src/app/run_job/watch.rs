@@ -1,9 +1,12 @@
 //! Following a run while it lasts: what the agent says, whether it has come to nothing, and the live
 //! view on the thread.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::app::context::Context;
 use crate::app::run_job::Attempt;
@@ -23,8 +26,8 @@ use crate::ports::store::{Changes, NewEffect};
 
 /// How often a run is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// Looks from one edit of the status comment to the next: GitHub counts edits as content.
-const LOOKS_AN_EDIT: u32 = 10;
+/// From one edit of the status comment to the next: GitHub counts edits as content.
+const EDITS: Duration = Duration::from_secs(10);
 
 /// What is known of one run.
 pub struct Watch {
@@ -76,6 +79,57 @@ impl Watch {
     }
 }
 
+/// What the thread shows while a job lasts: how far each of its runs is.
+#[derive(Debug)]
+pub struct Board(Mutex<Shown>);
+
+#[derive(Debug)]
+struct Shown {
+    runs: BTreeMap<String, Live>,
+    last: Vec<Live>,
+    at: Instant,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self(Mutex::new(Shown {
+            runs: BTreeMap::new(),
+            last: Vec::new(),
+            at: Instant::now(),
+        }))
+    }
+}
+
+impl Board {
+    /// Notes how far a run is. Returns all of them when it is time to show them again and there is
+    /// something new to tell.
+    fn note(&self, live: Live) -> Option<Vec<Live>> {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.runs.insert(live.agent.clone(), live);
+        if shown.at.elapsed() < EDITS {
+            return None;
+        }
+        let runs: Vec<_> = shown.runs.values().cloned().collect();
+        let news = runs.len() != shown.last.len()
+            || runs
+                .iter()
+                .zip(&shown.last)
+                .any(|(now, before)| now.differs(before));
+        if !news {
+            return None;
+        }
+        shown.at = Instant::now();
+        shown.last.clone_from(&runs);
+        Some(runs)
+    }
+
+    /// Takes down a run that is over.
+    fn over(&self, agent: &str) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.runs.remove(agent);
+    }
+}
+
 impl Attempt<'_> {
     /// Waits for a run of `agent`; has it stopped when it comes to nothing, and shows meanwhile on
     /// the thread how far it is.
@@ -87,11 +141,14 @@ impl Attempt<'_> {
     ) -> (T, Option<Stall>) {
         tokio::pin!(run);
         let (mut stirred, mut at) = (0, watch.began);
-        let (mut looks, mut shown) = (0_u32, None);
+        let board = &self.house.board;
         let mut outage = Outage::default();
         loop {
             tokio::select! {
-                done = &mut run => return (done, None),
+                done = &mut run => {
+                    board.over(agent);
+                    return (done, None);
+                }
                 () = tokio::time::sleep(LOOK) => {}
             }
             let (heard, now) = (watch.so_far(), self.ctx.now());
@@ -105,30 +162,29 @@ impl Attempt<'_> {
             if let Some(stall) = stall(&heard, (at, &outage), now, patience) {
                 tracing::warn!(job.id = %self.leased.lease.job, %stall, "the run has come to nothing and is ended");
                 way.stop().cancel();
+                board.over(agent);
                 return (run.await, Some(stall));
             }
-            looks += 1;
-            if looks.is_multiple_of(LOOKS_AN_EDIT) {
-                let live = Live {
-                    agent: agent.to_owned(),
-                    took: now.since(watch.began),
-                    heard,
-                    traffic,
-                };
-                if shown.as_ref().is_none_or(|before| live.differs(before)) {
+            let runs = board.note(Live {
+                agent: agent.to_owned(),
+                took: now.since(watch.began),
+                heard,
+                traffic,
+            });
+            if let Some(runs) = runs {
+                for live in &runs {
                     tracing::info!(job.id = %self.leased.lease.job, live = %live.line(), "the agent works");
-                    // The work goes on without it.
-                    if let Err(fault) = self.show(&live).await {
-                        tracing::debug!(%fault, "could not show how far the run is");
-                    }
-                    shown = Some(live);
+                }
+                // The work goes on without it.
+                if let Err(fault) = self.show(&runs).await {
+                    tracing::debug!(%fault, "could not show how far the run is");
                 }
             }
         }
     }
 
     /// Edits the status comment, unless a person was faster with something else to say in it.
-    async fn show(&self, live: &Live) -> Result<(), Fault> {
+    async fn show(&self, runs: &[Live]) -> Result<(), Fault> {
         let ctx = self.ctx;
         let id = self.leased.task.task.id;
         let Some(read) = ctx.store.task(id).await? else {
@@ -139,7 +195,7 @@ impl Attempt<'_> {
         }
         let redactor = ctx.settings.redactor.now();
         let (key, thread, effect) =
-            live_status_of(&read.task, live, &ctx.settings.links, &redactor);
+            live_status_of(&read.task, runs, &ctx.settings.links, &redactor);
         let changes = Changes {
             effects: vec![NewEffect {
                 key,

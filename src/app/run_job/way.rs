@@ -90,11 +90,12 @@ impl Attempt<'_> {
             return Ok(Way { passage, stop });
         }
         let moved = self.progress.traffic.bytes() + self.traffic.bytes();
+        let allowed = self.ctx.settings.egress_bytes / self.house.entrants;
         let pass = Pass {
             job: self.leased.lease.job,
             models,
             egress,
-            egress_bytes: self.ctx.settings.egress_bytes.saturating_sub(moved),
+            egress_bytes: allowed.saturating_sub(moved),
             caps,
         };
         let passage = Some(self.ctx.gateway.open(pass).await?);

@@ -3,6 +3,7 @@
 mod attempts;
 mod sandbox;
 mod scene;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -178,6 +179,7 @@ async fn github(settings: &ServerSettings, clock: Arc<dyn Clock>) -> Vec<Finding
     ];
     findings.push(own_clock(&facts));
     findings.push(installations(client.as_ref()).await);
+    findings.push(webhooks::deliveries(settings, client.as_ref()).await);
     findings
 }
 

@@ -52,6 +52,14 @@ pub enum CommandError {
         /// The amount as it was written.
         found: String,
     },
+    /// More agents in one race than are let run at once.
+    #[error(
+        "`race` takes {limit} agents at most: each runs in a sandbox of its own at the same time."
+    )]
+    Crowded {
+        /// How many are let run.
+        limit: usize,
+    },
     /// More commands in one comment than are read.
     #[error(
         "A comment may carry {limit} commands. I did not read those after the first {limit}; write them in another comment."

@@ -7,10 +7,15 @@ pub mod label;
 pub mod mention;
 pub mod parse;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
+
+/// How many agents make a race: each runs in a sandbox of its own at the same time.
+pub const RACERS: RangeInclusive<usize> = 2..=4;
 
 /// What a person asked for.
 ///
@@ -65,6 +70,13 @@ pub enum Command {
         /// The question.
         text: String,
     },
+    /// Let several agents do it at the same time, and take the best.
+    Race {
+        /// The agents, each once.
+        agents: Vec<Name>,
+        /// The request; empty to work on the thread as it stands.
+        text: String,
+    },
     /// Do what the text says.
     Request {
         /// With this agent instead of the policy's.
@@ -72,6 +84,27 @@ pub enum Command {
         /// The request; empty, with an agent, to work on the thread as it stands.
         text: String,
     },
+}
+
+impl Command {
+    /// Returns whether it asks for work that has not been asked for before.
+    #[must_use]
+    pub const fn begins_work(&self) -> bool {
+        match self {
+            Self::Request { .. } | Self::Run { .. } | Self::Race { .. } => true,
+            Self::Help
+            | Self::Status
+            | Self::Plan { .. }
+            | Self::Approve
+            | Self::Stop
+            | Self::Retry { .. }
+            | Self::Undo
+            | Self::Rebase
+            | Self::Review { .. }
+            | Self::Budget { .. }
+            | Self::Ask { .. } => false,
+        }
+    }
 }
 
 /// The first word of a command.
@@ -101,11 +134,13 @@ pub enum Verb {
     Budget,
     /// `ask`
     Ask,
+    /// `race`
+    Race,
 }
 
 impl Verb {
     /// All of them, as help lists them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Help,
         Self::Status,
         Self::Plan,
@@ -118,6 +153,7 @@ impl Verb {
         Self::Review,
         Self::Budget,
         Self::Ask,
+        Self::Race,
     ];
 
     /// Returns the word.
@@ -136,6 +172,7 @@ impl Verb {
             Self::Review => "review",
             Self::Budget => "budget",
             Self::Ask => "ask",
+            Self::Race => "race",
         }
     }
 
@@ -187,6 +224,15 @@ impl std::fmt::Display for Command {
             Self::Budget { limit: None } => write!(f, "{}", Verb::Budget),
             Self::Budget { limit: Some(limit) } => write!(f, "{} {limit}", Verb::Budget),
             Self::Ask { text } => with_text(f, Verb::Ask, text),
+            Self::Race { agents, text } => {
+                write!(f, "{}", Verb::Race)?;
+                agents.iter().try_for_each(|agent| write!(f, " {agent}"))?;
+                if text.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ": {text}")
+                }
+            }
             Self::Request { agent: None, text } => f.write_str(text),
             Self::Request {
                 agent: Some(agent),

@@ -8,7 +8,7 @@
 use crate::domain::blocks::leading;
 use crate::domain::command::error::{CommandError, Named};
 use crate::domain::command::mention::Mention;
-use crate::domain::command::{Command, Verb};
+use crate::domain::command::{Command, RACERS, Verb};
 use crate::domain::markdown::{Speech, speech};
 use crate::domain::name::Name;
 use crate::domain::sanitize::invisible;
@@ -199,6 +199,7 @@ fn verb_with(verb: Verb, rest: &Words<'_>) -> (Result<Command, CommandError>, Ex
             (Err(missing), Extent::Text)
         }
         Verb::Ask => (Ok(Command::Ask { text: text() }), Extent::Text),
+        Verb::Race => (race(rest), Extent::Text),
     }
 }
 
@@ -241,6 +242,40 @@ fn run(words: &Words<'_>) -> Result<Command, CommandError> {
             .all
             .split_once('\n')
             .and_then(|(_, below)| leading(below)),
+    })
+}
+
+/// Reads `race AGENT AGENT …`: names to the end of the line, or to a colon; the request is what
+/// follows either.
+fn race(words: &Words<'_>) -> Result<Command, CommandError> {
+    let first = words.all.lines().next().unwrap_or_default();
+    let names = first.split_once(':').map_or(first, |(names, _)| names);
+    let text = words.all.get(names.len()..).unwrap_or_default();
+    let text = text.strip_prefix(':').unwrap_or(text);
+    let between =
+        |word: &&str| !is_polite(word) && !["and", "vs", "against", "&"].contains(&trim_word(word));
+    let mut agents: Vec<Name> = Vec::new();
+    for word in names.split(',').flat_map(said_words).filter(between) {
+        let agent = name(word, Named::Agent)?;
+        if !agents.contains(&agent) {
+            agents.push(agent);
+        }
+    }
+    if agents.len() < *RACERS.start() {
+        return Err(CommandError::Missing {
+            verb: Verb::Race,
+            what: "two agents at least",
+            example: "race codex claude",
+        });
+    }
+    if agents.len() > *RACERS.end() {
+        return Err(CommandError::Crowded {
+            limit: *RACERS.end(),
+        });
+    }
+    Ok(Command::Race {
+        agents,
+        text: without_blank_start(text).to_owned(),
     })
 }
 
@@ -410,6 +445,42 @@ mod tests {
     }
 
     #[test]
+    fn a_race_has_two_to_four_agents_and_perhaps_a_request() {
+        let race = |agents: &[&str], text: &str| {
+            vec![Ok(Command::Race {
+                agents: agents.iter().map(|name| name.parse().unwrap()).collect(),
+                text: text.to_owned(),
+            })]
+        };
+        for body in [
+            "@prova race codex claude",
+            "@prova race Codex, `claude` please.",
+            "@prova race codex and claude",
+            "@prova race codex vs. claude",
+            "@prova race codex claude codex",
+        ] {
+            assert_eq!(read_as(body), race(&["codex", "claude"], ""), "{body}");
+        }
+        for body in [
+            "@prova race codex claude: fix it\n\nAnd test it.",
+            "@prova race codex claude\n\nfix it\n\nAnd test it.",
+        ] {
+            let expected = race(&["codex", "claude"], "fix it\n\nAnd test it.");
+            assert_eq!(read_as(body), expected, "{body}");
+        }
+        for (body, says) in [
+            ("@prova race codex", "two agents at least"),
+            ("@prova race codex codex", "two agents at least"),
+            ("@prova race", "two agents at least"),
+            ("@prova race a b c d e", "4 agents at most"),
+            ("@prova race codex @octo", "is not the name of an agent"),
+        ] {
+            let error = read_as(body).remove(0).unwrap_err().to_string();
+            assert!(error.contains(says), "{body}: {error}");
+        }
+    }
+
+    #[test]
     fn a_comment_of_the_largest_size_is_read_quickly() {
         for unit in [
             "@prova ",
@@ -473,6 +544,20 @@ mod tests {
                 text: String::new()
             }),
             a_name().prop_map(|agent| Command::Retry { agent: Some(agent) }),
+            (
+                prop::collection::btree_set(a_name(), RACERS),
+                prop_oneof![Just(String::new()), a_text()]
+            )
+                .prop_filter("its names are not the words between names", |(names, _)| {
+                    !names.iter().any(|name| {
+                        ["and", "vs", "against"].contains(&name.as_str())
+                            || is_polite(name.as_str())
+                    })
+                })
+                .prop_map(|(agents, text)| Command::Race {
+                    agents: agents.into_iter().collect(),
+                    text
+                }),
             (0_u64..=1_000_000_000_000).prop_map(|micros| Command::Budget {
                 limit: Some(Usd::from_micros(micros))
             }),

@@ -20,6 +20,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | command | effect |\n| --- | --- |\n\
          | {} | does it: a pull request, or follow-up commits on mine |\n\
          | {} | the same with that agent |\n\
+         | {} | lets two to four agents do it at once, and proposes what passes the checks |\n\
          | {} | runs a recipe, no model involved |\n\
          | {} | says how it stands |\n\
          | {} | ends what runs; what is done so far stays on the branch |\n\
@@ -27,6 +28,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          Agents: {}. Recipes: {}. Only people with write permission can start work.",
         command("<what to do>"),
         command("with AGENT <what to do>"),
+        command("race AGENT AGENT: <what to do>"),
         command("run RECIPE"),
         command("status"),
         command("stop"),

@@ -10,6 +10,7 @@ use crate::domain::ids::{CommitSha, RepoName};
 use crate::domain::job::PassedOver;
 use crate::domain::report::{Changed, Outcome, Report};
 use crate::domain::sanitize::neutral;
+use crate::domain::task::Task;
 
 /// How many paths a text lists before it only counts.
 const LISTED: usize = 50;
@@ -85,6 +86,52 @@ pub fn took_over(report: &Report) -> String {
         }
         None => format!("\n{passed}\n"),
     }
+}
+
+/// Tells how a race came out, as a table with the one first whose work stands for the job; empty when
+/// there was none.
+#[must_use]
+pub fn race(report: &Report, task: &Task, links: &Links) -> String {
+    if report.rivals.is_empty() {
+        return String::new();
+    }
+    let mut out = format!(
+        "\n**A race of {}**, by the same brief, each in a checkout of its own. Who comes first is what the \
+         server observed: how each ended, then the checks, then the cost, then the time.\n\n\
+         | agent | result | checks | changed | cost | time | branch |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+        report.rivals.len() + 1
+    );
+    let own = report.commit.as_ref();
+    let first = report.as_rival(own.map(|(commit, _)| (task.branch.clone(), commit.clone())));
+    for rival in std::iter::once(&first).chain(&report.rivals) {
+        let (passed, of) = rival.checks;
+        let result = match &rival.outcome {
+            Outcome::Faulted(why) => neutral::inline(why, 200),
+            Outcome::Proposed
+            | Outcome::NothingChanged
+            | Outcome::ChecksFailed
+            | Outcome::Refused
+            | Outcome::Secret
+            | Outcome::AgentFailed
+            | Outcome::SetupFailed(_)
+            | Outcome::OutOfBudget(_)
+            | Outcome::Stopped => rival.outcome.word().to_owned(),
+        };
+        let branch = rival.branch.as_ref().map_or_else(
+            || "none".to_owned(),
+            |(branch, _)| links.branch(&task.repo.name, branch),
+        );
+        let _ = writeln!(
+            out,
+            "| {} | {result} | {passed} of {of} | {} | ${} | {} | {branch} |",
+            neutral::inline(&rival.agent, 80),
+            files(rival.changed),
+            rival.cost,
+            rival.took,
+        );
+    }
+    out
 }
 
 /// Returns what can be done about the limits that a job has met; empty when it has met none.

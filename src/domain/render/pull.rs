@@ -7,7 +7,7 @@ use crate::domain::event::ThreadKind;
 use crate::domain::evidence::Claim;
 use crate::domain::job::Request;
 use crate::domain::render::parts::{
-    Links, changes, check_excerpts, checks, excerpt, files, left_out, remedies, took_over,
+    Links, changes, check_excerpts, checks, excerpt, files, left_out, race, remedies, took_over,
 };
 use crate::domain::render::{commit, spend};
 use crate::domain::report::{Outcome, Report, RunFacts};
@@ -119,6 +119,7 @@ fn observed(report: &Report, links: &Links, task: &Task) -> String {
         let _ = write!(out, "\n{}", check_excerpts(&report.evidence));
     }
     out.push_str(&took_over(report));
+    out.push_str(&race(report, task, links));
     if let Some(run) = &report.run {
         let _ = write!(
             out,

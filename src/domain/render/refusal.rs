@@ -49,6 +49,8 @@ pub enum Refusal {
     NotInThisVersion(String),
     /// A command that could not be read: why.
     Unreadable(String),
+    /// The request was found late, and the text may be another by now.
+    MayHaveChanged,
 }
 
 /// Returns the answer.
@@ -107,6 +109,10 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             links.command("help")
         ),
         Refusal::Unreadable(why) => why.clone(),
+        Refusal::MayHaveChanged => format!(
+            "GitHub never told me of the request here, and now I cannot know whether the text is still what it was then. Read it once more and ask with {}, or take the label off and put it on again.",
+            links.command("…")
+        ),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::domain::ids::ThreadNumber;
 use crate::domain::job::Told;
 use crate::domain::render::parts::{
-    Links, check_excerpts, checks, excerpt, files, leaks, left_out, remedies, took_over,
+    Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
 use crate::domain::render::spend;
 use crate::domain::report::{Outcome, Report};
@@ -90,6 +90,7 @@ fn in_review(task: &Task, links: &Links) -> String {
             _ => checks(&report.evidence),
         });
         out.push_str(&took_over(report));
+        out.push_str(&race(report, task, links));
     }
     let _ = write!(
         out,
@@ -106,6 +107,7 @@ fn blocked(task: &Task, links: &Links) -> String {
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
     out.push_str(&took_over(report));
+    out.push_str(&race(report, task, links));
     out.push_str(&remedies(report));
     let left = left_out(report);
     if !left.is_empty() {

@@ -265,6 +265,7 @@ mod tests {
             "> see `https://e.org` \\<b\\>"
         );
         assert_eq!(quote("2024 was 1.5"), "> 2024 was 1.5");
+        assert_eq!(quote("#\n\n1"), "> \\#\n>\n> 1");
         assert_eq!(quote(""), ">");
     }
 
@@ -285,7 +286,9 @@ mod tests {
             {
                 text.push_str(words);
             }
-            if event == Event::SoftBreak {
+            // What stands in two paragraphs is not one word.
+            let breaks = matches!(event, Event::SoftBreak | Event::Start(Tag::Paragraph));
+            if breaks && !text.is_empty() {
                 text.push('\n');
             }
             other |= !matches!(

@@ -49,8 +49,8 @@ fn list(world: &World, incoming: &Incoming) -> Reply {
         .made()
         .filter(|attempt| cursor.is_none_or(|cursor| attempt.delivery.id < cursor))
         .filter(|attempt| match incoming.query("status") {
-            Some("failure") => attempt.status != Some(200),
-            Some("success") => attempt.status == Some(200),
+            Some("failure") => !attempt.arrived(),
+            Some("success") => attempt.arrived(),
             Some(_) | None => true,
         })
         .collect();

@@ -23,6 +23,7 @@ pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
             reactions::route(call, Subject::Thread(number(id)?), rest)
         }
         (_, [id, "labels", rest @ ..]) => labels(call, number(id)?, rest),
+        ("GET", [id, "events"]) => events(call, number(id)?),
         (_, [id, "assignees"]) => assignees(call, number(id)?),
         ("GET", [id]) => {
             call.need(&THREADS, Access::Read)?;
@@ -69,6 +70,18 @@ fn list(call: &Call<'_>) -> Answer {
     let items = threads
         .iter()
         .map(|thread| render::issue(call.world, repository, thread));
+    Ok(call.page(items.collect()))
+}
+
+/// Who has put labels on a thread and assigned people, oldest first.
+fn events(call: &Call<'_>, number: u64) -> Answer {
+    call.need(&THREADS, Access::Read)?;
+    let thread = call.world.thread(call.repo, number)?;
+    let repository = call.repository()?;
+    let items = thread
+        .acts
+        .iter()
+        .map(|act| render::act(call.world, repository, act));
     Ok(call.page(items.collect()))
 }
 

@@ -31,6 +31,20 @@ pub(crate) struct Thread {
     pub(crate) updated_at: i64,
     pub(crate) pull: Option<Pull>,
     pub(crate) fate: Fate,
+    /// What was done with labels and assignees, oldest first.
+    pub(crate) acts: Vec<Act>,
+}
+
+/// Something that was done on a thread, as `issues/{number}/events` lists it.
+#[derive(Debug, Clone)]
+pub(crate) struct Act {
+    pub(crate) id: u64,
+    /// `labeled`, `unlabeled`, `assigned` or `unassigned`.
+    pub(crate) event: &'static str,
+    pub(crate) actor: String,
+    /// The label's name, or the login.
+    pub(crate) what: String,
+    pub(crate) at: i64,
 }
 
 /// When and why a thread was closed.
@@ -134,6 +148,7 @@ impl World {
             updated_at: now,
             pull: None,
             fate: Fate::Present,
+            acts: Vec::new(),
         };
         repository.threads.insert(number, thread);
         Ok(number)
@@ -163,6 +178,7 @@ impl World {
         self.thread_mut(repo, number)?.labels = labels.to_vec();
         self.emit_thread(repo, number, author, json!({"action": "opened"}))?;
         for label in labels {
+            self.note_act(repo, number, (author, "labeled"), label)?;
             let label = render::label(self, repo, label);
             self.emit_thread(
                 repo,
@@ -172,6 +188,25 @@ impl World {
             )?;
         }
         Ok(number)
+    }
+
+    fn note_act(
+        &mut self,
+        repo: u64,
+        number: u64,
+        (actor, event): (&str, &'static str),
+        what: &str,
+    ) -> Result<(), SimError> {
+        let (id, at) = (self.next_id(), self.now());
+        let act = Act {
+            id,
+            event,
+            actor: actor.to_owned(),
+            what: what.to_owned(),
+            at,
+        };
+        self.thread_mut(repo, number)?.acts.push(act);
+        Ok(())
     }
 
     /// Tells whether somebody has a role; the App's own user is bounded by its permissions instead.
@@ -269,6 +304,7 @@ impl World {
             }
             thread.labels.push(label.clone());
             thread.updated_at = now;
+            self.note_act(repo, number, (actor, "labeled"), &label)?;
             let label = render::label(self, repo, &label);
             self.emit_thread(
                 repo,
@@ -300,6 +336,7 @@ impl World {
         };
         let removed = thread.labels.remove(at);
         thread.updated_at = now;
+        self.note_act(repo, number, (actor, "unlabeled"), &removed)?;
         let label = render::label(self, repo, &removed);
         self.emit_thread(
             repo,
@@ -319,6 +356,7 @@ impl World {
     ) -> Result<(), SimError> {
         let (login, on) = change;
         self.writable(repo)?;
+        let now = self.now();
         let thread = self.thread_mut(repo, number)?;
         let at = thread
             .assignees
@@ -335,6 +373,8 @@ impl World {
             }
             (None, false) | (Some(_), true) => return Ok(()),
         };
+        thread.updated_at = now;
+        self.note_act(repo, number, (actor, action), login)?;
         let assignee = render::user(self, login);
         self.emit_thread(
             repo,

@@ -174,7 +174,7 @@ impl Model {
 
     async fn lease(&mut self, store: &dyn Store, now: Timestamp) {
         let until = at(now.as_millis() + LEASE);
-        let given = store.lease_effect(now, until).await.unwrap();
+        let given = store.lease_effect("w", now, until).await.unwrap();
         let Some(given) = given else {
             for number in 1..4 {
                 assert_eq!(self.due(thread(1, number), now), None);

@@ -1,5 +1,6 @@
 //! What GitHub would keep beside git, kept for as long as the program runs.
 
+use bytes::Bytes;
 use secrecy::SecretString;
 
 use crate::adapters::git::base::Base;
@@ -10,15 +11,18 @@ use crate::adapters::git::process;
 use crate::domain::branch::BranchName;
 use crate::domain::effect::ReactionTarget;
 use crate::domain::ids::{
-    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
+    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
 };
 use crate::domain::job::Remark;
+use crate::domain::missed::Stretch;
+use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::{Permission, Repo};
 use crate::domain::surroundings::FailedCheck;
+use crate::domain::time::Timestamp;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{
-    App, AppFacts, Checks, Commits, NewCheck, NewPull, PostedComment, PostedPull, PostedThread,
-    Pulls, Repositories, ThreadNow, Threads,
+    App, AppFacts, Census, Checks, Commits, Covered, Hooks, NewCheck, NewPull, PostedComment,
+    PostedPull, PostedThread, Pulls, Repositories, ThreadNow, Threads,
 };
 
 /// The largest file that is read of the current branch, in bytes.
@@ -214,6 +218,51 @@ impl App for LocalForge {
     }
 
     fn forget(&self, _repo: RepoId) {}
+}
+
+/// Nobody sends webhooks here.
+#[async_trait::async_trait]
+impl Hooks for LocalForge {
+    async fn attempts(&self, _page: Option<&str>) -> Result<Stretch, Fault> {
+        Ok(Stretch::default())
+    }
+
+    async fn redeliver(&self, attempt: AttemptId) -> Result<(), Fault> {
+        Err(no_webhooks(attempt))
+    }
+
+    async fn carried(&self, attempt: AttemptId) -> Result<(String, Bytes), Fault> {
+        Err(no_webhooks(attempt))
+    }
+}
+
+fn no_webhooks(attempt: AttemptId) -> Fault {
+    let doing = format!("look for attempt {attempt} at a delivery");
+    Fault::new(
+        Class::NotFound,
+        doing,
+        "a repository of this machine sends no webhooks",
+    )
+}
+
+/// Nobody marks issues here: the one that is worked on was handed over.
+#[async_trait::async_trait]
+impl Census for LocalForge {
+    async fn repositories(
+        &self,
+        _installation: InstallationId,
+        _page: u32,
+    ) -> Result<Covered, Fault> {
+        Ok(Covered::default())
+    }
+
+    async fn standing(&self, _repo: &Repo, _since: Timestamp) -> Result<Vec<Standing>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn acts(&self, _repo: &Repo, _number: ThreadNumber) -> Result<Vec<Act>, Fault> {
+        Ok(Vec::new())
+    }
 }
 
 /// Numbers what stands at an index.

@@ -3,9 +3,11 @@
 //! octocrab's payload types are not used: an action that they do not know is an error to them, and
 //! GitHub adds actions all the time.
 
-mod payload;
+pub(super) mod payload;
+mod told;
 mod topic;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::adapters::github::bounded;
@@ -13,6 +15,8 @@ use crate::domain::event::{
     Comment, DiffPlace, Event, Happening, NotOurs, ThreadEvent, ThreadKind,
 };
 use crate::domain::ids::{CommentId, InstallationId, Login, RepoId};
+use crate::domain::overlooked::{Act, Standing};
+use crate::domain::repo::Repo;
 use crate::domain::time::Timestamp;
 use crate::ports::github::{Translate, Unreadable};
 use payload::{Account, Envelope, Issue, OnAccess, OnIssue, OnPull, OnRepository, Repository};
@@ -36,6 +40,10 @@ impl Translate for Webhooks {
             event: bounded(event, NAME_CHARS),
             reason: bounded(&reason, REASON_CHARS),
         })
+    }
+
+    fn tell(&self, repo: &Repo, standing: &Standing, act: &Act) -> Option<(String, Bytes)> {
+        told::tell(repo, standing, act)
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) struct RemovedRepository {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Repository {
+pub(in crate::adapters::github) struct Repository {
     pub(super) id: u64,
     #[serde(deserialize_with = "repo_name")]
     pub(super) full_name: RepoName,
@@ -81,21 +81,21 @@ pub(super) struct Repository {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Account {
-    pub(super) login: String,
+pub(in crate::adapters::github) struct Account {
+    pub(in crate::adapters::github) login: String,
     id: u64,
     #[serde(default, rename = "type")]
     kind: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Label {
-    pub(super) name: String,
+pub(in crate::adapters::github) struct Label {
+    pub(in crate::adapters::github) name: String,
 }
 
 /// An issue or a pull request: the fields that are read have the same names in both.
 #[derive(Debug, Deserialize)]
-pub(super) struct Issue {
+pub(in crate::adapters::github) struct Issue {
     number: u64,
     #[serde(default)]
     title: Option<String>,
@@ -174,7 +174,7 @@ const GHOST: &str = "ghost";
 
 impl Account {
     /// Returns the account as an actor; a deleted account becomes `ghost`, who may do nothing.
-    pub(super) fn actor(account: Option<Self>) -> Actor {
+    pub(in crate::adapters::github) fn actor(account: Option<Self>) -> Actor {
         let Some(Self { login, id, kind }) = account else {
             return Actor {
                 login: Login::new(GHOST),
@@ -196,7 +196,7 @@ impl Account {
 }
 
 impl Repository {
-    pub(super) fn repo(self, installation: InstallationId) -> Repo {
+    pub(in crate::adapters::github) fn repo(self, installation: InstallationId) -> Repo {
         Repo {
             id: RepoId(self.id),
             name: self.full_name,
@@ -209,7 +209,7 @@ impl Repository {
 }
 
 impl Issue {
-    pub(super) fn is_conversation_of_pull(&self) -> bool {
+    pub(in crate::adapters::github) fn is_conversation_of_pull(&self) -> bool {
         self.pull_request.is_some()
     }
 
@@ -221,7 +221,7 @@ impl Issue {
         when(self.created_at.as_ref())
     }
 
-    pub(super) fn updated_at(&self) -> Option<Timestamp> {
+    pub(in crate::adapters::github) fn updated_at(&self) -> Option<Timestamp> {
         when(self.updated_at.as_ref())
     }
 
@@ -229,7 +229,7 @@ impl Issue {
         when(self.closed_at.as_ref())
     }
 
-    pub(super) fn thread(self, kind: ThreadKind) -> Thread {
+    pub(in crate::adapters::github) fn thread(self, kind: ThreadKind) -> Thread {
         Thread {
             number: ThreadNumber(self.number),
             kind,

@@ -14,7 +14,7 @@ use crate::simulator::world::accounts::AccountKind;
 use crate::simulator::world::comments::{Comment, REACTIONS, Reaction};
 use crate::simulator::world::installations::{Installation, Permissions};
 use crate::simulator::world::repositories::Repository;
-use crate::simulator::world::threads::Thread;
+use crate::simulator::world::threads::{Act, Thread};
 
 /// A moment in GitHub's notation, to the second.
 pub(crate) fn time(millis: i64) -> String {
@@ -280,6 +280,31 @@ pub(crate) fn issue(world: &World, repository: &Repository, thread: &Thread) -> 
                 "merged_at": pull.merged.as_ref().map(|merged| time(merged.at)),
             }),
         );
+    }
+    value
+}
+
+/// Something that was done on a thread.
+pub(crate) fn act(world: &World, repository: &Repository, act: &Act) -> Value {
+    let mut value = json!({
+        "id": act.id,
+        "node_id": format!("EV_{}", act.id),
+        "url": format!("{}/issues/events/{}", api(world, repository), act.id),
+        "actor": user(world, &act.actor),
+        "event": act.event,
+        "commit_id": null,
+        "commit_url": null,
+        "created_at": time(act.at),
+        "performed_via_github_app": via_app(world, &act.actor),
+    });
+    match act.event {
+        "labeled" | "unlabeled" => {
+            value.set("label", json!({ "name": act.what, "color": "ededed" }));
+        }
+        _ => {
+            value.set("assignee", user(world, &act.what));
+            value.set("assigner", user(world, &act.actor));
+        }
     }
     value
 }

@@ -1,0 +1,178 @@
+//! Every call through a port, cut in every way: what GitHub shows in the end is what it shows after a
+//! run in which nothing was cut.
+//!
+//! A run takes a few calls out of each scenario, the same ones each time. `make sweep` takes all.
+
+use std::sync::Arc;
+
+use prova::app::cleanup::remove_orphans;
+use prova::app::dispatch::dispatch_next;
+use prova::app::publish::publish_next;
+use prova::app::worker::{lease_next, work};
+use prova::ports::clock::Clock as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{Bot, REPO, World};
+use crate::knife::{Blow, Knife};
+
+/// Calls that are cut in a run that does not take all.
+const SAMPLE: usize = 4;
+
+/// What people do.
+#[derive(Clone, Copy, Debug)]
+enum Scenario {
+    /// An issue is labelled.
+    Label,
+    /// A review asks for a change.
+    Review,
+    /// A request is taken back.
+    Cancel,
+}
+
+impl Scenario {
+    /// Comes to the point from which calls are cut.
+    async fn set(self) -> Bot {
+        match self {
+            Self::Label => {
+                let world = World::fixer().policy("checks = [\"grep the README.md\"]\n");
+                let bot = world.start().await;
+                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+                bot
+            }
+            Self::Review => {
+                let script = "if grep -q teh README.md; then sed -i s/teh/the/ README.md; else echo more >> README.md; fi";
+                let bot = World::new().agent("grower", script).start().await;
+                let (_, pull) = bot.in_review().await;
+                bot.alice()
+                    .review_comment(REPO, pull, "README.md:3", "@prova one more line")
+                    .unwrap();
+                bot
+            }
+            Self::Cancel => {
+                let bot = World::fixer().start().await;
+                let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+                bot.alice().comment(REPO, issue, "@prova stop").unwrap();
+                bot
+            }
+        }
+    }
+}
+
+/// What GitHub shows, and how the tasks stand.
+async fn end(bot: &Bot) -> String {
+    let mut told = bot.everything().replace(" (edited)", "");
+    for task in bot.tasks().await {
+        told += &format!(
+            "\n{} {} after {} jobs",
+            task.id,
+            task.state.word(),
+            task.jobs
+        );
+    }
+    told
+}
+
+/// Does as the loops of the server do: a step that fails is logged, and the next one is made.
+async fn live(bot: &Bot) {
+    for _ in 0..2_000 {
+        let ctx = bot.ctx();
+        let mut busy = bot.deliver().await;
+        for step in [dispatch_next(ctx).await, publish_next(ctx).await] {
+            busy |= step.unwrap_or(true);
+        }
+        if busy {
+            continue;
+        }
+        // A stop that is put off must not lose a race against the job, as it well may: what GitHub
+        // shows in the end would be right, and another.
+        let waiting = ctx.store.counts().await.unwrap().deliveries_pending > 0;
+        match if waiting {
+            Ok(None)
+        } else {
+            lease_next(ctx).await
+        } {
+            Err(_) => continue,
+            Ok(Some(leased)) => {
+                // What it could not end waits for its lease to run out.
+                let _ended = Box::pin(work(ctx, &leased, &CancellationToken::new())).await;
+                continue;
+            }
+            Ok(None) => {}
+        }
+        let now = bot.clock.now();
+        match ctx.store.next_due(now).await.unwrap() {
+            Some(due) => {
+                let wait = i64::try_from(due.since(now).as_millis()).unwrap();
+                bot.clock.advance(wait.max(1));
+            }
+            None => return,
+        }
+    }
+    panic!("it does not settle:\n{}", bot.everything());
+}
+
+async fn sweep(scenario: Scenario, blow: Blow) {
+    let mut clean = scenario.set().await;
+    let knife = Arc::new(Knife::default());
+    clean.take_up(&knife);
+    live(&clean).await;
+    let (calls, expected) = (knife.calls(), end(&clean).await);
+    assert!(calls.len() > 20, "{calls:?}");
+    let all = std::env::var_os("PROVA_SWEEP").is_some();
+    let stride = if all { 1 } else { calls.len().div_ceil(SAMPLE) };
+    // Different ways of cutting are tried at different calls.
+    let first = if all { 0 } else { blow as usize % stride };
+    println!(
+        "{scenario:?}, {blow:?}: every {stride}th of {} calls",
+        calls.len()
+    );
+    for at in (first..calls.len()).step_by(stride) {
+        let told = format!("{scenario:?}, {blow:?} at call {at}, {}", calls[at]);
+        let mut bot = scenario.set().await;
+        let knife = Knife::aimed(at, blow);
+        bot.take_up(&knife);
+        let died = tokio::select! {
+            biased;
+            () = knife.killed() => true,
+            () = live(&bot) => false,
+        };
+        assert!(knife.calls().len() > at, "it never came to it: {told}");
+        assert_eq!(
+            died,
+            matches!(blow, Blow::DeadBefore | Blow::DeadAfter),
+            "{told}"
+        );
+        bot.restart().await;
+        live(&bot).await;
+        // As every start does.
+        remove_orphans(bot.ctx()).await;
+        assert_eq!(end(&bot).await, expected, "{told}");
+    }
+}
+
+macro_rules! sweeps {
+    ($($name:ident: $scenario:ident $blow:ident;)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            Box::pin(sweep(Scenario::$scenario, Blow::$blow)).await;
+        })*
+    };
+}
+
+sweeps! {
+    a_label_and_death_before_a_call: Label DeadBefore;
+    a_label_and_death_after_a_call: Label DeadAfter;
+    a_label_and_a_call_that_fails: Label Fails;
+    a_label_and_an_answer_that_is_lost: Label Unanswered;
+    a_label_and_a_call_that_is_made_twice: Label Twice;
+    a_review_and_death_before_a_call: Review DeadBefore;
+    a_review_and_death_after_a_call: Review DeadAfter;
+    a_review_and_a_call_that_fails: Review Fails;
+    a_review_and_an_answer_that_is_lost: Review Unanswered;
+    a_review_and_a_call_that_is_made_twice: Review Twice;
+    a_stop_and_death_before_a_call: Cancel DeadBefore;
+    a_stop_and_death_after_a_call: Cancel DeadAfter;
+    a_stop_and_a_call_that_fails: Cancel Fails;
+    a_stop_and_an_answer_that_is_lost: Cancel Unanswered;
+    a_stop_and_a_call_that_is_made_twice: Cancel Twice;
+}
