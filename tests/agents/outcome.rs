@@ -47,9 +47,12 @@ impl Subject {
 
     /// Whether what it prints is understood while it works.
     pub(crate) fn is_heard(self) -> bool {
-        match self.driver {
-            Driver::Exec => !presets::find(self.preset).unwrap().stream.is_empty(),
-        }
+        self.driver != Driver::Exec || !presets::find(self.preset).unwrap().stream.is_empty()
+    }
+
+    /// Whether it can go on with a session.
+    pub(crate) fn remembers(self) -> bool {
+        self.driver != Driver::Exec || !presets::find(self.preset).unwrap().resume.is_empty()
     }
 
     /// What its model says: one that edits by text is offered no tools.

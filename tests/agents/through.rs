@@ -59,13 +59,11 @@ pub(crate) async fn changes(subject: Subject) -> (House, Option<String>) {
     (house, first.heard.session)
 }
 
-/// The same of an agent that keeps no session.
-pub(crate) async fn works(subject: Subject) {
-    changes(subject).await;
-}
-
 pub(crate) async fn works_and_goes_on(subject: Subject) {
     let (house, session) = changes(subject).await;
+    if !subject.remembers() {
+        return;
+    }
     let _trial = subject.tries(Case::FollowUp);
     let session = session.unwrap();
     let script = [
@@ -123,7 +121,7 @@ pub(crate) async fn ends_with_its_budget(subject: Subject) {
     assert!(house.made().starts_with("one\n"));
 }
 
-pub(crate) async fn stops_with_its_children(subject: Subject) {
+pub(crate) async fn stops_at_once(subject: Subject) {
     let _trial = subject.tries(Case::Stop);
     let script = [Turn::shell("echo one >> made.txt; exec sleep 86399")];
     let house = House::with(subject, subject.script(script)).await;
@@ -235,48 +233,40 @@ pub(crate) async fn tells_nothing(subject: Subject) {
     assert!(!Path::new("/workspace/made.txt").exists());
 }
 
-/// The tests of an agent; `$works` is what it can do when nothing is wrong, `$stops` how it comes to be
-/// stopped.
-macro_rules! common_cases {
-    ($subject:expr, $works:ident, $stops:ident) => {
-        use super::*;
-
-        #[tokio::test]
-        async fn does_its_work() {
-            $works($subject).await;
-        }
-
-        #[tokio::test]
-        async fn fails_when_its_key_is_refused() {
-            fails_truthfully($subject, Case::KeyRefused, Turn::fail(401)).await;
-        }
-
-        #[tokio::test]
-        async fn fails_when_its_model_takes_no_more_calls() {
-            fails_truthfully($subject, Case::Limited, Turn::limited(1)).await;
-        }
-
-        #[tokio::test]
-        async fn fails_when_its_model_is_broken() {
-            fails_truthfully($subject, Case::Broken, Turn::fail(500)).await;
-        }
-
-        #[tokio::test]
-        async fn stops_at_once() {
-            $stops($subject).await;
-        }
-    };
-}
-
 /// The tests of agents that run commands.
 macro_rules! every_case {
-    ($($module:ident = $works:ident($subject:expr);)*) => {$(
+    ($($module:ident = $subject:expr;)*) => {$(
         mod $module {
-            common_cases!($subject, $works, stops_with_its_children);
+            use super::*;
+
+            #[tokio::test]
+            async fn works_and_goes_on_in_its_session() {
+                works_and_goes_on($subject).await;
+            }
+
+            #[tokio::test]
+            async fn fails_when_its_key_is_refused() {
+                fails_truthfully($subject, Case::KeyRefused, Turn::fail(401)).await;
+            }
+
+            #[tokio::test]
+            async fn fails_when_its_model_takes_no_more_calls() {
+                fails_truthfully($subject, Case::Limited, Turn::limited(1)).await;
+            }
+
+            #[tokio::test]
+            async fn fails_when_its_model_is_broken() {
+                fails_truthfully($subject, Case::Broken, Turn::fail(500)).await;
+            }
 
             #[tokio::test]
             async fn ends_when_its_budget_is_used_up() {
                 ends_with_its_budget($subject).await;
+            }
+
+            #[tokio::test]
+            async fn stops_with_its_children() {
+                stops_at_once($subject).await;
             }
 
             #[tokio::test]
@@ -293,17 +283,44 @@ macro_rules! every_case {
 }
 
 every_case! {
-    goose = works_and_goes_on(Subject::exec("goose"));
-    claude = works_and_goes_on(Subject::exec("claude-code"));
-    codex = works_and_goes_on(Subject::exec("codex"));
-    opencode = works_and_goes_on(Subject::exec("opencode"));
-    gemini = works_and_goes_on(Subject::exec("gemini-cli"));
-    copilot = works_and_goes_on(Subject::exec("copilot-cli"));
-    qwen = works_and_goes_on(Subject::exec("qwen-code"));
-    mini = works(Subject::exec("mini-swe-agent"));
+    goose = Subject::exec("goose");
+    claude = Subject::exec("claude-code");
+    codex = Subject::exec("codex");
+    opencode = Subject::exec("opencode");
+    gemini = Subject::exec("gemini-cli");
+    copilot = Subject::exec("copilot-cli");
+    qwen = Subject::exec("qwen-code");
+    mini = Subject::exec("mini-swe-agent");
 }
 
-/// Edits by what its model says, and runs no commands.
+/// Edits by what its model says, and runs no commands: a test of what it would run tests nothing.
 mod aider {
-    common_cases!(Subject::exec("aider"), writes, stops_while_it_is_answered);
+    use super::*;
+
+    const AIDER: Subject = Subject::exec("aider");
+
+    #[tokio::test]
+    async fn writes_what_its_model_says() {
+        writes(AIDER).await;
+    }
+
+    #[tokio::test]
+    async fn fails_when_its_key_is_refused() {
+        fails_truthfully(AIDER, Case::KeyRefused, Turn::fail(401)).await;
+    }
+
+    #[tokio::test]
+    async fn fails_when_its_model_takes_no_more_calls() {
+        fails_truthfully(AIDER, Case::Limited, Turn::limited(1)).await;
+    }
+
+    #[tokio::test]
+    async fn fails_when_its_model_is_broken() {
+        fails_truthfully(AIDER, Case::Broken, Turn::fail(500)).await;
+    }
+
+    #[tokio::test]
+    async fn stops_while_its_model_is_asked() {
+        stops_while_it_is_answered(AIDER).await;
+    }
 }
