@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::adapters::agent::acp::{Acp, Launch, Manners, Patience as Waits};
+use crate::adapters::agent::acp::{Acp, Manners, Patience as Waits};
 use crate::adapters::agent::built_in::BuiltInRecipe;
 use crate::adapters::agent::builtin::Builtin;
 use crate::adapters::agent::exec::Exec;
+use crate::adapters::agent::launch::Launch;
 use crate::adapters::agent::preset::Known;
 use crate::adapters::agent::recipe::Recipe;
 use crate::adapters::gateway::{self, HttpGateway};
@@ -655,7 +656,7 @@ impl Crew {
                     let launch = Launch {
                         command: command.clone(),
                         env: env.clone(),
-                        files: BTreeMap::new(),
+                        ..Launch::default()
                     };
                     let manners = Manners {
                         permissions: *permissions,

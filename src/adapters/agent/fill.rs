@@ -1,8 +1,10 @@
 //! Putting values where a text names them between braces.
 
+use std::collections::BTreeMap;
+
 /// Returns `text` with each `{name}` of `values` filled in. In one pass, so that what a value says is
 /// never taken for a name; other braces stay as they are.
-pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn fill<S: AsRef<str>>(text: &str, values: &[(&str, S)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('{') {
@@ -16,7 +18,7 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
             Some((value, rest))
         });
         if let Some((value, behind)) = found {
-            out.push_str(value);
+            out.push_str(value.as_ref());
             rest = behind;
         } else {
             out.push('{');
@@ -25,6 +27,15 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Fills in every value of a table.
+pub(super) fn filled<S: AsRef<str>>(
+    texts: &BTreeMap<String, String>,
+    values: &[(&str, S)],
+) -> BTreeMap<String, String> {
+    let fill = |(name, text): (&String, &String)| (name.clone(), fill(text, values));
+    texts.iter().map(fill).collect()
 }
 
 #[cfg(test)]

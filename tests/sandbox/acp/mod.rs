@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use prova::adapters::agent::acp::{Acp, Launch, Manners, Patience};
+use prova::adapters::agent::acp::{Acp, Manners, Patience};
 use prova::adapters::agent::exec::BadAgent;
+use prova::adapters::agent::launch::Launch;
 use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::config::server::Permissions;
 use prova::domain::evidence::Ending;
@@ -81,7 +82,7 @@ fn launch(part: &str) -> Launch {
     Launch {
         command: ["python3", "-c", AGENT, part].map(str::to_owned).to_vec(),
         env: BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]),
-        files: BTreeMap::new(),
+        ..Launch::default()
     }
 }
 

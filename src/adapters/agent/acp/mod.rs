@@ -8,7 +8,6 @@ mod lines;
 mod permission;
 mod talk;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,28 +20,17 @@ use crate::adapters::agent::acp::lines::Tally;
 use crate::adapters::agent::acp::talk::{End, Talker};
 use crate::adapters::agent::claim;
 use crate::adapters::agent::exec::BadAgent;
-use crate::adapters::agent::handover::{Handover, Inside, RESULT};
-use crate::adapters::agent::home::settled;
+use crate::adapters::agent::handover::{Handover, RESULT};
+use crate::adapters::agent::launch::Launch;
 use crate::config::server::Permissions;
 use crate::domain::evidence::Ending;
 use crate::domain::progress::Update;
 use crate::ports::agent::{Agent, Request, Run, Watcher};
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, Sandbox, Spec, Talk};
+use crate::ports::sandbox::{INSIDE_CHECKOUT, Sandbox, Talk};
 
 /// How much is on its way at most, in bytes, each way.
 const PIPE_BYTES: usize = 64 * 1024;
-
-/// How an agent is started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Launch {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// Variables, the same for every job. They are seen by the agent, so no secret is among them.
-    pub env: BTreeMap<String, String>,
-    /// Files of its home, by their path there.
-    pub files: BTreeMap<String, String>,
-}
 
 /// How an agent is talked with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,22 +82,6 @@ impl Acp {
         BadAgent::check(&launch.command, &launch.env)?;
         Ok(Self { launch, manners })
     }
-
-    fn spec(
-        &self,
-        handover: &Handover,
-        request: &Request<'_>,
-        owner: Option<(u32, u32)>,
-    ) -> Result<Spec, Fault> {
-        let command = self.launch.command.clone();
-        let command = settled((handover, request), owner, &self.launch.files, command)?;
-        let mut env = self.launch.env.clone();
-        env.insert("PROVA_RESULT".to_owned(), Inside::paths().result);
-        Ok(Spec {
-            home: Some(request.session.home.to_owned()),
-            ..handover.spec(request, command, env)
-        })
-    }
 }
 
 #[async_trait::async_trait]
@@ -125,7 +97,8 @@ impl Agent for Acp {
         cancel: &CancellationToken,
     ) -> Result<Run, Fault> {
         let handover = Handover::prepare(request, sandbox.owner())?;
-        let spec = self.spec(&handover, request, sandbox.owner())?;
+        let launch = self.launch.clone();
+        let spec = launch.spec((&handover, request), sandbox.owner())?;
         let checkout = checkout(request, sandbox)?;
         let (spoken, input) = duplex(PIPE_BYTES);
         let (output, heard) = duplex(PIPE_BYTES);
