@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// Returns `text` with each `{name}` of `values` filled in. In one pass, so that what a value says is
 /// never taken for a name; other braces stay as they are.
 pub(super) fn fill<S: AsRef<str>>(text: &str, values: &[(&str, S)]) -> String {
@@ -38,9 +40,23 @@ pub(super) fn filled<S: AsRef<str>>(
     texts.iter().map(fill).collect()
 }
 
+/// Fills in every text of a value, however deep; names stay as they are.
+pub(super) fn fill_json<S: AsRef<str>>(value: &Value, values: &[(&str, S)]) -> Value {
+    match value {
+        Value::String(text) => Value::String(fill(text, values)),
+        Value::Array(all) => all.iter().map(|one| fill_json(one, values)).collect(),
+        Value::Object(all) => {
+            let fill = |(name, one): (&String, &Value)| (name.clone(), fill_json(one, values));
+            Value::Object(all.iter().map(fill).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn names_are_filled_once_and_other_braces_stay() {
@@ -54,5 +70,12 @@ mod tests {
         ] {
             assert_eq!(fill(text, &values), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn texts_are_filled_wherever_they_stand() {
+        let value = json!({ "{b}": ["{b}", { "deep": "x{b}", "not": [null, true, 7] }] });
+        let expected = json!({ "{b}": ["2", { "deep": "x2", "not": [null, true, 7] }] });
+        assert_eq!(fill_json(&value, &[("b", "2")]), expected);
     }
 }

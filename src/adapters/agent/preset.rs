@@ -85,7 +85,7 @@ impl Known {
             command: [self.preset.command.as_slice(), rest].concat(),
             env: self.preset.env.clone(),
             files: self.preset.files.clone(),
-            hide: Vec::new(),
+            hide: self.preset.hide.clone(),
         };
         self.fitting.fit(&texts, &values)
     }

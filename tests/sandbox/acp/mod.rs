@@ -1,6 +1,8 @@
 //! Agents of the Agent Client Protocol, in the sandbox: one that is scripted does what real ones do
 //! on a bad day.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -87,6 +89,16 @@ fn launch(part: &str) -> Launch {
 }
 
 async fn run(bed: &Bed, part: &str, job: Job<'_>) -> Seen {
+    let launch = Launch {
+        files: job.files,
+        ..launch(part)
+    };
+    let agent = Acp::new(launch, job.manners).unwrap();
+    follow(bed, &agent, (job.resume, job.stop_at_action)).await
+}
+
+/// Runs an agent, with a session to go on with, or to be stopped at its first action.
+async fn follow(bed: &Bed, agent: &Acp, (resume, stop_at_action): (Option<&str>, bool)) -> Seen {
     let objects = bed.path().join("objects");
     if !objects.exists() {
         bed.make("objects");
@@ -100,7 +112,7 @@ async fn run(bed: &Bed, part: &str, job: Job<'_>) -> Seen {
     let cancel = CancellationToken::new();
     let ears = Ears {
         heard: Mutex::default(),
-        stop_at_action: job.stop_at_action.then(|| cancel.clone()),
+        stop_at_action: stop_at_action.then(|| cancel.clone()),
     };
     let request = Request {
         brief: BRIEF,
@@ -113,15 +125,10 @@ async fn run(bed: &Bed, part: &str, job: Job<'_>) -> Seen {
         input: None,
         session: Session {
             home: &bed.path().join("sessions/agent"),
-            resume: job.resume,
+            resume,
         },
         watcher: &ears,
     };
-    let launch = Launch {
-        files: job.files,
-        ..launch(part)
-    };
-    let agent = Acp::new(launch, job.manners).unwrap();
     let run = agent.run(&request, bed.sandbox.as_ref(), &cancel);
     let run = run.await.unwrap();
     let heard = ears.heard.into_inner().unwrap();
