@@ -2,25 +2,28 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep lint bench image agents setup setup-build setup-run setup-test setup-lint
+.PHONY: help demo test sweep lint bench image agents conformance setup setup-build setup-run setup-test setup-lint
 
 # More for the program or the runner: make demo ARGS=--once, make test ARGS='-E "test(/markdown/)"'.
 ARGS ?=
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup-run ## Watch an issue become a pull request, with no account and no key
 	cargo run --locked -- demo $(ARGS)
 
 # Real agents are driven where they are installed as the list says; what to run is otherwise the same.
 AGENTS_DIR := $(or $(PROVA_AGENTS_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/prova/agents)
-PROFILE = $(shell cmp -s scripts/agents/package-lock.json $(AGENTS_DIR)/package-lock.json \
-	&& echo default || echo without-agents)
+same = cmp -s scripts/agents/$(1) $(AGENTS_DIR)/$(1)
+PROFILE = $(shell $(call same,package-lock.json) && $(call same,requirements.txt) || { echo without-agents; exit; }; \
+	[ -x $(AGENTS_DIR)/bin/aider ] && echo default || echo without-python-agents)
 
 test: setup-test ## Run all tests
-	@[ $(PROFILE) = default ] || \
-	  echo 'make: real agents are not installed, and their tests left out: make agents fetches them' >&2
+	@case $(PROFILE) in \
+	  without-agents) echo 'make: real agents are not installed, and their tests left out: make agents fetches them' ;; \
+	  without-python-agents) echo 'make: no Aider and no mini-swe-agent for the Python here: their tests are left out' ;; \
+	esac >&2
 	cargo nextest run --locked --profile $(PROFILE) $(ARGS)
 
 SWEEP_SEED ?= $(shell date +%s)
@@ -45,8 +48,14 @@ bench: setup-run ## Run the benchmarks
 image: ## Build the container image
 	docker build --tag prova .
 
-agents: ## Fetch the real agents that tests drive (1.6 GB)
+agents: ## Fetch the real agents that tests drive (2.6 GB)
 	scripts/setup agents
+
+# A run that fails is told by the table, too.
+conformance: setup-test agents ## Try every case with every real agent, and write the table of docs/agents.md
+	@kept=$$(mktemp -d) && trap 'rm -rf "$$kept"' EXIT && status=0 && \
+	{ PROVA_CONFORMANCE=$$kept cargo nextest run --locked --profile conformance || status=$$?; } && \
+	scripts/conformance "$$kept" $(AGENTS_DIR) && exit $$status
 
 setup: ## Install what all of these need
 	scripts/setup build run test lint

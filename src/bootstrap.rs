@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::adapters::agent::acp::{Acp, Launch, Manners, Patience as Waits};
+use crate::adapters::agent::acp::{Acp, Manners};
 use crate::adapters::agent::built_in::BuiltInRecipe;
 use crate::adapters::agent::builtin::Builtin;
 use crate::adapters::agent::exec::Exec;
+use crate::adapters::agent::launch::Launch;
 use crate::adapters::agent::preset::Known;
 use crate::adapters::agent::recipe::Recipe;
 use crate::adapters::gateway::{self, HttpGateway};
@@ -26,7 +27,7 @@ use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
 use crate::app::ingest::Ingest;
 use crate::app::ledger::StoreLedger;
-use crate::config::presets;
+use crate::config::presets::{self, Contract};
 use crate::config::server::models::brain_of;
 use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
 use crate::domain::built_in::BuiltIn;
@@ -619,6 +620,25 @@ fn open_builtin(
     Ok(Builtin::new(program, told))
 }
 
+/// Builds the driver of an agent by its preset; `None` for any other.
+fn open_known(settings: &ServerSettings, agent: &Agent) -> Option<Arc<dyn AgentPort>> {
+    let Agent::Preset {
+        preset,
+        contract,
+        env,
+        ..
+    } = agent
+    else {
+        return None;
+    };
+    let preset = presets::find(preset)?;
+    let brain = brain_of(agent, &settings.models)?.ok()?;
+    Some(match contract {
+        Contract::Exec => Arc::new(Known::new(preset, brain, env.clone())),
+        Contract::Acp => Arc::new(Acp::known(&preset, brain, env.clone())?),
+    })
+}
+
 /// The agents of the settings.
 struct Crew {
     agents: BTreeMap<Name, Arc<dyn AgentPort>>,
@@ -635,13 +655,12 @@ impl Crew {
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),
-                Agent::Preset { preset, env, .. } => {
-                    let brain = brain_of(agent, &settings.models).and_then(Result::ok);
-                    let (Some(preset), Some(brain)) = (presets::find(preset), brain) else {
-                        // Settings with such an agent were refused when they were read.
+                Agent::Preset { .. } => {
+                    // Settings with one that cannot be built were refused when they were read.
+                    let Some(known) = open_known(settings, agent) else {
                         continue;
                     };
-                    Arc::new(Known::new(preset, brain, env.clone()))
+                    known
                 }
                 Agent::Builtin(builtin) => Arc::new(open_builtin(settings, name, builtin)?),
                 Agent::Acp {
@@ -655,13 +674,13 @@ impl Crew {
                     let launch = Launch {
                         command: command.clone(),
                         env: env.clone(),
-                        files: BTreeMap::new(),
+                        ..Launch::default()
                     };
                     let manners = Manners {
                         permissions: *permissions,
                         mode: mode.clone(),
                         authenticate: authenticate.clone(),
-                        patience: Waits::default(),
+                        ..Manners::default()
                     };
                     Arc::new(
                         Acp::new(launch, manners)

@@ -7,17 +7,20 @@ use prova::config::presets;
 use serde_json::json;
 
 use crate::case::Case;
+use crate::model::{Script, Toolless, Turn};
 
 /// How an agent is driven.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Driver {
     Exec,
+    Acp,
 }
 
 impl Driver {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Exec => "exec",
+            Self::Acp => "acp",
         }
     }
 }
@@ -37,10 +40,46 @@ impl Subject {
         }
     }
 
+    pub(crate) const fn acp(preset: &'static str) -> Self {
+        Self {
+            preset,
+            driver: Driver::Acp,
+        }
+    }
+
     /// The program that is asked for its version.
     fn program(self) -> String {
+        let preset = presets::find(self.preset).unwrap();
         match self.driver {
-            Driver::Exec => presets::find(self.preset).unwrap().program,
+            Driver::Exec => preset.program,
+            Driver::Acp => preset.acp.unwrap().command[0].clone(),
+        }
+    }
+
+    /// Whether what it prints is understood while it works.
+    pub(crate) fn is_heard(self) -> bool {
+        self.driver != Driver::Exec || !presets::find(self.preset).unwrap().stream.is_empty()
+    }
+
+    /// Whether it can go on with a session.
+    pub(crate) fn remembers(self) -> bool {
+        self.driver != Driver::Exec || !presets::find(self.preset).unwrap().resume.is_empty()
+    }
+
+    /// What its model says: one that edits by text is offered no tools.
+    pub(crate) fn script(self, turns: impl IntoIterator<Item = Turn>) -> Script {
+        let mut script = Script::of(turns);
+        if self.preset == "aider" {
+            script.toolless = Toolless::Work;
+        }
+        script
+    }
+
+    /// What its model says when the work is done: words, but for an agent that wants a command.
+    pub(crate) fn ends(self, words: &str) -> Turn {
+        match self.preset {
+            "mini-swe-agent" => Turn::shell("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"),
+            _ => Turn::say(words),
         }
     }
 
@@ -70,7 +109,7 @@ impl Trial {
         reason = "a test has no settings but the environment"
     )]
     fn keep(&self, outcome: &str) {
-        let Some(dir) = env::var_os("PROVA_CONFORMANCE").map(PathBuf::from) else {
+        let Ok(dir) = env::var("PROVA_CONFORMANCE").map(PathBuf::from) else {
             return;
         };
         let (preset, driver) = (self.subject.preset, self.subject.driver.name());

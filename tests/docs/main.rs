@@ -9,6 +9,7 @@
 
 mod agent;
 mod configuration;
+mod conformance;
 mod names;
 mod page;
 mod threats;
