@@ -11,4 +11,5 @@ mod agent;
 mod configuration;
 mod names;
 mod page;
+mod promises;
 mod threats;
