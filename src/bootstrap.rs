@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -21,10 +22,11 @@ use crate::adapters::git::local::{Asker, BadRepository, LocalForge};
 use crate::adapters::github::{Client, Webhooks};
 use crate::adapters::logs::LogFiles;
 use crate::adapters::store::SqlStore;
-use crate::adapters::system::SystemClock;
+use crate::adapters::system::{Disks, SystemClock};
 use crate::adapters::work_dir::{NotHeld, WorkDir};
 use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
+use crate::app::headroom::Headroom;
 use crate::app::ingest::Ingest;
 use crate::app::ledger::StoreLedger;
 use crate::config::presets::{self, Contract};
@@ -221,7 +223,7 @@ impl House {
             live.learn(key.expose_secret());
         }
         // First of all: whoever has it may be at work.
-        let work_dir = Arc::new(hold_work_dir(&settings.work.dir)?);
+        let work_dir = Arc::new(hold_work_dir(&settings.work.dir).await?);
         let store = open_store(&settings).await?;
         Ok(Self {
             work_dir,
@@ -261,6 +263,7 @@ impl House {
             sandbox: self.sandbox.clone(),
             gateway: self.gateway.clone(),
             roster: self.roster.clone(),
+            headroom: Arc::new(Headroom::new(Arc::new(disks(settings)))),
             settings: Arc::new(Settings {
                 identity: Identity::new(slug),
                 links,
@@ -326,6 +329,26 @@ impl House {
         };
         (face, writer)
     }
+}
+
+/// Where checkouts and the store are.
+fn disks(settings: &ServerSettings) -> Disks {
+    let store = settings.store.url.split_once("://");
+    let store = store.and_then(|(_, path)| Path::new(path).parent());
+    let here = |dir: &Path| {
+        if dir.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            dir.to_owned()
+        }
+    };
+    let store = store.map(here);
+    Disks(
+        store
+            .into_iter()
+            .chain([settings.work.dir.clone()])
+            .collect(),
+    )
 }
 
 /// Sandboxes bind directories by their whole path.
@@ -528,16 +551,26 @@ fn open_client(
     Ok(Arc::new(client.redacting_with(Arc::clone(live))))
 }
 
-fn hold_work_dir(dir: &Path) -> Result<WorkDir, StartError> {
+/// How often, and how far apart, a work directory that is taken is tried again: what a server that
+/// was killed has just started may still have its files.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
+async fn hold_work_dir(dir: &Path) -> Result<WorkDir, StartError> {
     let path = dir.to_owned();
-    match std::fs::create_dir_all(dir).map_err(NotHeld::from) {
-        Ok(()) => WorkDir::hold(dir),
-        Err(error) => Err(error),
+    if let Err(error) = std::fs::create_dir_all(dir) {
+        return Err(StartError::WorkDir { path, error });
     }
-    .map_err(|error| match error {
-        NotHeld::Io(error) => StartError::WorkDir { path, error },
-        NotHeld::InUse(_) => StartError::WorkDirTaken { path, error },
-    })
+    let mut tries = 1;
+    loop {
+        match WorkDir::hold(dir) {
+            Ok(held) => return Ok(held),
+            Err(NotHeld::InUse(_)) if tries < TRIES => tries += 1,
+            Err(NotHeld::Io(error)) => return Err(StartError::WorkDir { path, error }),
+            Err(error @ NotHeld::InUse(_)) => return Err(StartError::WorkDirTaken { path, error }),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn open_git(
