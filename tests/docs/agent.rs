@@ -55,10 +55,9 @@ fn the_complete_agent_works_as_shown() {
     git(&repo, &["init", "--quiet", "--initial-branch=main"]);
     git(&repo, &["add", "."]);
     git(&repo, &["commit", "--quiet", "--message=first"]);
-    write(
-        &repo.join("issue.md"),
-        &page.blocks("markdown").swap_remove(0),
-    );
+    let mut texts = page.blocks("markdown").into_iter();
+    let issue = texts.find(|text| text.starts_with("# "));
+    write(&repo.join("issue.md"), &issue.unwrap_or_default());
 
     let line = page.blocks("console").swap_remove(0);
     let words = line
