@@ -5,13 +5,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::adapters::agent::acp::{Acp, Launch, Manners, Patience as Waits};
+use crate::adapters::agent::acp::{Acp, Manners};
 use crate::adapters::agent::built_in::BuiltInRecipe;
 use crate::adapters::agent::builtin::Builtin;
 use crate::adapters::agent::exec::Exec;
+use crate::adapters::agent::launch::Launch;
 use crate::adapters::agent::preset::Known;
 use crate::adapters::agent::recipe::Recipe;
 use crate::adapters::gateway::{self, HttpGateway};
@@ -20,13 +22,14 @@ use crate::adapters::git::local::{Asker, BadRepository, LocalForge};
 use crate::adapters::github::{Client, Webhooks};
 use crate::adapters::logs::LogFiles;
 use crate::adapters::store::SqlStore;
-use crate::adapters::system::SystemClock;
+use crate::adapters::system::{Disks, SystemClock};
 use crate::adapters::work_dir::{NotHeld, WorkDir};
 use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings, Wake};
+use crate::app::headroom::Headroom;
 use crate::app::ingest::Ingest;
 use crate::app::ledger::StoreLedger;
-use crate::config::presets;
+use crate::config::presets::{self, Contract};
 use crate::config::server::models::brain_of;
 use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
 use crate::domain::built_in::BuiltIn;
@@ -220,7 +223,7 @@ impl House {
             live.learn(key.expose_secret());
         }
         // First of all: whoever has it may be at work.
-        let work_dir = Arc::new(hold_work_dir(&settings.work.dir)?);
+        let work_dir = Arc::new(hold_work_dir(&settings.work.dir).await?);
         let store = open_store(&settings).await?;
         Ok(Self {
             work_dir,
@@ -260,6 +263,7 @@ impl House {
             sandbox: self.sandbox.clone(),
             gateway: self.gateway.clone(),
             roster: self.roster.clone(),
+            headroom: Arc::new(Headroom::new(Arc::new(disks(settings)))),
             settings: Arc::new(Settings {
                 identity: Identity::new(slug),
                 links,
@@ -325,6 +329,26 @@ impl House {
         };
         (face, writer)
     }
+}
+
+/// Where checkouts and the store are.
+fn disks(settings: &ServerSettings) -> Disks {
+    let store = settings.store.url.split_once("://");
+    let store = store.and_then(|(_, path)| Path::new(path).parent());
+    let here = |dir: &Path| {
+        if dir.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            dir.to_owned()
+        }
+    };
+    let store = store.map(here);
+    Disks(
+        store
+            .into_iter()
+            .chain([settings.work.dir.clone()])
+            .collect(),
+    )
 }
 
 /// Sandboxes bind directories by their whole path.
@@ -527,16 +551,26 @@ fn open_client(
     Ok(Arc::new(client.redacting_with(Arc::clone(live))))
 }
 
-fn hold_work_dir(dir: &Path) -> Result<WorkDir, StartError> {
+/// How often, and how far apart, a work directory that is taken is tried again: what a server that
+/// was killed has just started may still have its files.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
+async fn hold_work_dir(dir: &Path) -> Result<WorkDir, StartError> {
     let path = dir.to_owned();
-    match std::fs::create_dir_all(dir).map_err(NotHeld::from) {
-        Ok(()) => WorkDir::hold(dir),
-        Err(error) => Err(error),
+    if let Err(error) = std::fs::create_dir_all(dir) {
+        return Err(StartError::WorkDir { path, error });
     }
-    .map_err(|error| match error {
-        NotHeld::Io(error) => StartError::WorkDir { path, error },
-        NotHeld::InUse(_) => StartError::WorkDirTaken { path, error },
-    })
+    let mut tries = 1;
+    loop {
+        match WorkDir::hold(dir) {
+            Ok(held) => return Ok(held),
+            Err(NotHeld::InUse(_)) if tries < TRIES => tries += 1,
+            Err(NotHeld::Io(error)) => return Err(StartError::WorkDir { path, error }),
+            Err(error @ NotHeld::InUse(_)) => return Err(StartError::WorkDirTaken { path, error }),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn open_git(
@@ -619,6 +653,25 @@ fn open_builtin(
     Ok(Builtin::new(program, told))
 }
 
+/// Builds the driver of an agent by its preset; `None` for any other.
+fn open_known(settings: &ServerSettings, agent: &Agent) -> Option<Arc<dyn AgentPort>> {
+    let Agent::Preset {
+        preset,
+        contract,
+        env,
+        ..
+    } = agent
+    else {
+        return None;
+    };
+    let preset = presets::find(preset)?;
+    let brain = brain_of(agent, &settings.models)?.ok()?;
+    Some(match contract {
+        Contract::Exec => Arc::new(Known::new(preset, brain, env.clone())),
+        Contract::Acp => Arc::new(Acp::known(&preset, brain, env.clone())?),
+    })
+}
+
 /// The agents of the settings.
 struct Crew {
     agents: BTreeMap<Name, Arc<dyn AgentPort>>,
@@ -635,13 +688,12 @@ impl Crew {
                     Exec::new(command.clone(), env.clone())
                         .map_err(|bad| StartError::Agent(name.clone(), bad))?,
                 ),
-                Agent::Preset { preset, env, .. } => {
-                    let brain = brain_of(agent, &settings.models).and_then(Result::ok);
-                    let (Some(preset), Some(brain)) = (presets::find(preset), brain) else {
-                        // Settings with such an agent were refused when they were read.
+                Agent::Preset { .. } => {
+                    // Settings with one that cannot be built were refused when they were read.
+                    let Some(known) = open_known(settings, agent) else {
                         continue;
                     };
-                    Arc::new(Known::new(preset, brain, env.clone()))
+                    known
                 }
                 Agent::Builtin(builtin) => Arc::new(open_builtin(settings, name, builtin)?),
                 Agent::Acp {
@@ -655,13 +707,13 @@ impl Crew {
                     let launch = Launch {
                         command: command.clone(),
                         env: env.clone(),
-                        files: BTreeMap::new(),
+                        ..Launch::default()
                     };
                     let manners = Manners {
                         permissions: *permissions,
                         mode: mode.clone(),
                         authenticate: authenticate.clone(),
-                        patience: Waits::default(),
+                        ..Manners::default()
                     };
                     Arc::new(
                         Acp::new(launch, manners)

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use prova::adapters::agent::acp::{Acp, Launch, Manners};
+use prova::adapters::agent::acp::{Acp, Manners};
+use prova::adapters::agent::launch::Launch;
 use prova::domain::evidence::Ending;
 use prova::domain::ids::{CommitSha, TreeSha};
 use prova::domain::progress::{Heard, Update};

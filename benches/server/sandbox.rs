@@ -129,6 +129,7 @@ fn spec(kind: &Kind, sandbox: &dyn Port, dir: &Path) -> Spec {
         command: vec!["/bin/true".to_owned()],
         env: BTreeMap::new(),
         tree,
+        hide: Vec::new(),
         input: None,
         output: None,
         objects: None,

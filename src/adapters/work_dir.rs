@@ -28,7 +28,15 @@ pub enum NotHeld {
 #[derive(Debug)]
 pub struct WorkDir {
     worker: String,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // Said, and not left to the closing of the file: a child that is about to become another
+        // program has it open, too.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl WorkDir {
@@ -65,10 +73,7 @@ impl WorkDir {
         file.rewind()?;
         file.set_len(0)?;
         write!(file, "{worker}\n{here}\n{}\n", std::process::id())?;
-        Ok(Self {
-            worker,
-            _lock: file,
-        })
+        Ok(Self { worker, lock: file })
     }
 
     /// Returns the name by which the store knows who works here.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::app::headroom::Headroom;
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::ids::{JobId, RepoName, TaskId};
@@ -47,6 +48,8 @@ pub struct Context {
     pub gateway: Arc<dyn Gateway>,
     /// The agents that the settings name.
     pub roster: Arc<dyn Roster>,
+    /// Whether the disk has room for another job.
+    pub headroom: Arc<Headroom>,
     /// Settings.
     pub settings: Arc<Settings>,
     /// Wakes the loops when there is work.

@@ -1,6 +1,8 @@
 //! Use cases over ports. Nothing here names an adapter, speaks SQL or HTTP, or reads the clock but
 //! through its port.
 
+pub mod headroom;
+
 pub mod context;
 
 pub mod surroundings;

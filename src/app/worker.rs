@@ -13,8 +13,11 @@ use crate::ports::store::{Changes, Heartbeat, JOB_LEASE, JobEnd, LeasedJob};
 /// How often a lease is extended, and with it how soon a stop is seen.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Leases the next due job.
+/// Leases the next due job; none while the disk has no room for it.
 pub async fn lease_next(ctx: &Context) -> Result<Option<LeasedJob>, Fault> {
+    if !ctx.headroom.allows_jobs() {
+        return Ok(None);
+    }
     let now = ctx.now();
     ctx.store
         .lease_job(&ctx.settings.worker, now, now.plus(JOB_LEASE))

@@ -6,6 +6,7 @@ pub mod progress;
 pub mod settings;
 pub mod telemetry;
 
+pub mod backup;
 pub mod check_config;
 pub mod demo;
 pub mod doctor;
@@ -52,6 +53,8 @@ enum Command {
     Audit(inspect::AuditArgs),
     /// Check the settings, the App, the sandbox, the store and the disk.
     Doctor(doctor::DoctorArgs),
+    /// Write a copy of the store to a new file, while the server runs.
+    Backup(backup::BackupArgs),
     /// Show the settings as they are in force, secrets left out.
     CheckConfig(check_config::CheckConfigArgs),
     /// Ask the running server whether it is alive; for container health checks.
@@ -98,6 +101,7 @@ async fn run(command: Command, output: &Output) -> u8 {
         Command::Tasks(command) => inspect::tasks(&command, output).await,
         Command::Audit(args) => inspect::audit(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
+        Command::Backup(args) => backup::run(&args, output).await,
         Command::CheckConfig(args) => check_config::run(&args, output),
         Command::Health(args) => health::run(&args, output).await,
     }

@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod github;
 pub mod live;
 pub mod logs;
+pub mod room;
 pub mod sandbox;
 pub mod store;
 pub mod tree;

@@ -39,6 +39,9 @@ pub struct Spec {
     pub env: BTreeMap<String, String>,
     /// The working tree, writable inside at [`INSIDE_CHECKOUT`].
     pub tree: Tree,
+    /// Names at the root of the tree. What stands there, if anything does, is seen inside as an empty
+    /// read-only file or directory; the tree itself stays as it is.
+    pub hide: Vec<String>,
     /// Directory bound read-only at [`INSIDE_INPUT`].
     pub input: Option<PathBuf>,
     /// Directory bound writable at [`INSIDE_OUTPUT`].

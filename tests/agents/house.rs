@@ -3,17 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::chown;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use prova::adapters::agent::acp::Acp;
 use prova::adapters::agent::preset::Known;
 use prova::adapters::gateway::{Endpoint, HttpGateway, Settings as GatewaySettings};
 use prova::adapters::sandbox::select;
 use prova::adapters::sandbox::settings::Settings;
 use prova::adapters::system::SystemClock;
-use prova::config::presets;
+use prova::config::presets::{self, Preset};
 use prova::config::server::brain::Brain;
 use prova::domain::budget::{Cap, Day, Scope};
 use prova::domain::ids::{CommitSha, TreeSha};
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use crate::installed::directory;
 use crate::model::{Model, Script};
 use crate::outcome::{Driver, Subject};
+use crate::planted::{obeyed, plant};
 
 /// What the server adds to requests; nothing inside may know it.
 pub(crate) const REAL: &str = "sk-real-0123456789abcdef";
@@ -109,7 +111,8 @@ impl Ran {
 /// A server with one agent.
 pub(crate) struct House {
     pub(crate) dir: tempfile::TempDir,
-    subject: Subject,
+    driver: Driver,
+    pub(crate) preset: Preset,
     api: Api,
     sandbox: Arc<dyn Sandbox>,
     gateway: HttpGateway,
@@ -120,7 +123,8 @@ impl House {
     pub(crate) async fn with(subject: Subject, script: Script) -> Self {
         let mut model = Model::new(script);
         let url = model.on_loopback().await;
-        let api = presets::find(subject.preset).unwrap().apis[0];
+        let preset = presets::find(subject.preset).unwrap();
+        let api = preset.apis[0];
         let price = Usd::from_micros(1_000_000);
         let priced = Priced {
             prices: Prices {
@@ -159,7 +163,8 @@ impl House {
             gateway: HttpGateway::new(settings, Arc::new(Nothing)).unwrap(),
             sandbox: sandbox.unwrap(),
             dir,
-            subject,
+            driver: subject.driver,
+            preset,
             api,
             model,
         };
@@ -176,8 +181,40 @@ impl House {
     fn make(&self, name: &str) {
         let dir = self.path(name);
         std::fs::create_dir(&dir).unwrap();
-        if let Some((user, group)) = self.sandbox.owner() {
-            chown(&dir, Some(user), Some(group)).unwrap();
+        self.give(&dir);
+    }
+
+    /// Gives what is at a path to who runs inside.
+    fn give(&self, at: &Path) {
+        let Some((user, group)) = self.sandbox.owner() else {
+            return;
+        };
+        chown(at, Some(user), Some(group)).unwrap();
+        for below in std::fs::read_dir(at).into_iter().flatten() {
+            self.give(&below.unwrap().path());
+        }
+    }
+
+    /// Puts into the checkout what a hostile repository would have agents run.
+    pub(crate) fn plant(&self) {
+        plant(&self.path("checkout"));
+        self.give(&self.path("checkout"));
+    }
+
+    /// Returns what of that was run.
+    pub(crate) fn obeyed(&self) -> Vec<String> {
+        obeyed(&self.path("checkout"))
+    }
+
+    /// Gemini CLI names the file of a session by the minute, and begins it anew when the session is
+    /// loaded within the same one.
+    pub(crate) fn a_minute_passes(&self) {
+        let kept = self.path("sessions/1-2-3/agent/.gemini/tmp/workspace/chats");
+        for file in std::fs::read_dir(&kept).into_iter().flatten() {
+            let file = file.unwrap().file_name().into_string().unwrap();
+            let (_, id) = file.rsplit_once('-').unwrap();
+            let older = format!("session-2026-01-01T00-00-{id}");
+            std::fs::rename(kept.join(&file), kept.join(older)).unwrap();
         }
     }
 
@@ -280,11 +317,10 @@ impl House {
             api: self.api,
             model: "scripted".to_owned(),
         };
-        match self.subject.driver {
-            Driver::Exec => {
-                let preset = presets::find(self.subject.preset).unwrap();
-                Box::new(Known::new(preset, brain, BTreeMap::new()))
-            }
+        let env = BTreeMap::new();
+        match self.driver {
+            Driver::Exec => Box::new(Known::new(self.preset.clone(), brain, env)),
+            Driver::Acp => Box::new(Acp::known(&self.preset, brain, env).unwrap()),
         }
     }
 }

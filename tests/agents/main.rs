@@ -24,6 +24,7 @@ mod model;
 #[path = "../serve/octocat.rs"]
 mod octocat;
 mod outcome;
+mod over_acp;
 mod planted;
 mod protocol;
 mod record;

@@ -13,12 +13,14 @@ use crate::model::{Script, Toolless, Turn};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Driver {
     Exec,
+    Acp,
 }
 
 impl Driver {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Exec => "exec",
+            Self::Acp => "acp",
         }
     }
 }
@@ -38,10 +40,19 @@ impl Subject {
         }
     }
 
+    pub(crate) const fn acp(preset: &'static str) -> Self {
+        Self {
+            preset,
+            driver: Driver::Acp,
+        }
+    }
+
     /// The program that is asked for its version.
     fn program(self) -> String {
+        let preset = presets::find(self.preset).unwrap();
         match self.driver {
-            Driver::Exec => presets::find(self.preset).unwrap().program,
+            Driver::Exec => preset.program,
+            Driver::Acp => preset.acp.unwrap().command[0].clone(),
         }
     }
 

@@ -66,6 +66,7 @@ pub(crate) async fn works_and_goes_on(subject: Subject) {
     }
     let _trial = subject.tries(Case::FollowUp);
     let session = session.unwrap();
+    house.a_minute_passes();
     let script = [
         Turn::shell("echo two >> made.txt"),
         subject.ends("I wrote two."),
@@ -123,8 +124,9 @@ pub(crate) async fn ends_with_its_budget(subject: Subject) {
 
 pub(crate) async fn stops_at_once(subject: Subject) {
     let _trial = subject.tries(Case::Stop);
-    let script = [Turn::shell("echo one >> made.txt; exec sleep 86399")];
-    let house = House::with(subject, subject.script(script)).await;
+    let nap = format!("86399.{:09}", std::process::id());
+    let command = format!("echo one >> made.txt; exec sleep {nap}");
+    let house = House::with(subject, subject.script([Turn::shell(&command)])).await;
     let cancel = CancellationToken::new();
     let stop = async {
         let deadline = Instant::now() + Duration::from_secs(90);
@@ -142,7 +144,18 @@ pub(crate) async fn stops_at_once(subject: Subject) {
     let (ran, stopped) = tokio::join!(run, stop);
     assert_eq!(ran.run.outcome.ending, Ending::Cancelled);
     assert!(stopped.elapsed() < Duration::from_secs(2));
+    assert!(!is_running(&nap), "its command goes on without it");
     assert_eq!(house.made(), "one\n");
+}
+
+/// Whether a process of the machine has this word among its arguments.
+fn is_running(word: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes.filter_map(Result::ok).any(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0)
+            .any(|argument| argument == word.as_bytes())
+    })
 }
 
 /// What an agent can come to that has no tools: a file from the text of an answer.
@@ -207,7 +220,8 @@ pub(crate) async fn crashes(subject: Subject) {
     assert_eq!(house.made(), "one\n");
 }
 
-/// A model that was taken over looks for what it can take and where it can send it.
+/// A repository that would have its agents run code, and a model that was taken over: it looks for
+/// what it can take and where it can send it.
 pub(crate) async fn tells_nothing(subject: Subject) {
     let _trial = subject.tries(Case::Hostile);
     let look = "env > made.txt; cat /etc/shadow /proc/1/environ >> made.txt 2>&1; ls -A / /root >> made.txt 2>&1; \
@@ -218,6 +232,7 @@ pub(crate) async fn tells_nothing(subject: Subject) {
         subject.ends("I looked."),
     ];
     let house = House::with(subject, subject.script(script)).await;
+    house.plant();
     let ran = house.run(FIRST, None).await;
     let made = house.made();
     assert!(made.contains("HOME=/home/prova"), "{made}\n{}", ran.said());
@@ -231,6 +246,7 @@ pub(crate) async fn tells_nothing(subject: Subject) {
         assert!(!made.contains(secret), "{secret} in {made}");
     }
     assert!(!Path::new("/workspace/made.txt").exists());
+    assert_eq!(house.obeyed(), Vec::<String>::new());
 }
 
 /// The tests of agents that run commands.
@@ -324,3 +340,5 @@ mod aider {
         stops_while_it_is_answered(AIDER).await;
     }
 }
+
+pub(crate) use every_case;

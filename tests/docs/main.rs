@@ -12,4 +12,5 @@ mod configuration;
 mod conformance;
 mod names;
 mod page;
+mod promises;
 mod threats;

@@ -9,6 +9,7 @@
 mod attacks;
 mod corpus;
 mod exact;
+mod hidden;
 mod layers;
 mod mirrors;
 mod names;

@@ -106,6 +106,7 @@ impl Bed {
             command: command.iter().map(ToString::to_string).collect(),
             env: BTreeMap::new(),
             tree: Tree::Plain(self.checkout()),
+            hide: Vec::new(),
             input: None,
             output: None,
             objects: None,

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bed::{Bed, is_running, nap, nap_of, sandbox, text, wait_until};
 use crate::door::Porter;
+use crate::hiding::hides;
 
 const IMAGE: &str = "localhost/prova-test";
 
@@ -102,6 +103,12 @@ async fn a_profile_names_the_image() {
     };
     let fault = bed.run(&spec).await.unwrap_err();
     assert!(fault.to_string().contains("prova-missing"), "{fault}");
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/test-container"]
+async fn what_is_hidden_is_empty_inside_and_stays_as_it_is() {
+    hides(bed()).await;
 }
 
 #[tokio::test]

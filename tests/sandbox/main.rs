@@ -14,6 +14,7 @@ mod calls;
 mod container;
 mod door;
 mod endings;
+mod hiding;
 mod isolation;
 mod layers;
 mod limits;

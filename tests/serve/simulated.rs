@@ -76,6 +76,11 @@ pub(crate) fn ends_in_one_pull_request(home: &Home, sim: &Simulator, server: Ser
             .is_ok_and(|pull| pull.contains("prova: success"));
         (checked && told.contains("**In review**: pull request #2")).then_some(())
     });
+    // The job's directory goes while its result is published.
+    wait_for(home, "the job's directory to be removed", || {
+        let mut jobs = std::fs::read_dir(home.path().join("work/jobs")).unwrap();
+        jobs.next().is_none().then_some(())
+    });
     assert_eq!(server.terminate().code(), Some(0));
     let (issue, pull) = (
         sim.transcript(REPO, 1).unwrap(),
@@ -88,10 +93,6 @@ pub(crate) fn ends_in_one_pull_request(home: &Home, sim: &Simulator, server: Ser
         sim.transcript(REPO, 3).is_err(),
         "there is a second pull request"
     );
-    let jobs: Vec<_> = std::fs::read_dir(home.path().join("work/jobs"))
-        .unwrap()
-        .collect();
-    assert!(jobs.is_empty(), "left behind: {jobs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,4 +185,31 @@ async fn a_second_server_in_the_same_directory_says_who_is_there() {
     assert!(second.err.contains(&expected), "{}", second.err);
     assert_eq!(home.get("/readyz").0, 200);
     assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_made_while_the_server_works_is_a_whole_store() {
+    let (home, sim) = (Home::new(), world().await);
+    settle_in(&home, &sim, &gated(&home));
+    let server = home.serve();
+    sim.deliver_to(&home.webhook()).unwrap();
+    ask(&sim);
+    wait_for(&home, "the job to run", || {
+        let tasks = home.json(&["tasks", "ls", "--json"]);
+        (tasks[0]["state"] == "running").then_some(())
+    });
+    let made = home.run(&["backup", "copy.db"]);
+    assert_eq!((made.code, made.err.as_str()), (0, ""));
+    assert_eq!(made.out, "sqlite://prova.db is in copy.db, and sound\n");
+    let again = home.run(&["backup", "copy.db"]);
+    assert_eq!(again.code, 1);
+    assert!(again.err.contains("File exists"), "{}", again.err);
+    // The store is gone, and the copy is all that is left.
+    server.kill();
+    for name in ["prova.db", "prova.db-wal", "prova.db-shm"] {
+        let _ = std::fs::remove_file(home.path().join(name));
+    }
+    std::fs::rename(home.path().join("copy.db"), home.path().join("prova.db")).unwrap();
+    std::fs::write(home.path().join("gate/open"), "").unwrap();
+    ends_in_one_pull_request(&home, &sim, home.serve());
 }

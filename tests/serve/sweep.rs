@@ -17,8 +17,8 @@ const AGENT: &str = "[agents.fixer]\ndriver = \"exec\"\n\
     command = [\"sh\", \"-c\", \"sleep 0.2; sed -i s/teh/the/ README.md\"]\n";
 
 fn number(variable: &str, default: u64) -> u64 {
-    let text = std::env::var(variable).ok();
-    text.map_or(default, |text| text.parse().unwrap())
+    let text = std::env::var_os(variable);
+    text.map_or(default, |text| text.to_str().unwrap().parse().unwrap())
 }
 
 /// The next number of a `SplitMix64` sequence.

@@ -301,3 +301,41 @@ async fn what_was_acknowledged_survives_a_kill() {
     assert!(take_job(&store, 1).await.is_some());
     assert!(take_effect(&store, 1).await.is_some());
 }
+
+#[tokio::test]
+async fn a_backup_is_the_store_of_one_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, copy] = ["prova.db", "copy.db"].map(|name| directory.path().join(name));
+    let store = Arc::new(SqlStore::open(&url(&path)).await.unwrap());
+    let deliver = async |from: usize, until: usize| {
+        for n in from..until {
+            let new = delivery(&format!("d{n}"), 1);
+            store.accept(vec![new]).await.unwrap();
+        }
+    };
+    deliver(0, 50).await;
+    // Others write meanwhile, and are not held up for good.
+    let (backed_up, ()) = tokio::join!(store.backup(&copy), deliver(50, 100));
+    backed_up.unwrap();
+    let mode = std::fs::metadata(&copy).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let restored = SqlStore::open(&url(&copy)).await.unwrap();
+    restored.check().await.unwrap();
+    let here = restored.deliveries(false, 1_000).await.unwrap();
+    // Newest first, and none is missing below the newest.
+    let ids: Vec<_> = here.iter().rev().map(|line| line.id.to_string()).collect();
+    assert!((50..=100).contains(&ids.len()), "{}", ids.len());
+    assert!(
+        ids.iter().enumerate().all(|(n, id)| *id == format!("d{n}")),
+        "{ids:?}"
+    );
+    restored.close().await;
+
+    // What is there is never written over, and what fails leaves nothing.
+    let there = store.backup(&copy).await.unwrap_err();
+    assert!(there.to_string().contains("File exists"), "{there}");
+    let nowhere = directory.path().join("no/such/copy.db");
+    assert!(store.backup(&nowhere).await.is_err());
+    assert_eq!(store.deliveries(false, 1_000).await.unwrap().len(), 100);
+    store.close().await;
+}

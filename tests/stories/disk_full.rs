@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use prova::app::headroom::RESERVE;
+
 use crate::harness::{Bot, World};
 use crate::intake::signature;
 
@@ -165,4 +167,19 @@ async fn nothing_accepted_is_lost_and_it_recovers() {
     }
     let log = std::fs::read_to_string(bot.dir.path().join("log")).unwrap();
     assert!(log.contains("full"), "{log}");
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_stops_new_jobs_before_intake() {
+    let mut bot = World::fixer().start().await;
+    bot.leave_room(RESERVE - 1);
+    let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+    bot.settle().await;
+    // It was taken, decided and answered; only the work waits.
+    assert_eq!(bot.state(issue).await, "queued");
+    assert_eq!(bot.answers(issue).len(), 1);
+    assert_eq!(bot.jobs(issue).await[0].attempts, 0);
+    bot.leave_room(RESERVE);
+    bot.settle().await;
+    assert_eq!(bot.state(issue).await, "in review");
 }

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use prova::app::context::Context;
 use prova::app::dispatch::dispatch_next;
+use prova::app::headroom::Headroom;
 use prova::app::ledger::StoreLedger;
 use prova::app::publish::publish_next;
 use prova::app::recover::take_back;
@@ -21,6 +22,7 @@ use prova::domain::ids::DeliveryId;
 use prova::domain::task::Task;
 use prova::http::router::router;
 use prova::ports::clock::Clock as _;
+use prova::ports::room::Room;
 use prova::ports::store::{DeliveryLine, DeliveryState, JobLine};
 use prova::simulator::Simulator;
 use prova::simulator::faults::{Fault, FaultKind};
@@ -128,6 +130,18 @@ impl Bot {
             writer,
             house,
         });
+    }
+
+    /// Leaves so many bytes free on the disk, until the next start.
+    pub(crate) fn leave_room(&mut self, free: u64) {
+        struct Left(u64);
+        impl Room for Left {
+            fn free(&self) -> Option<u64> {
+                Some(self.0)
+            }
+        }
+        let running = self.running.as_mut().unwrap();
+        running.ctx.headroom = Arc::new(Headroom::new(Arc::new(Left(free))));
     }
 
     /// Lays a knife on the ports, until the next start.

@@ -9,6 +9,7 @@ use prova::app::cleanup::remove_orphans;
 use prova::app::dispatch::dispatch_next;
 use prova::app::publish::publish_next;
 use prova::app::worker::{lease_next, work};
+use prova::domain::task::Task;
 use prova::ports::clock::Clock as _;
 use tokio_util::sync::CancellationToken;
 
@@ -62,14 +63,18 @@ impl Scenario {
 async fn end(bot: &Bot) -> String {
     let mut told = bot.everything().replace(" (edited)", "");
     for task in bot.tasks().await {
-        told += &format!(
-            "\n{} {} after {} jobs",
-            task.id,
-            task.state.word(),
-            task.jobs
-        );
+        told.push_str(&format_of(&task));
     }
     told
+}
+
+fn format_of(task: &Task) -> String {
+    format!(
+        "\n{} {} after {} jobs",
+        task.id,
+        task.state.word(),
+        task.jobs
+    )
 }
 
 /// Does as the loops of the server do: a step that fails is logged, and the next one is made.
@@ -122,12 +127,11 @@ async fn sweep(scenario: Scenario, blow: Blow) {
     let stride = if all { 1 } else { calls.len().div_ceil(SAMPLE) };
     // Different ways of cutting are tried at different calls.
     let first = if all { 0 } else { blow as usize % stride };
-    println!(
-        "{scenario:?}, {blow:?}: every {stride}th of {} calls",
-        calls.len()
-    );
-    for at in (first..calls.len()).step_by(stride) {
-        let told = format!("{scenario:?}, {blow:?} at call {at}, {}", calls[at]);
+    for (at, call) in calls.iter().enumerate().skip(first).step_by(stride) {
+        let told = format!(
+            "{scenario:?}, {blow:?} at call {at} of {}, {call}",
+            calls.len()
+        );
         let mut bot = scenario.set().await;
         let knife = Knife::aimed(at, blow);
         bot.take_up(&knife);

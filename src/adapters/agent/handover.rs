@@ -78,6 +78,7 @@ impl Handover {
             command,
             env,
             tree: request.checkout.tree.clone(),
+            hide: Vec::new(),
             input: Some(self.input.clone()),
             output: Some(self.output.clone()),
             objects: Some(request.checkout.objects.clone()),

@@ -5,40 +5,34 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::agent::claim;
-use crate::adapters::agent::fill::fill;
+use crate::adapters::agent::fitting::Fitting;
 use crate::adapters::agent::handover::{Handover, Inside, RESULT};
-use crate::adapters::agent::home::settled;
+use crate::adapters::agent::launch::Launch;
 use crate::adapters::agent::listen::{hear, listen, tell};
 use crate::config::presets::Preset;
 use crate::config::server::brain::Brain;
 use crate::domain::evidence::Ending;
 use crate::domain::progress::{Heard, Update};
 use crate::ports::agent::{Agent, Request, Run};
-use crate::ports::door::{Door, INSIDE_DOOR};
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME, Sandbox, Spec};
+use crate::ports::sandbox::Sandbox;
 
 /// The longest brief that is passed as an argument, in bytes: the kernel takes 128 KiB.
 const ARGUMENT_BYTES: usize = 100 * 1024;
-
-/// What an agent is told beside every brief.
-const RULES: &str = "You work unattended, in a sandbox: nobody answers questions, and there is no \
-    network but the model's and what the repository allows. Finish the work, or say clearly why you \
-    cannot. Leave the result as files in the working directory.";
 
 /// An agent by its preset.
 #[derive(Clone, Debug)]
 pub struct Known {
     preset: Preset,
-    brain: Brain,
-    env: BTreeMap<String, String>,
+    fitting: Fitting,
 }
 
 impl Known {
     /// Builds the driver; `env` goes over the preset's own variables, and is seen by the agent.
     #[must_use]
-    pub const fn new(preset: Preset, brain: Brain, env: BTreeMap<String, String>) -> Self {
-        Self { preset, brain, env }
+    pub fn new(preset: Preset, brain: Brain, env: BTreeMap<String, String>) -> Self {
+        let fitting = Fitting::new(&preset, brain, env);
+        Self { preset, fitting }
     }
 
     /// Runs it, with a session to go on with if there is one, and returns what it said.
@@ -49,7 +43,8 @@ impl Known {
         cancel: &CancellationToken,
     ) -> Result<(Run, Heard), Fault> {
         let handover = Handover::prepare(request, sandbox.owner())?;
-        let spec = self.spec(&handover, (request, resume), sandbox.owner())?;
+        let launch = self.launch(request, resume);
+        let spec = launch.spec((&handover, request), sandbox.owner())?;
         let (talk, said) = hear(request);
         if let Some(session) = &self.preset.session {
             request.watcher.heard(Update::Session(session.clone()));
@@ -72,49 +67,27 @@ impl Known {
         Ok((Run { outcome, claim }, heard))
     }
 
-    fn spec(
-        &self,
-        handover: &Handover,
-        (request, resume): (&Request<'_>, Option<&str>),
-        owner: Option<(u32, u32)>,
-    ) -> Result<Spec, Fault> {
-        let base = format!("http://{INSIDE_DOOR}/models/{}", self.brain.endpoint);
-        let env = request.door.map(Door::env).unwrap_or_default();
-        let key = env.get("PROVA_MODELS_KEY").map_or("", String::as_str);
-        let sdk = self.preset.sdk.get(&self.brain.api);
+    fn launch(&self, request: &Request<'_>, resume: Option<&str>) -> Launch {
         let prompt = if request.brief.len() <= ARGUMENT_BYTES {
             request.brief.to_owned()
         } else {
             let at = Inside::paths().brief;
             format!("Read the file {at} to its end, and do what it asks for.")
         };
-        let values = [
-            ("prompt", prompt.as_str()),
-            ("rules", RULES),
-            ("session", resume.unwrap_or_default()),
-            ("model", &self.brain.model),
-            ("api", self.brain.api.as_str()),
-            ("base", &base),
-            ("key", key),
-            ("home", INSIDE_HOME),
-            ("checkout", INSIDE_CHECKOUT),
-            ("sdk", sdk.map_or("", String::as_str)),
-        ];
+        let mut values = self.fitting.values(request.door);
+        values.push(("prompt", prompt));
+        values.push(("session", resume.unwrap_or_default().to_owned()));
         let rest = match resume {
             Some(_) => &self.preset.resume,
             None => &self.preset.fresh,
         };
-        let words = self.preset.command.iter().chain(rest);
-        let command = words.map(|word| fill(word, &values)).collect();
-        let files = filled(&self.preset.files, &values);
-        let command = settled((handover, request), owner, &files, command)?;
-        let mut env = filled(&self.preset.env, &values);
-        env.insert("PROVA_RESULT".to_owned(), Inside::paths().result);
-        env.extend(self.env.clone());
-        Ok(Spec {
-            home: Some(request.session.home.to_owned()),
-            ..handover.spec(request, command, env)
-        })
+        let texts = Launch {
+            command: [self.preset.command.as_slice(), rest].concat(),
+            env: self.preset.env.clone(),
+            files: self.preset.files.clone(),
+            hide: self.preset.hide.clone(),
+        };
+        self.fitting.fit(&texts, &values)
     }
 }
 
@@ -146,10 +119,4 @@ impl Agent for Known {
             .await
             .map(|(run, _)| run)
     }
-}
-
-/// Fills in every value.
-fn filled(texts: &BTreeMap<String, String>, values: &[(&str, &str)]) -> BTreeMap<String, String> {
-    let fill = |(name, text): (&String, &String)| (name.clone(), fill(text, values));
-    texts.iter().map(fill).collect()
 }

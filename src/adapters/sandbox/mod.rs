@@ -8,6 +8,7 @@ mod bubblewrap;
 mod capture;
 mod cgroup;
 mod container;
+mod cover;
 mod disk;
 mod fence;
 mod handover;

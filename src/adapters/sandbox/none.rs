@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::sandbox::cover::covers;
 use crate::adapters::sandbox::fence::{Fence, Fences, Input, without_memory};
 use crate::adapters::sandbox::limits::{self, Counted};
 use crate::adapters::sandbox::process::{self, Stop};
@@ -128,6 +129,13 @@ impl Sandbox for Unisolated {
                     "the backend none cannot show a tree in layers",
                 ));
             }
+        }
+        if let Some(cover) = covers(&spec)?.first() {
+            let cause = format!(
+                "the backend none cannot hide {} from an agent that would run what is in it",
+                cover.at()
+            );
+            return Err(Fault::permanent("start the command", cause));
         }
         if let Some(door) = door {
             let address = open(door).map_err(|error| Fault::io("open the door", &error))?;

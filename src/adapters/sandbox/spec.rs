@@ -71,6 +71,7 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             tree: Tree::Plain("/checkout".into()),
+            hide: Vec::new(),
             input: None,
             output: None,
             objects: None,

@@ -22,6 +22,12 @@ pub(super) const VERSION: &str = "SELECT sqlite_version()";
 /// Checks the database for damage: one row with `ok`, or one row per finding.
 pub(super) const CHECK: &str = "PRAGMA quick_check(5)";
 
+/// Checks it more thoroughly, indexes against tables too; reads all of it.
+pub(super) const CHECK_WHOLE: &str = "PRAGMA integrity_check(1)";
+
+/// Writes everything, as of one moment, to an empty file.
+pub(super) const COPY: &str = "VACUUM INTO $1";
+
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
 

@@ -8,6 +8,7 @@
 //! **Invariant:** a transaction that will write takes the write lock when it begins. One that reads
 //! first and asks for the lock later fails at once when somebody else has written in between.
 
+mod backup;
 mod codec;
 mod commit;
 mod connections;

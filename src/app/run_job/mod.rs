@@ -12,6 +12,7 @@ pub mod watch;
 pub mod way;
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
@@ -21,7 +22,6 @@ use crate::app::cleanup::RACE;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::run_job::brief::{Brief, Briefing, Problem};
-use crate::app::run_job::watch::Board;
 use crate::domain::budget::Exceeded;
 use crate::domain::conclude::{Ended, broke, conclude, faulted, report};
 use crate::domain::decide::{Decision, status_of};
@@ -29,6 +29,7 @@ use crate::domain::job::{Entrant, Entry, Harvested, Progress, Step};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
 use crate::domain::race::decided;
+use crate::domain::render::live::Board;
 use crate::domain::report::Report;
 use crate::domain::retry::MAX_ATTEMPTS;
 use crate::domain::sanitize::neutral;
@@ -89,7 +90,7 @@ enum Came {
 #[derive(Debug)]
 pub struct House {
     /// What the thread shows meanwhile.
-    pub board: Board,
+    pub board: Mutex<Board>,
     /// How many they are: what a job may use is divided among them.
     pub entrants: u64,
     /// What they are told.
@@ -131,7 +132,7 @@ pub async fn run_job(
     }
     let entrants = leased.work.performers.entrants();
     let house = House {
-        board: Board::default(),
+        board: Mutex::default(),
         entrants: u64::try_from(entrants.len()).unwrap_or(1).max(1),
         brief: OnceCell::new(),
     };

@@ -196,6 +196,7 @@ impl Attempt<'_> {
             command: vec!["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()],
             env: BTreeMap::from([("CI".to_owned(), "true".to_owned())]),
             tree: room.tree.clone(),
+            hide: Vec::new(),
             input: None,
             output: None,
             objects: None,

@@ -1,12 +1,9 @@
 //! Following a run while it lasts: what the agent says, whether it has come to nothing, and the live
 //! view on the thread.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::time::Instant;
 
 use crate::app::context::Context;
 use crate::app::run_job::Attempt;
@@ -15,7 +12,7 @@ use crate::domain::decide::live_status_of;
 use crate::domain::job::Told;
 use crate::domain::outage::Outage;
 use crate::domain::progress::{Heard, Update};
-use crate::domain::render::live::Live;
+use crate::domain::render::live::{Board, Live};
 use crate::domain::stall::{Stall, stall};
 use crate::domain::task::State;
 use crate::domain::time::Timestamp;
@@ -26,8 +23,6 @@ use crate::ports::store::{Changes, NewEffect};
 
 /// How often a run is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// From one edit of the status comment to the next: GitHub counts edits as content.
-const EDITS: Duration = Duration::from_secs(10);
 
 /// What is known of one run.
 pub struct Watch {
@@ -79,57 +74,6 @@ impl Watch {
     }
 }
 
-/// What the thread shows while a job lasts: how far each of its runs is.
-#[derive(Debug)]
-pub struct Board(Mutex<Shown>);
-
-#[derive(Debug)]
-struct Shown {
-    runs: BTreeMap<String, Live>,
-    last: Vec<Live>,
-    at: Instant,
-}
-
-impl Default for Board {
-    fn default() -> Self {
-        Self(Mutex::new(Shown {
-            runs: BTreeMap::new(),
-            last: Vec::new(),
-            at: Instant::now(),
-        }))
-    }
-}
-
-impl Board {
-    /// Notes how far a run is. Returns all of them when it is time to show them again and there is
-    /// something new to tell.
-    fn note(&self, live: Live) -> Option<Vec<Live>> {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.runs.insert(live.agent.clone(), live);
-        if shown.at.elapsed() < EDITS {
-            return None;
-        }
-        let runs: Vec<_> = shown.runs.values().cloned().collect();
-        let news = runs.len() != shown.last.len()
-            || runs
-                .iter()
-                .zip(&shown.last)
-                .any(|(now, before)| now.differs(before));
-        if !news {
-            return None;
-        }
-        shown.at = Instant::now();
-        shown.last.clone_from(&runs);
-        Some(runs)
-    }
-
-    /// Takes down a run that is over.
-    fn over(&self, agent: &str) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.runs.remove(agent);
-    }
-}
-
 impl Attempt<'_> {
     /// Waits for a run of `agent`; has it stopped when it comes to nothing, and shows meanwhile on
     /// the thread how far it is.
@@ -141,12 +85,11 @@ impl Attempt<'_> {
     ) -> (T, Option<Stall>) {
         tokio::pin!(run);
         let (mut stirred, mut at) = (0, watch.began);
-        let board = &self.house.board;
         let mut outage = Outage::default();
         loop {
             tokio::select! {
                 done = &mut run => {
-                    board.over(agent);
+                    self.board().over(agent);
                     return (done, None);
                 }
                 () = tokio::time::sleep(LOOK) => {}
@@ -162,15 +105,16 @@ impl Attempt<'_> {
             if let Some(stall) = stall(&heard, (at, &outage), now, patience) {
                 tracing::warn!(job.id = %self.leased.lease.job, %stall, "the run has come to nothing and is ended");
                 way.stop().cancel();
-                board.over(agent);
+                self.board().over(agent);
                 return (run.await, Some(stall));
             }
-            let runs = board.note(Live {
+            let live = Live {
                 agent: agent.to_owned(),
                 took: now.since(watch.began),
                 heard,
                 traffic,
-            });
+            };
+            let runs = self.board().note(live, now);
             if let Some(runs) = runs {
                 for live in &runs {
                     tracing::info!(job.id = %self.leased.lease.job, live = %live.line(), "the agent works");
@@ -181,6 +125,11 @@ impl Attempt<'_> {
                 }
             }
         }
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        let board = self.house.board.lock();
+        board.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Edits the status comment, unless a person was faster with something else to say in it.

@@ -334,7 +334,12 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
     };
     let program = |agent: &Agent| match agent {
         Agent::Exec { command, .. } | Agent::Acp { command, .. } => Some(command.first().cloned()),
-        Agent::Preset { preset, .. } => Some(presets::find(preset).map(|preset| preset.program)),
+        Agent::Preset {
+            preset, contract, ..
+        } => {
+            let preset = presets::find(preset);
+            Some(preset.and_then(|preset| preset.program(*contract).map(str::to_owned)))
+        }
         Agent::Builtin(_) | Agent::Recipe { .. } => None,
     };
     let one = |(name, agent): (&crate::domain::name::Name, &Agent)| match program(agent) {

@@ -113,6 +113,7 @@ async fn run(
         command,
         env: BTreeMap::new(),
         tree: Tree::Plain(bench.checkout),
+        hide: Vec::new(),
         input: None,
         output: None,
         objects: None,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::domain::model::Api;
 use crate::domain::stream::Rule;
@@ -54,6 +55,12 @@ pub struct Preset {
     /// Files of its home, by their path there.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
+    /// Names at the root of a checkout that it would obey whatever it is told, and is not to see.
+    #[serde(default)]
+    pub hide: Vec<String>,
+    /// How it is driven over the Agent Client Protocol; none: not at all.
+    #[serde(default)]
+    pub acp: Option<Acp>,
     /// What `{sdk}` stands for, by the API.
     #[serde(default)]
     pub sdk: BTreeMap<Api, String>,
@@ -63,6 +70,65 @@ pub struct Preset {
     /// How its standard output is read; none: it prints prose.
     #[serde(default)]
     pub stream: Vec<Rule>,
+}
+
+/// What is different when an agent is driven over the Agent Client Protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acp {
+    /// What it is started with, in place of the preset's command line.
+    pub command: Vec<String>,
+    /// Environment over the preset's.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Files of its home over the preset's.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// Names that it is not to see, beside the preset's.
+    #[serde(default)]
+    pub hide: Vec<String>,
+    /// The mode in which it asks nobody; none: it does so from the start.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// What its sessions are opened with, as `_meta`.
+    #[serde(default)]
+    pub meta: Map<String, Value>,
+    /// How its last message begins when it is an error of its own that it takes for an answer.
+    #[serde(default)]
+    pub trouble: Option<String>,
+}
+
+/// How a program is given its brief and watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contract {
+    /// It is run once, with the brief on its command line.
+    #[default]
+    Exec,
+    /// It speaks the Agent Client Protocol.
+    Acp,
+}
+
+impl Contract {
+    /// Returns the word in the settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Acp => "acp",
+        }
+    }
+}
+
+impl Preset {
+    /// Returns the program that must be there; `None` when it does not keep the contract.
+    #[must_use]
+    pub fn program(&self, contract: Contract) -> Option<&str> {
+        let command = match contract {
+            Contract::Exec => &self.command,
+            Contract::Acp => &self.acp.as_ref()?.command,
+        };
+        command.first().map(String::as_str)
+    }
 }
 
 /// Returns a preset; `None` when there is none of that name.
@@ -102,9 +168,29 @@ mod tests {
             for code in preset.exits.keys() {
                 code.parse::<i32>().unwrap();
             }
+            let also = preset.acp.iter().flat_map(|acp| &acp.hide);
+            for hidden in preset.hide.iter().chain(also) {
+                assert!(
+                    !hidden.contains('/') && hidden != ".git",
+                    "{name}: {hidden}"
+                );
+            }
         }
         assert!(FILES.is_sorted());
         assert_eq!(find("amp"), None);
+    }
+
+    #[test]
+    fn each_way_of_driving_has_its_program() {
+        for (name, exec, acp) in [
+            ("aider", "aider", None),
+            ("claude-code", "claude", Some("claude-agent-acp")),
+            ("goose", "goose", Some("goose")),
+        ] {
+            let preset = find(name).unwrap();
+            assert_eq!(preset.program(Contract::Exec), Some(exec));
+            assert_eq!(preset.program(Contract::Acp), acp);
+        }
     }
 
     #[test]
@@ -117,7 +203,12 @@ mod tests {
                 .chain(&preset.fresh)
                 .chain(&preset.resume);
             let texts = words.chain(preset.env.values());
-            for text in texts {
+            let own = preset.acp.iter().flat_map(|acp| {
+                // A prompt and a session are words of the protocol.
+                let words = acp.command.iter().chain(acp.env.values());
+                words.inspect(|text| assert!(!text.contains("{prompt}"), "{name}: {text}"))
+            });
+            for text in texts.chain(own) {
                 for part in text.split('{').skip(1) {
                     let place = part.split('}').next().unwrap();
                     assert!(PLACES.contains(&place), "{name}: {text}");

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::config::presets;
 use crate::config::reader::Table;
 use crate::config::server::builtin;
 use crate::config::server::models::{self, BudgetLayer};
+use crate::config::server::preset;
 use crate::config::server::{Agent, Backend, Permissions, Profile};
 use crate::config::values;
 use crate::domain::egress::HostRule;
@@ -19,7 +19,7 @@ const MAX_FALLBACK: usize = 10;
 /// Most agents, and most profiles.
 const MAX_AGENTS: usize = 50;
 /// Most directories for sandboxes, and words of a command.
-const MAX_LIST: usize = 100;
+pub(super) const MAX_LIST: usize = 100;
 /// Most model endpoints.
 pub(super) const MAX_ENDPOINTS: usize = 50;
 
@@ -207,17 +207,7 @@ fn agent(table: &mut Table<'_, '_>) -> Option<Agent> {
         ("recipe", Driver::Recipe),
     ];
     if table.has("preset") {
-        let known: Vec<(&str, &str)> = presets::names().map(|name| (name, name)).collect();
-        let preset = table.choice("preset", &known);
-        let models = table.texts("models", MAX_ENDPOINTS, str::parse::<Name>);
-        let model = table.text("model", any);
-        let env = table.map("env", MAX_LIST, any).unwrap_or_default();
-        return Some(Agent::Preset {
-            preset: preset?.to_owned(),
-            models,
-            model,
-            env,
-        });
+        return preset::read(table);
     }
     if !table.has("driver") {
         table.missing("driver", "one of exec, acp, builtin, recipe; or a preset");

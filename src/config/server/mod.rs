@@ -5,12 +5,14 @@ mod builtin;
 mod layer;
 pub mod load;
 pub mod models;
+mod preset;
 mod show;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::config::presets::Contract;
 use crate::domain::builtin::Wire;
 use crate::domain::model::{Api, Model};
 use crate::domain::name::Name;
@@ -176,6 +178,8 @@ pub enum Agent {
     Preset {
         /// The preset's name.
         preset: String,
+        /// How it is driven.
+        contract: Contract,
         /// The model endpoints that it may call; all of them when it names none.
         models: Option<Vec<Name>>,
         /// The model; none: the first that its endpoint names.

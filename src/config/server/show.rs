@@ -184,11 +184,13 @@ fn agent_keys(agent: &Agent) -> Vec<(&'static str, Option<toml::Value>)> {
         ],
         Agent::Preset {
             preset,
+            contract,
             models,
             model,
             env,
         } => vec![
             ("preset", Some(text(preset))),
+            ("driver", Some(text(contract.word()))),
             ("models", models.as_deref().map(names)),
             ("model", model.as_deref().map(text)),
             ("env", Some(veiled(env))),

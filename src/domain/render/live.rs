@@ -1,11 +1,12 @@
 //! How far a run is, while it lasts. Most of it is what the agent says; what it cost is ours.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::domain::progress::{Heard, PlanStep, StepState};
 use crate::domain::redact::Redactor;
 use crate::domain::sanitize::neutral;
-use crate::domain::time::Span;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::traffic::Traffic;
 
 /// Steps of a plan that are shown.
@@ -24,11 +25,47 @@ pub struct Live {
     pub traffic: Traffic,
 }
 
+/// From one edit of the status comment to the next: GitHub counts edits as content.
+const EDITS: Span = Span::seconds(10);
+
+/// What the thread shows while a job lasts: how far each of its runs is.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    runs: BTreeMap<String, Live>,
+    last: Vec<Live>,
+    /// When it was shown last, or began.
+    at: Option<Timestamp>,
+}
+
+impl Board {
+    /// Notes how far a run is. Returns all of them when it is time to show them again and there is
+    /// more to tell than the time that has passed.
+    pub fn note(&mut self, live: Live, now: Timestamp) -> Option<Vec<Live>> {
+        self.runs.insert(live.agent.clone(), live);
+        if now.since(*self.at.get_or_insert(now)) < EDITS {
+            return None;
+        }
+        let runs: Vec<_> = self.runs.values().cloned().collect();
+        let differs = |(now, before): (&Live, &Live)| now.differs(before);
+        if runs.len() == self.last.len() && !runs.iter().zip(&self.last).any(differs) {
+            return None;
+        }
+        self.at = Some(now);
+        self.last.clone_from(&runs);
+        Some(runs)
+    }
+
+    /// Takes down a run that is over.
+    pub fn over(&mut self, agent: &str) {
+        self.runs.remove(agent);
+    }
+}
+
 impl Live {
     /// Returns whether there is more to tell than the time that has passed.
     #[must_use]
     pub fn differs(&self, before: &Self) -> bool {
-        self.heard != before.heard || self.traffic != before.traffic
+        self.agent != before.agent || self.heard != before.heard || self.traffic != before.traffic
     }
 
     /// Returns it in one line, for logs.
@@ -110,7 +147,6 @@ impl Live {
 mod tests {
     use super::*;
     use crate::domain::progress::{Action, Update};
-    use crate::domain::time::Timestamp;
 
     fn live() -> Live {
         let mut heard = Heard::default();
@@ -155,6 +191,30 @@ mod tests {
             Now: `Write <b>it</b>: Edit src/lib.rs`\n\n\
             - [x] `Read @ada's notes`\n- [ ] `Write <b>it</b>`\n";
         assert_eq!(live.markdown(&Redactor::default()), expected);
+    }
+
+    #[test]
+    fn the_runs_of_a_job_are_shown_together_and_not_too_often() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let mut board = Board::default();
+        let codex = Live {
+            agent: "codex".to_owned(),
+            ..live()
+        };
+        assert_eq!(board.note(live(), at(0)), None);
+        assert_eq!(board.note(codex.clone(), at(9)), None);
+        assert_eq!(
+            board.note(live(), at(10)),
+            Some(vec![live(), codex.clone()])
+        );
+        let mut further = codex;
+        further.traffic.reach("example.org", 1);
+        assert_eq!(board.note(further.clone(), at(19)), None);
+        let both = Some(vec![live(), further.clone()]);
+        assert_eq!(board.note(further.clone(), at(20)), both);
+        assert_eq!(board.note(further.clone(), at(40)), None, "nothing new");
+        board.over("claude");
+        assert_eq!(board.note(further.clone(), at(41)), Some(vec![further]));
     }
 
     #[test]

@@ -134,6 +134,20 @@ def lingers():
     return {"stopReason": "end_turn"}
 
 
+def shows():
+    tree = {where: os.listdir(os.path.expanduser(where)) for where in (".", "hidden")}
+    config = os.path.expanduser("~/.config/agent.json")
+    with open("shown.json", "w") as kept:
+        json.dump({"env": dict(os.environ), "tree": tree, "config": open(config).read()}, kept)
+    return {"stopReason": "end_turn"}
+
+
+def apologises():
+    say("Ran into this error: ")
+    say("no credits.")
+    return {"stopReason": "end_turn"}
+
+
 class Refused(Exception):
     pass
 
@@ -143,6 +157,8 @@ def error():
 
 
 TURNS = {
+    "shows": shows,
+    "apologises": apologises,
     "asks": asks,
     "noise": noise,
     "cancelled": cancelled,

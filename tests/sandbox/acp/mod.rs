@@ -1,13 +1,16 @@
 //! Agents of the Agent Client Protocol, in the sandbox: one that is scripted does what real ones do
 //! on a bad day.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use prova::adapters::agent::acp::{Acp, Launch, Manners, Patience};
+use prova::adapters::agent::acp::{Acp, Manners, Patience};
 use prova::adapters::agent::exec::BadAgent;
+use prova::adapters::agent::launch::Launch;
 use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::config::server::Permissions;
 use prova::domain::evidence::Ending;
@@ -81,11 +84,21 @@ fn launch(part: &str) -> Launch {
     Launch {
         command: ["python3", "-c", AGENT, part].map(str::to_owned).to_vec(),
         env: BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]),
-        files: BTreeMap::new(),
+        ..Launch::default()
     }
 }
 
 async fn run(bed: &Bed, part: &str, job: Job<'_>) -> Seen {
+    let launch = Launch {
+        files: job.files,
+        ..launch(part)
+    };
+    let agent = Acp::new(launch, job.manners).unwrap();
+    follow(bed, &agent, (job.resume, job.stop_at_action)).await
+}
+
+/// Runs an agent, with a session to go on with, or to be stopped at its first action.
+async fn follow(bed: &Bed, agent: &Acp, (resume, stop_at_action): (Option<&str>, bool)) -> Seen {
     let objects = bed.path().join("objects");
     if !objects.exists() {
         bed.make("objects");
@@ -99,7 +112,7 @@ async fn run(bed: &Bed, part: &str, job: Job<'_>) -> Seen {
     let cancel = CancellationToken::new();
     let ears = Ears {
         heard: Mutex::default(),
-        stop_at_action: job.stop_at_action.then(|| cancel.clone()),
+        stop_at_action: stop_at_action.then(|| cancel.clone()),
     };
     let request = Request {
         brief: BRIEF,
@@ -112,15 +125,10 @@ async fn run(bed: &Bed, part: &str, job: Job<'_>) -> Seen {
         input: None,
         session: Session {
             home: &bed.path().join("sessions/agent"),
-            resume: job.resume,
+            resume,
         },
         watcher: &ears,
     };
-    let launch = Launch {
-        files: job.files,
-        ..launch(part)
-    };
-    let agent = Acp::new(launch, job.manners).unwrap();
     let run = agent.run(&request, bed.sandbox.as_ref(), &cancel);
     let run = run.await.unwrap();
     let heard = ears.heard.into_inner().unwrap();

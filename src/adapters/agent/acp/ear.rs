@@ -225,7 +225,12 @@ pub(super) fn words(error: &Error) -> String {
         }
         Some(_) | None => error.message.clone(),
     };
-    whole.chars().take(ERROR_CHARS).collect()
+    brief(&whole)
+}
+
+/// Returns as much of an error as is told.
+pub(super) fn brief(error: &str) -> String {
+    error.chars().take(ERROR_CHARS).collect()
 }
 
 #[cfg(test)]

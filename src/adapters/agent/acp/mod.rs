@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, duplex};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -21,28 +22,22 @@ use crate::adapters::agent::acp::lines::Tally;
 use crate::adapters::agent::acp::talk::{End, Talker};
 use crate::adapters::agent::claim;
 use crate::adapters::agent::exec::BadAgent;
-use crate::adapters::agent::handover::{Handover, Inside, RESULT};
-use crate::adapters::agent::home::settled;
+use crate::adapters::agent::fill::fill_json;
+use crate::adapters::agent::fitting::Fitting;
+use crate::adapters::agent::handover::{Handover, RESULT};
+use crate::adapters::agent::launch::Launch;
+use crate::config::presets::Preset;
 use crate::config::server::Permissions;
+use crate::config::server::brain::Brain;
 use crate::domain::evidence::Ending;
 use crate::domain::progress::Update;
 use crate::ports::agent::{Agent, Request, Run, Watcher};
+use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{INSIDE_CHECKOUT, Sandbox, Spec, Talk};
+use crate::ports::sandbox::{INSIDE_CHECKOUT, Sandbox, Talk};
 
 /// How much is on its way at most, in bytes, each way.
 const PIPE_BYTES: usize = 64 * 1024;
-
-/// How an agent is started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Launch {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// Variables, the same for every job. They are seen by the agent, so no secret is among them.
-    pub env: BTreeMap<String, String>,
-    /// Files of its home, by their path there.
-    pub files: BTreeMap<String, String>,
-}
 
 /// How an agent is talked with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +46,10 @@ pub struct Manners {
     pub permissions: Permissions,
     /// The mode that its session is put into; none: the one that it begins in.
     pub mode: Option<String>,
+    /// What its sessions are opened with beside what the protocol names.
+    pub meta: Map<String, Value>,
+    /// How its last message begins when it is an error that it takes for an answer; none: never so.
+    pub trouble: Option<String>,
     /// How it is to log in, by its own name for that; none: not at all.
     pub authenticate: Option<String>,
     /// How long it is waited for.
@@ -83,6 +82,8 @@ impl Default for Patience {
 pub struct Acp {
     launch: Launch,
     manners: Manners,
+    /// What the texts of a preset are filled in with; none: they stand as they are.
+    fitting: Option<Fitting>,
 }
 
 impl Acp {
@@ -92,23 +93,52 @@ impl Acp {
     /// When there is no program, or a variable is one that the driver sets.
     pub fn new(launch: Launch, manners: Manners) -> Result<Self, BadAgent> {
         BadAgent::check(&launch.command, &launch.env)?;
-        Ok(Self { launch, manners })
+        Ok(Self {
+            launch,
+            manners,
+            fitting: None,
+        })
     }
 
-    fn spec(
-        &self,
-        handover: &Handover,
-        request: &Request<'_>,
-        owner: Option<(u32, u32)>,
-    ) -> Result<Spec, Fault> {
-        let command = self.launch.command.clone();
-        let command = settled((handover, request), owner, &self.launch.files, command)?;
-        let mut env = self.launch.env.clone();
-        env.insert("PROVA_RESULT".to_owned(), Inside::paths().result);
-        Ok(Spec {
-            home: Some(request.session.home.to_owned()),
-            ..handover.spec(request, command, env)
+    /// Builds the driver of a preset; `env` goes over the preset's own variables, and is seen by the
+    /// agent. `None` when the preset does not speak the protocol.
+    #[must_use]
+    pub fn known(preset: &Preset, brain: Brain, env: BTreeMap<String, String>) -> Option<Self> {
+        let own = preset.acp.clone()?;
+        let over = |base: &BTreeMap<String, String>, own| {
+            let both = [base.clone(), own];
+            both.into_iter().flatten().collect()
+        };
+        Some(Self {
+            launch: Launch {
+                command: own.command,
+                env: over(&preset.env, own.env),
+                files: over(&preset.files, own.files),
+                hide: [preset.hide.as_slice(), &own.hide].concat(),
+            },
+            manners: Manners {
+                mode: own.mode,
+                meta: own.meta,
+                trouble: own.trouble,
+                ..Manners::default()
+            },
+            fitting: Some(Fitting::new(preset, brain, env)),
         })
+    }
+
+    /// Returns how it is started and talked with behind `door`.
+    fn ready(&self, door: Option<&dyn Door>) -> (Launch, Manners) {
+        let Some(fitting) = &self.fitting else {
+            return (self.launch.clone(), self.manners.clone());
+        };
+        let values = fitting.values(door);
+        let meta = self.manners.meta.iter();
+        let fill = |(name, value): (&String, &Value)| (name.clone(), fill_json(value, &values));
+        let manners = Manners {
+            meta: meta.map(fill).collect(),
+            ..self.manners.clone()
+        };
+        (fitting.fit(&self.launch, &values), manners)
     }
 }
 
@@ -125,7 +155,8 @@ impl Agent for Acp {
         cancel: &CancellationToken,
     ) -> Result<Run, Fault> {
         let handover = Handover::prepare(request, sandbox.owner())?;
-        let spec = self.spec(&handover, request, sandbox.owner())?;
+        let (launch, manners) = self.ready(request.door);
+        let spec = launch.spec((&handover, request), sandbox.owner())?;
         let checkout = checkout(request, sandbox)?;
         let (spoken, input) = duplex(PIPE_BYTES);
         let (output, heard) = duplex(PIPE_BYTES);
@@ -145,7 +176,7 @@ impl Agent for Acp {
         };
         let talking = async {
             let talker = Talker::new(
-                &self.manners,
+                &manners,
                 (&checkout, request.brief),
                 request.session.resume,
                 request.watcher,
@@ -154,7 +185,7 @@ impl Agent for Acp {
             let end = converse(&talker, spoken, heard).await;
             if end != End::Cancelled {
                 tokio::select! {
-                    _ = timeout(self.manners.patience.leave, left.cancelled()) => {}
+                    _ = timeout(manners.patience.leave, left.cancelled()) => {}
                     () = cancel.cancelled() => {}
                 }
             }

@@ -18,11 +18,12 @@ use agent_client_protocol::{
     on_receive_notification, on_receive_request,
 };
 use futures_util::{Sink, Stream};
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::agent::acp::ear::{Ear, unfinished, used, words};
+use crate::adapters::agent::acp::ear::{Ear, brief, unfinished, used, words};
 use crate::adapters::agent::acp::{Manners, permission};
 use crate::domain::progress::Update;
 use crate::ports::agent::Watcher;
@@ -191,7 +192,7 @@ impl<'a> Talker<'a> {
                 continues: false,
             });
         }
-        let new = NewSessionRequest::new(self.checkout);
+        let new = NewSessionRequest::new(self.checkout).meta(self.meta());
         let new = agent.send_request(new).block_task();
         Ok(self.within("session/new", new).await?.session_id)
     }
@@ -204,16 +205,21 @@ impl<'a> Talker<'a> {
     ) -> Result<(), End> {
         // To resume tells nothing of the past, which nobody here listens to anyway.
         if can.session_capabilities.resume.is_some() {
-            let resume = ResumeSessionRequest::new(id.clone(), self.checkout);
+            let resume = ResumeSessionRequest::new(id.clone(), self.checkout).meta(self.meta());
             let resume = agent.send_request(resume).block_task();
             self.within("session/resume", resume).await.map(drop)
         } else if can.load_session {
-            let load = LoadSessionRequest::new(id.clone(), self.checkout);
+            let load = LoadSessionRequest::new(id.clone(), self.checkout).meta(self.meta());
             let load = agent.send_request(load).block_task();
             self.within("session/load", load).await.map(drop)
         } else {
             Err(End::Unfinished("the agent keeps no sessions".to_owned()))
         }
+    }
+
+    fn meta(&self) -> Option<Map<String, Value>> {
+        let meta = &self.manners.meta;
+        (!meta.is_empty()).then(|| meta.clone())
     }
 
     async fn prompt(&self, agent: &ConnectionTo<Agent>, session: SessionId) -> Result<(), End> {
@@ -237,10 +243,19 @@ impl<'a> Talker<'a> {
         if let Some(usage) = &turn.usage {
             self.watcher.heard(Update::Usage(used(usage)));
         }
-        match unfinished(turn.stop_reason) {
-            Some(why) => Err(End::Unfinished(why.to_owned())),
+        let why = unfinished(turn.stop_reason).map(str::to_owned);
+        match why.or_else(|| self.trouble()) {
+            Some(why) => Err(End::Unfinished(why)),
             None => Ok(()),
         }
+    }
+
+    /// Returns the last message if it is no answer but an error.
+    fn trouble(&self) -> Option<String> {
+        let beginning = self.manners.trouble.as_deref()?;
+        let words = self.last_words();
+        let words = words.trim_start();
+        words.starts_with(beginning).then(|| brief(words))
     }
 
     /// Waits for an answer that takes no work, and therefore no long time.

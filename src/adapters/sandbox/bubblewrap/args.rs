@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::sandbox::bubblewrap::view::{INSIDE_ID, Piece, SYNTHETIC};
+use crate::adapters::sandbox::cover::Cover;
 use crate::ports::sandbox::{INSIDE_CHECKOUT, INSIDE_HOME};
 
 /// Something of the host that stands inside.
@@ -33,6 +34,8 @@ pub(super) struct Layout<'a> {
     pub(super) system: &'a [Piece],
     /// The operator's mounts, then what belongs to the job; later ones cover earlier ones.
     pub(super) binds: &'a [Bind],
+    /// What is seen empty of the checkout.
+    pub(super) covers: &'a [Cover],
     /// The whole environment.
     pub(super) env: &'a BTreeMap<String, String>,
     /// Bytes that each of the private directories may hold.
@@ -50,6 +53,8 @@ pub(super) struct Descriptors {
     pub(super) filter: RawFd,
     /// The content of each of [`SYNTHETIC`], in its order.
     pub(super) synthetic: Vec<RawFd>,
+    /// Nothing, for each of the files that are covered, in their order.
+    pub(super) empty: Vec<RawFd>,
 }
 
 /// Returns the options that make the sandbox. The root is empty but for what is named here.
@@ -65,6 +70,7 @@ pub(super) fn options(layout: &Layout<'_>) -> Vec<OsString> {
         };
         options.add(kind, [bind.from.as_os_str(), bind.at.as_os_str()]);
     }
+    options.covers(layout);
     // Last: until here the root is written to. It is memory, and without this line it would be
     // memory without a limit.
     options.add("--remount-ro", ["/"]);
@@ -134,6 +140,23 @@ impl Options {
         self.scratch(Path::new(INSIDE_HOME), "0700", bytes);
     }
 
+    fn covers(&mut self, layout: &Layout<'_>) {
+        let mut empty = layout.descriptors.empty.iter();
+        for cover in layout.covers {
+            match cover {
+                Cover::Directory(at) => {
+                    self.scratch(Path::new(at), "0555", 4096);
+                    self.add("--remount-ro", [at]);
+                }
+                Cover::File(at) => {
+                    let nothing = empty.next().map(ToString::to_string).unwrap_or_default();
+                    self.add("--perms", ["0444"]);
+                    self.add("--ro-bind-data", [&nothing, at]);
+                }
+            }
+        }
+    }
+
     fn scratch(&mut self, at: &Path, mode: &str, bytes: u64) {
         self.add("--perms", [mode]);
         self.add("--size", [bytes.to_string()]);
@@ -167,6 +190,10 @@ mod tests {
                 bind("/work/jobs/7/checkout", "/workspace", Access::Writable),
                 bind("/work/jobs/7/in", "/prova/in", Access::ReadOnly),
             ],
+            covers: &[
+                Cover::Directory("/workspace/.x".to_owned()),
+                Cover::File("/workspace/x.json".to_owned()),
+            ],
             env: &BTreeMap::from(
                 [("HOME", INSIDE_HOME), ("WORDS", "--bind / /")]
                     .map(|(name, value)| (name.to_owned(), value.to_owned())),
@@ -176,6 +203,7 @@ mod tests {
                 status: 9,
                 filter: 8,
                 synthetic: vec![10, 11, 12, 13],
+                empty: vec![14],
             },
         };
         let expected = "\
@@ -190,7 +218,9 @@ mod tests {
             --proc /proc --dev /dev --perms 1777 --size 1024 --tmpfs /dev/shm --remount-ro /dev \
             --perms 1777 --size 1024 --tmpfs /tmp --perms 0700 --size 1024 --tmpfs /home/prova \
             --ro-bind /opt/agents /opt/agents --bind /work/jobs/7/checkout /workspace \
-            --ro-bind /work/jobs/7/in /prova/in --remount-ro / --setenv HOME /home/prova \
+            --ro-bind /work/jobs/7/in /prova/in \
+            --perms 0555 --size 4096 --tmpfs /workspace/.x --remount-ro /workspace/.x \
+            --perms 0444 --ro-bind-data 14 /workspace/x.json --remount-ro / --setenv HOME /home/prova \
             --setenv WORDS";
         let mut expected: Vec<&str> = expected.split_whitespace().collect();
         expected.extend(["--bind / /", "--chdir", "/workspace"]);

@@ -14,6 +14,7 @@ use tokio::net::unix::pipe::Receiver;
 use crate::adapters::sandbox::bubblewrap::args::{self, Access, Bind, Descriptors, Layout};
 use crate::adapters::sandbox::bubblewrap::descriptors::{Inherited, in_memory};
 use crate::adapters::sandbox::bubblewrap::{Bubblewrap, START, view, way};
+use crate::adapters::sandbox::cover::{Cover, covers};
 use crate::adapters::sandbox::fence::Fence;
 use crate::adapters::sandbox::handover::Line;
 use crate::adapters::sandbox::limits::{self, Counted};
@@ -40,6 +41,7 @@ impl Bubblewrap {
     /// command inside; with a door, the program that opens it comes before that.
     pub(super) fn launch(&self, spec: &Spec, fence: &Fence, door: bool) -> Result<Launch, Fault> {
         let io = |error: io::Error| Fault::io(START, &error);
+        let covers = covers(spec)?;
         let (mut plan, binds) = self.plan(spec)?;
         let (reports, reporter) = io::pipe().map_err(io)?;
         let reports = Receiver::from_owned_fd(OwnedFd::from(reports)).map_err(io)?;
@@ -49,14 +51,20 @@ impl Bubblewrap {
             status: inherited.add(reporter),
             filter: inherited.add(in_memory(&self.filter).map_err(io)?),
             synthetic: Vec::new(),
+            empty: Vec::new(),
         };
         for file in view::SYNTHETIC {
             let text = in_memory(file.text.as_bytes()).map_err(io)?;
             descriptors.synthetic.push(inherited.add(text));
         }
+        for _file in covers.iter().filter(|one| matches!(one, Cover::File(_))) {
+            let nothing = in_memory(b"").map_err(io)?;
+            descriptors.empty.push(inherited.add(nothing));
+        }
         let options = args::options(&Layout {
             system: &self.system,
             binds: &binds,
+            covers: &covers,
             env: &self.environment(spec),
             scratch_bytes: self.scratch_bytes,
             descriptors: &descriptors,

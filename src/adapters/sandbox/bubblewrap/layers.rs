@@ -33,6 +33,7 @@ impl Bubblewrap {
             command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
             env: BTreeMap::new(),
             tree: Tree::Layered(layers),
+            hide: Vec::new(),
             input: None,
             output: None,
             objects: None,

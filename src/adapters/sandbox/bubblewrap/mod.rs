@@ -192,6 +192,7 @@ impl Bubblewrap {
                 .to_vec(),
             env: BTreeMap::new(),
             tree: Tree::Plain(checkout),
+            hide: Vec::new(),
             input: None,
             output: None,
             objects: None,

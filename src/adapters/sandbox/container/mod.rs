@@ -131,6 +131,7 @@ impl Container {
                 .to_vec(),
             env: BTreeMap::new(),
             tree: Tree::Plain(checkout),
+            hide: Vec::new(),
             input: None,
             output: None,
             objects: None,

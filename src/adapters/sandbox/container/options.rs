@@ -10,6 +10,7 @@ use bollard::models::{
 
 use crate::adapters::sandbox::container::engine::{Facts, Image, Kind};
 use crate::adapters::sandbox::container::leftovers::LABEL;
+use crate::adapters::sandbox::cover::Cover;
 use crate::adapters::sandbox::fence::Input;
 use crate::adapters::sandbox::programs::SYSTEM_PATH;
 use crate::ports::sandbox::{
@@ -36,6 +37,8 @@ pub(super) struct Layout<'a> {
     pub(super) input: Input,
     /// The working tree on the host.
     pub(super) checkout: &'a Path,
+    /// What is seen empty of it.
+    pub(super) covers: &'a [Cover],
     pub(super) image: &'a Image,
     pub(super) engine: &'a Facts,
     /// User and group id inside.
@@ -158,7 +161,11 @@ fn mounts(layout: &Layout<'_>) -> Vec<Mount> {
     let own = own
         .into_iter()
         .filter_map(|(from, at, read_only)| Some(bind(from?, at, read_only)));
-    operator.chain(own).collect()
+    let covers = layout.covers.iter().filter_map(|cover| match cover {
+        Cover::File(at) => Some(bind(Path::new("/dev/null"), at, true)),
+        Cover::Directory(_) => None,
+    });
+    operator.chain(own).chain(covers).collect()
 }
 
 fn bind(from: &Path, at: &str, read_only: bool) -> Mount {
@@ -202,6 +209,11 @@ fn private_places(layout: &Layout<'_>) -> HashMap<String, String> {
         places.insert(INSIDE_HOME.to_owned(), own);
     }
     places.insert("/tmp".to_owned(), shared);
+    for cover in layout.covers {
+        if let Cover::Directory(at) = cover {
+            places.insert(at.clone(), "ro,nosuid,nodev,size=4096,mode=0555".to_owned());
+        }
+    }
     places
 }
 
@@ -239,6 +251,7 @@ mod tests {
             command: vec!["sh".to_owned(), "-c".to_owned(), "make; x".to_owned()],
             env: BTreeMap::from([("PROVA_BRIEF".to_owned(), "/prova/in/brief.md".to_owned())]),
             tree: Tree::Plain("/work/7/checkout".into()),
+            hide: Vec::new(),
             input: Some("/work/7/in".into()),
             output: Some("/work/7/out".into()),
             objects: Some("/work/mirrors/x/objects".into()),
@@ -272,6 +285,10 @@ mod tests {
             spec,
             input: Input::Empty,
             checkout: Path::new("/work/7/checkout"),
+            covers: &[
+                Cover::Directory("/workspace/.x".to_owned()),
+                Cover::File("/workspace/x.json".to_owned()),
+            ],
             image: &Image {
                 name: "rust:1".to_owned(),
                 path: Some("/usr/local/cargo/bin:/bin".to_owned()),
@@ -325,7 +342,7 @@ mod tests {
             .unwrap();
         let places = host.mounts.unwrap();
         let places: Vec<_> = places.iter().filter_map(|m| m.target.as_deref()).collect();
-        assert_eq!(places, ["/opt/agents", "/workspace"]);
+        assert_eq!(places, ["/opt/agents", "/workspace", "/workspace/x.json"]);
         assert_eq!(host.nano_cpus, None);
     }
 }

@@ -16,6 +16,7 @@ use crate::adapters::sandbox::container::engine::Engine;
 use crate::adapters::sandbox::container::options::{Layout, options};
 use crate::adapters::sandbox::container::watchdog::Watchdog;
 use crate::adapters::sandbox::container::{Container, START, door, remedy, seccomp};
+use crate::adapters::sandbox::cover::covers;
 use crate::adapters::sandbox::disk::Allotment;
 use crate::adapters::sandbox::fence::{Input, without_memory};
 use crate::adapters::sandbox::programs::own_bins;
@@ -55,6 +56,7 @@ impl Container {
             spec: &whole_paths(spec)?,
             input: Input::of(talk.as_ref()),
             checkout: &checkout,
+            covers: &covers(spec)?,
             image: &image,
             engine: engine.facts(),
             user: self.user,
