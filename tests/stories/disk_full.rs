@@ -44,7 +44,7 @@ impl Server {
             "[server]\nlisten = \"127.0.0.1:{port}\"\n\
              [github]\napi_url = \"{api}\"\nweb_url = \"{api}\"\napp_id = 12345\n\
              private_key_file = \"key.pem\"\nwebhook_secret_file = \"secret\"\n\
-             [store]\nurl = \"sqlite://{disk}/prova.db\"\n[work]\ndir = \"work\"\n",
+             [store]\nurl = \"sqlite://{disk}/prova.db\"\n[work]\ndir = \"served\"\n",
             api = bot.sim.api_url(),
             disk = dir.join("disk").display(),
         );

@@ -38,6 +38,8 @@ pub(crate) struct World {
     /// The directory of all bare repositories, each named by its id.
     pub(crate) git_root: PathBuf,
     last_id: u64,
+    /// Acts are numbered by themselves.
+    last_act: u64,
     /// Requests an installation may send in an hour.
     pub(crate) hourly_limit: u32,
     pub(crate) app: App,
@@ -57,6 +59,7 @@ impl World {
             origin: String::new(),
             git_root,
             last_id: 1000,
+            last_act: 0,
             hourly_limit,
             app,
             accounts: BTreeMap::new(),
@@ -80,6 +83,12 @@ impl World {
     pub(crate) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
+    }
+
+    /// A number that no other act has.
+    pub(crate) fn next_act(&mut self) -> u64 {
+        self.last_act += 1;
+        self.last_act
     }
 
     /// The repository of that id, unless it was deleted.

@@ -197,7 +197,7 @@ impl World {
         (actor, event): (&str, &'static str),
         what: &str,
     ) -> Result<(), SimError> {
-        let (id, at) = (self.next_id(), self.now());
+        let (id, at) = (self.next_act(), self.now());
         let act = Act {
             id,
             event,
