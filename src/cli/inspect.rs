@@ -85,9 +85,19 @@ pub enum TasksCommand {
         job: JobId,
         /// Only this log, without a heading: `setup`, `agent` or `checks`, of a race with the
         /// contestant before it (`codex/agent`).
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = log_name)]
         only: Option<String>,
     },
+}
+
+/// Reads the name of a log, in a race with the contestant before it.
+fn log_name(text: &str) -> Result<String, String> {
+    let name = text.rsplit_once('/').map_or(text, |(_, name)| name);
+    if ["setup", "agent", "checks"].contains(&name) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected `setup`, `agent` or `checks`, of a race with the contestant before it: `codex/agent`".to_owned())
+    }
 }
 
 /// `prova audit`.
