@@ -7,7 +7,8 @@ use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::policy::protected::Protected;
 use crate::domain::policy::{
-    Budget, Limits, POLICY_PATH, PlanMode, Policy, Recipe, Schedule, Secrets, Text, Untrusted,
+    Budget, Limits, POLICY_PATH, PlanMode, Policy, Recipe, Roles, Schedule, Secrets, Text,
+    Untrusted,
 };
 
 /// Entries of a list of commands, files, accounts or schedules.
@@ -53,6 +54,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
             .unwrap_or(default.assignees),
         agent: top.text("agent", str::parse::<Name>),
         fallback: top.texts("fallback", MAX_FALLBACK, str::parse::<Name>),
+        roles: top.table("roles", roles).unwrap_or(default.roles),
         instructions: top
             .texts("instructions", MAX_ENTRIES, values::path)
             .unwrap_or(default.instructions),
@@ -106,6 +108,12 @@ fn schedule(table: &mut Table<'_, '_>) -> Option<Schedule> {
         cron: cron?,
         run: run?,
     })
+}
+
+fn roles(table: &mut Table<'_, '_>) -> Roles {
+    Roles {
+        follow_up: table.text("follow_up", str::parse::<Name>),
+    }
 }
 
 fn budget(table: &mut Table<'_, '_>) -> Budget {

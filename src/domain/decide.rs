@@ -529,7 +529,8 @@ impl Desk<'_> {
         match performer {
             Performer::DefaultAgent => {
                 let known = || agents.known.iter().cloned().collect();
-                let lineup = lineup(policy, agents.default.as_ref(), &agents.fallback);
+                let default = agents.default.as_ref();
+                let lineup = lineup(policy, request.role(), default, &agents.fallback);
                 if lineup.is_empty() {
                     return Err(Refusal::NoAgent(known()));
                 }

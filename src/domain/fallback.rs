@@ -6,13 +6,13 @@
 use crate::domain::evidence::Ending;
 use crate::domain::job::{Harvested, Progress};
 use crate::domain::name::Name;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Role};
 
 /// Returns the agents that may do a job that names none, in the order in which they are tried;
 /// empty when neither policy nor the server's settings, which have the second word, name one.
 #[must_use]
-pub fn lineup(policy: &Policy, default: Option<&Name>, fallback: &[Name]) -> Vec<Name> {
-    let Some(first) = policy.agent.as_ref().or(default) else {
+pub fn lineup(policy: &Policy, role: Role, default: Option<&Name>, fallback: &[Name]) -> Vec<Name> {
+    let Some(first) = policy.agent_for(role).or(default) else {
         return Vec::new();
     };
     let others = policy.fallback.as_deref().unwrap_or(fallback);
@@ -103,9 +103,25 @@ mod tests {
                 &["codex", "builtin"],
             ),
         ] {
-            let found = lineup(&policy, default, &names(&["goose"]));
+            let found = lineup(&policy, Role::Work, default, &names(&["goose"]));
             assert_eq!(found, names(expected), "{:?}", policy.fallback);
         }
+    }
+
+    #[test]
+    fn who_follows_up_may_be_somebody_else() {
+        let mut policy = Policy {
+            agent: Some("claude".parse().unwrap()),
+            fallback: Some(names(&["codex"])),
+            ..Policy::default()
+        };
+        let who = |policy: &Policy, role| lineup(policy, role, None, &[]);
+        for role in [Role::Work, Role::FollowUp] {
+            assert_eq!(who(&policy, role), names(&["claude", "codex"]));
+        }
+        policy.roles.follow_up = Some("goose".parse().unwrap());
+        assert_eq!(who(&policy, Role::Work), names(&["claude", "codex"]));
+        assert_eq!(who(&policy, Role::FollowUp), names(&["goose", "codex"]));
     }
 
     fn failing(failures: &[CallFailure]) -> Traffic {

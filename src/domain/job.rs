@@ -7,6 +7,7 @@ use crate::domain::event::{DiffPlace, Thread};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::name::Name;
+use crate::domain::policy::Role;
 use crate::domain::repo::Actor;
 use crate::domain::secrets::Leak;
 use crate::domain::stall::Stall;
@@ -98,6 +99,14 @@ pub struct Request {
     pub linked: Vec<Linked>,
     /// The place in the diff, when the request stands in an inline comment.
     pub place: Option<DiffPlace>,
+}
+
+impl Request {
+    /// Returns what a job for it is for.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        Role::on(self.thread.kind)
+    }
 }
 
 /// A comment that stood on the thread when the request was made.

@@ -208,3 +208,30 @@ async fn a_follow_up_that_changes_nothing_leaves_the_pull_request_open() {
     insta::assert_snapshot!(bot.thread(pull));
     insta::assert_snapshot!(bot.thread(issue));
 }
+
+#[tokio::test]
+async fn policy_may_give_them_to_another_agent() {
+    let note = "printf '%s' \"$PROVA_JOB\" | grep -o '\"role\":\"[a-z_]*\"' >> roles.txt";
+    let world = World::new()
+        .agent("first", &format!("{note}; echo first >> who.txt"))
+        .agent("second", &format!("{note}; echo second >> who.txt"))
+        .policy("agent = \"first\"\n[roles]\nfollow_up = \"second\"\n");
+    let bot = world.start().await;
+    let (issue, pull) = bot.in_review().await;
+    bot.say("alice", pull, "@prova go on").await;
+    assert_eq!(bot.state(issue).await, "in review", "{}", bot.thread(pull));
+    let branch = bot.branches().remove(0);
+    assert_eq!(bot.file(&branch, "who.txt").unwrap(), "first\nsecond\n");
+    let roles = "\"role\":\"work\"\n\"role\":\"follow_up\"\n";
+    assert_eq!(bot.file(&branch, "roles.txt").unwrap(), roles);
+}
+
+#[tokio::test]
+async fn another_agent_that_is_not_there_is_named() {
+    let world = World::fixer().policy("[roles]\nfollow_up = \"fxier\"\n");
+    let bot = world.start().await;
+    let (_, pull) = bot.in_review().await;
+    bot.say("alice", pull, "@prova go on").await;
+    let answer = bot.answers(pull).pop().unwrap();
+    assert!(answer.contains("Did you mean `fixer`?"), "{answer}");
+}

@@ -154,7 +154,7 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
             ThreadKind::Issue => "issue",
             ThreadKind::Pull => "pull_request",
         },
-        "role": "work",
+        "role": request.role().word(),
         "base": base,
         "branch": task.branch,
         "job": leased.lease.job,
@@ -322,7 +322,8 @@ fn choose(
         Performer::Named(name) => (recipe(name, None).or_else(|| agent(name)), name.as_str()),
         Performer::DefaultAgent => {
             let agents = &ctx.settings.agents;
-            lineup = fallback::lineup(policy, agents.default.as_ref(), &agents.fallback);
+            let default = agents.default.as_ref();
+            lineup = fallback::lineup(policy, request.role(), default, &agents.fallback);
             let was_passed = |name: &Name| passed_over.iter().any(|one| one.agent == name.as_str());
             let name = lineup.iter().find(|name| !was_passed(name));
             if name.is_none() && !passed_over.is_empty() {

@@ -20,7 +20,8 @@ impl Attempt<'_> {
         // A job that has come to its end does not fail for want of a list.
         let policy = self.policy().await.ok()?;
         let agents = &self.ctx.settings.agents;
-        let lineup = lineup(&policy, agents.default.as_ref(), &agents.fallback);
+        let role = self.leased.work.request.role();
+        let lineup = lineup(&policy, role, agents.default.as_ref(), &agents.fallback);
         let next = successor(&lineup, &self.progress)?;
         let over = self.progress.passed_over_now()?;
         tracing::warn!(job.id = %self.leased.lease.job, agent = over.agent, why = over.why(), %next, "the agent could not be used; the next takes over");

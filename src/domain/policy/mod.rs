@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::egress::HostRule;
+use crate::domain::event::ThreadKind;
 use crate::domain::ids::Login;
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
@@ -31,6 +32,9 @@ pub struct Policy {
     /// list.
     #[serde(default)]
     pub fallback: Option<Vec<Name>>,
+    /// Who does jobs of a role, where that is somebody else.
+    #[serde(default)]
+    pub roles: Roles,
     /// Files of the default branch that go into every brief, when they exist.
     pub instructions: Vec<String>,
     /// Commands run in the sandbox before the agent.
@@ -60,6 +64,54 @@ pub struct Policy {
     /// The profile of the server's settings that its commands run with; `None` is none.
     #[serde(default)]
     pub profile: Option<Name>,
+}
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// What an issue asks for.
+    Work,
+    /// What is asked for on a pull request.
+    FollowUp,
+}
+
+impl Role {
+    /// Returns what is asked for on a thread of a kind.
+    #[must_use]
+    pub const fn on(kind: ThreadKind) -> Self {
+        match kind {
+            ThreadKind::Issue => Self::Work,
+            ThreadKind::Pull => Self::FollowUp,
+        }
+    }
+
+    /// Returns the word that agents are told.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::FollowUp => "follow_up",
+        }
+    }
+}
+
+/// The agents of roles; `None` is the repository's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Roles {
+    /// What is asked for on a pull request.
+    pub follow_up: Option<Name>,
+}
+
+impl Policy {
+    /// Returns the agent that does jobs of a role; `None` is the server's default.
+    #[must_use]
+    pub const fn agent_for(&self, role: Role) -> Option<&Name> {
+        match (role, &self.roles.follow_up) {
+            (Role::FollowUp, Some(name)) => Some(name),
+            (Role::FollowUp, None) | (Role::Work, _) => self.agent.as_ref(),
+        }
+    }
 }
 
 /// Whether a task begins with a plan.
@@ -139,6 +191,7 @@ impl Default for Policy {
             assignees: Vec::new(),
             agent: None,
             fallback: None,
+            roles: Roles::default(),
             instructions: vec!["AGENTS.md".to_owned()],
             setup: Vec::new(),
             checks: Vec::new(),
