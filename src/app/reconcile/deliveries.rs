@@ -24,12 +24,7 @@ pub async fn step(ctx: &Context) -> Result<Left, Fault> {
     let now = ctx.now();
     let mut looked: Looked = recall(ctx, NOTE).await?;
     let stretch = read(ctx, &looked).await?;
-    let ids: Vec<_> = stretch
-        .attempts
-        .iter()
-        .map(|attempt| attempt.delivery.clone())
-        .collect();
-    let mut here = ctx.store.known(&ids).await?;
+    let mut here = here(ctx.store.as_ref(), &stretch).await?;
     let remedies = looked.remedies(&stretch, &here, now);
     let all = remedies.len() <= REMEDIES;
     let mut given_up = BTreeSet::new();
@@ -71,6 +66,13 @@ async fn read(ctx: &Context, looked: &Looked) -> Result<Stretch, Fault> {
         }
     }
     Ok(stretch)
+}
+
+/// Returns which of the deliveries of a stretch are in the inbox.
+async fn here(store: &dyn Store, stretch: &Stretch) -> Result<BTreeSet<DeliveryId>, Fault> {
+    let attempts = stretch.attempts.iter();
+    let ids: Vec<_> = attempts.map(|attempt| attempt.delivery.clone()).collect();
+    store.known(&ids).await
 }
 
 enum Brought {
@@ -134,12 +136,7 @@ pub async fn missing(
         }
     }
     let stretch = Stretch { attempts, next };
-    let ids: Vec<DeliveryId> = stretch
-        .attempts
-        .iter()
-        .map(|attempt| attempt.delivery.clone())
-        .collect();
-    let here = store.known(&ids).await?;
+    let here = here(store, &stretch).await?;
     let remedies = Looked::default().remedies(&stretch, &here, now);
     Ok(remedies.iter().map(|one| one.attempt().clone()).collect())
 }
