@@ -527,7 +527,5 @@ pub trait Store: Inbox + Tasks + Queue + Spending + Notes + Processes {}
 
 impl<T: Inbox + Tasks + Queue + Spending + Notes + Processes> Store for T {}
 
-/// How long a lease on a job lasts without a heartbeat.
-pub const JOB_LEASE: Span = Span::seconds(60);
 /// How long a lease on an effect lasts; longer than any request to GitHub takes.
 pub const EFFECT_LEASE: Span = Span::seconds(120);
