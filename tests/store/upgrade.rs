@@ -64,11 +64,12 @@ pub(crate) async fn open_expanded() -> Opened {
 }
 
 /// What a server of each schema adds to what the ones before have left.
-const ROWS: [&str; 4] = [
+const ROWS: [&str; 5] = [
     include_str!("rows/0001.sql"),
     include_str!("rows/0002.sql"),
     include_str!("rows/0003.sql"),
     include_str!("rows/0004.sql"),
+    include_str!("rows/0005.sql"),
 ];
 
 /// Makes a store of an earlier schema, filled.
