@@ -128,6 +128,7 @@ macro_rules! all_stories {
                 a_process_stands_as_it_said_last
                 a_process_that_leaves_gives_its_duties_up
                 a_duty_has_one_holder_at_a_time
+                a_duty_is_renewed_in_time_and_passes_on
                 what_is_long_gone_is_forgotten
                 the_schema_says_who_made_it;
         }
