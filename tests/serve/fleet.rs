@@ -7,6 +7,7 @@ use prova::simulator::world::accounts::Role;
 use prova::simulator::world::repositories::{File, RepositorySpec};
 use rustix::process::Signal;
 
+use crate::cluster::Cluster;
 use crate::home::{Home, Server, wait_for};
 use crate::simulated::{REPO, ask, gated, settle_in, world};
 
@@ -75,10 +76,38 @@ fn open(home: &Home) {
     std::fs::write(home.path().join("gate/open"), "").unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_and_two_workers_do_everything_once() {
+/// A house on a store of its own.
+async fn settled(store: Option<&str>) -> (Home, Simulator) {
     let (home, sim) = (Home::new(), world().await);
     settle_in(&home, &sim, &gated(&home));
+    if let Some(url) = store {
+        home.store_in(url);
+    }
+    (home, sim)
+}
+
+/// A cluster with an empty database. It dies with the thread that asks for it, so not within a runtime.
+fn on_postgres(story: impl AsyncFnOnce(&mut Cluster, &str)) {
+    let mut cluster = Cluster::start();
+    let url = cluster.database("prova", "template0");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(story(&mut cluster, &url));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_and_two_workers_do_everything_once() {
+    do_everything_once(None).await;
+}
+
+#[test]
+fn servers_and_workers_on_postgres_do_everything_once() {
+    on_postgres(async |_, url| do_everything_once(Some(url)).await);
+}
+
+async fn do_everything_once(store: Option<&str>) {
+    let (home, sim) = settled(store).await;
     let others = ["octo/one", "octo/two", "octo/three"];
     for repo in others {
         let policy = File::new(".github/prova.toml", "checks = [\"true\"]\n");
@@ -155,8 +184,36 @@ async fn another_server_decides_when_the_first_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_in_a_job_is_replaced_by_another() {
-    let (home, sim) = (Home::new(), world().await);
-    settle_in(&home, &sim, &gated(&home));
+    is_replaced(None).await;
+}
+
+#[test]
+fn a_worker_on_postgres_that_is_killed_in_a_job_is_replaced_by_another() {
+    on_postgres(async |_, url| is_replaced(Some(url)).await);
+}
+
+/// The database goes down and comes back while a job runs.
+#[test]
+fn a_crash_of_postgres_is_sat_out() {
+    on_postgres(async |cluster, url| {
+        let (home, sim) = settled(Some(url)).await;
+        let server = front(&home);
+        let worker = worker(&home, "one");
+        sim.deliver_to(&home.webhook()).unwrap();
+        ask(&sim);
+        runs(&home, 1);
+        cluster.crash();
+        open(&home);
+        proposed(&home, &sim, REPO);
+        for process in [worker, server] {
+            assert_eq!(process.terminate().code(), Some(0));
+        }
+        once(&sim, REPO);
+    });
+}
+
+async fn is_replaced(store: Option<&str>) {
+    let (home, sim) = settled(store).await;
     let server = front(&home);
     let first = worker(&home, "one");
     sim.deliver_to(&home.webhook()).unwrap();

@@ -77,6 +77,13 @@ impl Home {
         std::fs::write(self.path().join("prova.toml"), text).unwrap();
     }
 
+    /// Gives the settings another store than the file beside them.
+    pub(crate) fn store_in(&self, url: &str) {
+        let path = self.path().join("prova.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("sqlite://prova.db", url)).unwrap();
+    }
+
     /// Returns the binary, to be run here with no variable of ours around.
     pub(crate) fn prova(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prova"));

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../store/cluster.rs"]
+mod cluster;
 mod commands;
 mod doctor;
 mod fleet;

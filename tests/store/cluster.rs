@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     fn wait(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while !self.asks("SELECT 1") {
             let log = std::fs::read_to_string(self.directory.path().join("log"));
             assert!(Instant::now() < deadline, "no answer: {log:?}");

@@ -63,7 +63,7 @@ pub(super) fn place_of(url: &str) -> Result<Place, Error> {
     let refuse = |why: &str| {
         Err(Error::Refused(format!(
             "{why}: expected sqlite://PATH, for example sqlite:///var/lib/prova/prova.db, or \
-             postgres://USER:PASSWORD@HOST/DATABASE"
+             postgres://USER@HOST/DATABASE"
         )))
     };
     match url.split_once("://") {

@@ -336,7 +336,7 @@ fn store_url(text: &str) -> Result<String, String> {
         Some(("sqlite", path)) if !path.is_empty() => Ok(text.to_owned()),
         Some(("postgres" | "postgresql", server)) if !server.is_empty() => Ok(text.to_owned()),
         Some(_) | None => Err("expected sqlite://PATH, such as sqlite://prova.db, or \
-             postgres://USER:PASSWORD@HOST/DATABASE"
+             postgres://USER@HOST/DATABASE"
             .to_owned()),
     }
 }
