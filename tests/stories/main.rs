@@ -11,6 +11,7 @@ mod context;
 mod crashes;
 mod deliveries;
 mod disk_full;
+mod drift;
 mod endings;
 mod fallbacks;
 mod faults;
