@@ -22,13 +22,15 @@ use crate::adapters::git::local::{Asker, BadRepository, LocalForge};
 use crate::adapters::github::{Client, Webhooks};
 use crate::adapters::logs::LogFiles;
 use crate::adapters::store::SqlStore;
-use crate::adapters::system::{Disks, SystemClock};
+use crate::adapters::system::{Disks, SystemClock, host};
+use crate::adapters::wake::InProcess;
 use crate::adapters::work_dir::{NotHeld, WorkDir};
 use crate::adapters::{git, github, sandbox};
-use crate::app::context::{Context, Remotes, Settings, Wake};
+use crate::app::context::{Context, Remotes, Settings};
 use crate::app::headroom::Headroom;
 use crate::app::ingest::Ingest;
 use crate::app::ledger::StoreLedger;
+use crate::app::presence::{Presence, Standing};
 use crate::config::presets::{self, Contract};
 use crate::config::server::models::brain_of;
 use crate::config::server::{self, Agent, Backend, Endpoint, Secret, ServerSettings};
@@ -39,12 +41,13 @@ use crate::domain::decide::Agents;
 use crate::domain::name::Name;
 use crate::domain::policy;
 use crate::domain::policy::protected::Protected;
+use crate::domain::process::{Process, Role};
 use crate::domain::render::parts::Links;
 use crate::domain::stall::Patience;
 use crate::domain::time::Span;
 use crate::domain::trigger::Identity;
 use crate::http::body::Desk;
-use crate::http::face::Face;
+use crate::http::face::{Face, Vitals};
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
 use crate::inside;
@@ -57,7 +60,8 @@ use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
 use crate::ports::logs::Logs;
 use crate::ports::sandbox::{Limits, Profile, Sandbox, Unusable};
-use crate::ports::store::{Queue, Store};
+use crate::ports::store::{Processes as _, Queue as _, Store};
+use crate::ports::wake::Wake;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +162,8 @@ pub struct House {
     pub gateway: Arc<dyn Gateway>,
     checkouts: Arc<dyn Checkouts>,
     roster: Arc<Crew>,
-    wake: Arc<Wake>,
+    wake: Arc<dyn Wake>,
+    standing: Arc<Standing>,
     /// Held until the last copy of this is gone.
     work_dir: Arc<WorkDir>,
 }
@@ -166,28 +171,21 @@ pub struct House {
 impl House {
     /// Builds the adapters that the settings ask for. GitHub is not asked yet.
     pub async fn open(settings: ServerSettings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        Self::open_with(settings, clock, Arc::default()).await
+        Self::open_as(Role::Serve, settings, (clock, Arc::default())).await
     }
 
-    /// Builds them as [`House::open`] does; every secret that they come to hold is told to `live`.
-    pub async fn open_with(
+    /// Builds them for a process of that role; every secret that they come to hold is told to the
+    /// live ones. A worker holds no webhook secret.
+    pub async fn open_as(
+        role: Role,
         settings: ServerSettings,
-        clock: Arc<dyn Clock>,
-        live: Arc<LiveSecrets>,
+        (clock, live): (Arc<dyn Clock>, Arc<LiveSecrets>),
     ) -> Result<Self, StartError> {
         let key = read_secret("github.private_key_file", &settings.github.private_key)?;
-        let webhook = read_secret(
-            "github.webhook_secret_file",
-            &settings.github.webhook_secret,
-        )?;
-        let previous = settings
-            .github
-            .previous_webhook_secret
-            .as_ref()
-            .map(|secret| read_secret("github.previous_webhook_secret_file", secret))
-            .transpose()?;
-        let mut signing = vec![webhook];
-        signing.extend(previous);
+        let signing = match role {
+            Role::Serve => signing_secrets(&settings)?,
+            Role::Worker => Vec::new(),
+        };
         for secret in std::iter::once(&key).chain(&signing) {
             live.learn(secret.expose_secret());
         }
@@ -195,7 +193,19 @@ impl House {
         let network = git::Protocols::Network;
         let mut house = Self::furnish(settings, (clock, live), github, network).await?;
         house.secrets = Arc::new(Secrets::new(&signing));
+        match role {
+            Role::Serve => house.limit().await?,
+            // The servers' settings count for all.
+            Role::Worker => {}
+        }
         Ok(house)
+    }
+
+    /// Lets the store keep to the settings.
+    async fn limit(&self) -> Result<(), StartError> {
+        let limit = self.settings.work.jobs_per_repository;
+        let limited = self.store.limit_lanes(limit).await;
+        limited.map_err(StartError::Store)
     }
 
     /// Builds the adapters for work on a repository of this machine, which stands for GitHub.
@@ -206,10 +216,12 @@ impl House {
     ) -> Result<Self, StartError> {
         let remotes = Remotes::Only(forge.remote().to_owned());
         let protocols = git::Protocols::NetworkAndLocal;
-        Ok(Self {
+        let house = Self {
             remotes,
             ..Self::furnish(settings, (clock, live), forge, protocols).await?
-        })
+        };
+        house.limit().await?;
+        Ok(house)
     }
 
     async fn furnish(
@@ -236,7 +248,8 @@ impl House {
             sandbox: open_sandbox(&settings, clock.clone())?,
             checkouts: Arc::new(open_git(&settings, protocols)?),
             roster: Arc::new(Crew::new(&settings)?),
-            wake: Arc::default(),
+            wake: Arc::new(InProcess::default()),
+            standing: Arc::default(),
             settings: Arc::new(settings),
             clock,
         })
@@ -276,6 +289,7 @@ impl House {
                 },
                 jobs_dir: below_work(settings, "jobs"),
                 worker: self.work_dir.worker().to_owned(),
+                lease: settings.work.lease,
                 limits: Limits {
                     wall: settings.limits.timeout,
                     output_bytes: settings.limits.output_bytes,
@@ -311,24 +325,69 @@ impl House {
                 redactor: self.live.clone(),
             }),
             wake: self.wake.clone(),
+            standing: self.standing.clone(),
+        }
+    }
+
+    /// Says what this process is, to be written down among those that share the store.
+    pub async fn presence(&self, role: Role) -> Result<Presence, StartError> {
+        let now = self.clock.now();
+        let schema = self.store.schema().await.map_err(StartError::Store)?;
+        Ok(Presence {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            standing: self.standing.clone(),
+            process: Process {
+                id: self.work_dir.worker().to_owned(),
+                role,
+                host: host(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                schema: schema.known,
+                started_at: now,
+                seen_at: now,
+            },
+        })
+    }
+
+    /// Builds what is shown of the process' health.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            standing: self.standing.clone(),
+            refusals: Arc::new(Refusals::default()),
         }
     }
 
     /// Builds the HTTP face, and the task that writes what comes in.
     pub fn face(&self) -> (Face, impl Future<Output = ()> + Send + 'static) {
         let (ingest, writer) = Ingest::new(self.store.clone(), self.wake.clone());
+        let vitals = self.vitals();
         let face = Face {
             clock: self.clock.clone(),
             store: self.store.clone() as Arc<dyn Store>,
             ingest,
             secrets: self.secrets.clone(),
             desk: Arc::new(Desk::default()),
-            refusals: Arc::new(Refusals::default()),
+            refusals: vitals.refusals.clone(),
+            vitals,
             dashboard: self.settings.server.dashboard,
             live: self.live.clone(),
         };
         (face, writer)
     }
+}
+
+/// Reads what deliveries are signed with, and were before.
+fn signing_secrets(settings: &ServerSettings) -> Result<Vec<SecretString>, StartError> {
+    let github = &settings.github;
+    let webhook = read_secret("github.webhook_secret_file", &github.webhook_secret)?;
+    let previous = github.previous_webhook_secret.as_ref();
+    let previous = previous
+        .map(|secret| read_secret("github.previous_webhook_secret_file", secret))
+        .transpose()?;
+    Ok(std::iter::once(webhook).chain(previous).collect())
 }
 
 /// Where checkouts and the store are.
@@ -404,14 +463,8 @@ pub fn open_logs(settings: &ServerSettings) -> Arc<dyn Logs> {
 
 /// Opens the store that the settings name, and brings its schema up to date.
 pub async fn open_store(settings: &ServerSettings) -> Result<Arc<SqlStore>, StartError> {
-    let store = SqlStore::open(&settings.store.url)
-        .await
-        .map_err(StartError::Store)?;
-    store
-        .limit_lanes(settings.work.jobs_per_repository)
-        .await
-        .map_err(StartError::Store)?;
-    Ok(Arc::new(store))
+    let store = SqlStore::open(&settings.store.url).await;
+    store.map(Arc::new).map_err(StartError::Store)
 }
 
 /// Runs the programs of which a sandbox is made, hidden among the commands, when `args` (the whole

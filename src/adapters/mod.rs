@@ -8,4 +8,5 @@ pub mod logs;
 pub mod sandbox;
 pub mod store;
 pub mod system;
+pub mod wake;
 pub mod work_dir;

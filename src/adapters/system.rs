@@ -1,8 +1,9 @@
-//! The clock, and the disks.
+//! The clock, the disks, and which machine this is.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::domain::process::Host;
 use crate::domain::time::Timestamp;
 use crate::ports::clock::Clock;
 use crate::ports::room::Room;
@@ -43,9 +44,30 @@ impl Room for Disks {
     }
 }
 
+/// Says which machine this is. Its kernel has a random id from one start to the next, which
+/// containers see, too.
+#[must_use]
+pub fn host() -> Host {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/kernel/{name}"));
+        text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+    };
+    Host {
+        name: read("hostname"),
+        kernel: read("random/boot_id"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_is_the_same_when_asked_again() {
+        let here = host();
+        assert_eq!(here, host());
+        assert_eq!(here.kernel.len(), 36, "{here:?}");
+    }
 
     #[test]
     fn the_disk_with_least_room_counts_and_one_that_is_not_there_does_not() {

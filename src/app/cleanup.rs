@@ -8,8 +8,15 @@ use crate::domain::ids::{JobId, TaskId};
 use crate::domain::name::Name;
 use crate::domain::time::{Span, Timestamp};
 
-/// Removes the directories of jobs that are not live. A job that is, may resume from its own.
+/// Removes the directories of jobs that are not live: left by a crash, or by a lease that another
+/// worker took over. A job that is live may resume from its own.
 pub async fn remove_orphans(ctx: &Context) {
+    // There is no directory before the first job.
+    let Ok(entries) = std::fs::read_dir(&ctx.settings.jobs_dir) else {
+        return;
+    };
+    // Listed before the jobs are: one that begins in between has no directory here yet.
+    let dirs: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     let live: BTreeSet<String> = match ctx.store.live_jobs().await {
         Ok(jobs) => jobs.iter().map(ToString::to_string).collect(),
         Err(fault) => {
@@ -17,11 +24,7 @@ pub async fn remove_orphans(ctx: &Context) {
             return;
         }
     };
-    // There is no directory before the first job.
-    let Ok(entries) = std::fs::read_dir(&ctx.settings.jobs_dir) else {
-        return;
-    };
-    for job in entries.flatten().map(|entry| entry.path()) {
+    for job in dirs {
         let name = job
             .file_name()
             .map(|name| name.to_string_lossy().into_owned());

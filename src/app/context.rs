@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use crate::app::headroom::Headroom;
+use crate::app::presence::Standing;
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
 use crate::domain::ids::{JobId, RepoName, TaskId};
@@ -26,6 +25,7 @@ use crate::ports::live::LiveSecrets;
 use crate::ports::logs::Logs;
 use crate::ports::sandbox::{Limits, Profile, Sandbox};
 use crate::ports::store::Store;
+use crate::ports::wake::Wake;
 
 /// The ports and the settings that the use cases share.
 #[derive(Clone)]
@@ -53,7 +53,9 @@ pub struct Context {
     /// Settings.
     pub settings: Arc<Settings>,
     /// Wakes the loops when there is work.
-    pub wake: Arc<Wake>,
+    pub wake: Arc<dyn Wake>,
+    /// Whether this process may work.
+    pub standing: Arc<Standing>,
 }
 
 /// What the operator has set.
@@ -70,6 +72,8 @@ pub struct Settings {
     pub jobs_dir: PathBuf,
     /// This process among the workers of one store: no other that lives has this name.
     pub worker: String,
+    /// How long a lease on a job lasts without a heartbeat.
+    pub lease: Span,
     /// What one run in a sandbox may use.
     pub limits: Limits,
     /// When a run that goes on has come to nothing.
@@ -151,15 +155,4 @@ impl Context {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
-}
-
-/// Wakes loops that wait for work. A wake that nobody waits for is kept for the next one.
-#[derive(Debug, Default)]
-pub struct Wake {
-    /// A delivery was stored.
-    pub deliveries: Notify,
-    /// A job was queued.
-    pub jobs: Notify,
-    /// An effect was recorded.
-    pub effects: Notify,
 }

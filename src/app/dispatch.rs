@@ -17,6 +17,7 @@ use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{
     AuditLine, Changes, DeliveryState, NewDelivery, NewEffect, NewJob, StoredDelivery, Versioned,
 };
+use crate::ports::wake::Waiting;
 
 /// Dispatches what is due next: deliveries that change nothing, several at once, up to the first
 /// that may change something, and that one; `false` when there is none.
@@ -192,9 +193,9 @@ async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(
         ..changes(decision, &event.repo, read.as_ref(), actor, event.at)
     };
     ctx.store.commit(&changes, ctx.now()).await?;
-    ctx.wake.effects.notify_one();
+    ctx.wake.tell(Waiting::Effects);
     if changes.job.is_some() {
-        ctx.wake.jobs.notify_one();
+        ctx.wake.tell(Waiting::Jobs);
     }
     Ok(())
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::context::Wake;
 use crate::ports::fault::Fault;
 use crate::ports::store::{Acceptance, Inbox, NewDelivery};
+use crate::ports::wake::{Waiting, Wake};
 
 /// How many requests may wait for the disk before further ones are refused; GitHub waits 10 s.
 const WAITING: usize = 256;
@@ -26,12 +26,12 @@ pub enum NotStored {
     Store(String),
 }
 
-type Waiting = (NewDelivery, oneshot::Sender<Result<Acceptance, String>>);
+type Offered = (NewDelivery, oneshot::Sender<Result<Acceptance, String>>);
 
 /// The way into the inbox. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Offered>,
 }
 
 impl Ingest {
@@ -39,7 +39,7 @@ impl Ingest {
     /// way in is gone.
     pub fn new(
         store: Arc<dyn Inbox>,
-        wake: Arc<Wake>,
+        wake: Arc<dyn Wake>,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, waiting) = mpsc::channel(WAITING);
         (Self { queue }, write_groups(store, wake, waiting))
@@ -63,8 +63,8 @@ impl Ingest {
 /// the next group gathers by itself, so the group grows with the load and no timer is needed.
 async fn write_groups(
     store: Arc<dyn Inbox>,
-    wake: Arc<Wake>,
-    mut waiting: mpsc::Receiver<Waiting>,
+    wake: Arc<dyn Wake>,
+    mut waiting: mpsc::Receiver<Offered>,
 ) {
     while let Some((first, answer)) = waiting.recv().await {
         let mut bytes = first.body.len();
@@ -79,7 +79,7 @@ async fn write_groups(
         }
         let outcome = store.accept(group).await;
         answer_all(outcome, answers);
-        wake.deliveries.notify_one();
+        wake.tell(Waiting::Deliveries);
     }
 }
 

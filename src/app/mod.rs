@@ -2,6 +2,7 @@
 //! through its port.
 
 pub mod headroom;
+pub mod presence;
 
 pub mod context;
 
@@ -9,6 +10,7 @@ pub mod surroundings;
 
 pub mod cleanup;
 pub mod dispatch;
+pub mod duty;
 pub mod ingest;
 pub mod ledger;
 pub mod publish;

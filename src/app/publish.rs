@@ -13,6 +13,7 @@ use crate::domain::settle::{Ending, settle};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{NewCheck, NewPull};
 use crate::ports::store::{Changes, EFFECT_LEASE, EffectEnd, EffectLease, LeasedEffect};
+use crate::ports::wake::Waiting;
 
 /// Sends the next due effect; `false` when there is none.
 pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
@@ -27,7 +28,7 @@ pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
         Err(fault) => failed(ctx, &leased, &fault),
     };
     conclude(ctx, &leased, (end, ending)).await?;
-    ctx.wake.effects.notify_one();
+    ctx.wake.tell(Waiting::Effects);
     Ok(true)
 }
 

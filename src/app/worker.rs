@@ -8,19 +8,19 @@ use crate::app::cleanup::clear;
 use crate::app::context::Context;
 use crate::app::run_job::{Next, run_job};
 use crate::ports::fault::{Class, Fault};
-use crate::ports::store::{Changes, Heartbeat, JOB_LEASE, JobEnd, LeasedJob};
+use crate::ports::store::{Changes, Heartbeat, JobEnd, LeasedJob};
 
 /// How often a lease is extended, and with it how soon a stop is seen.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Leases the next due job; none while the disk has no room for it.
+/// Leases the next due job; none while the disk has no room for it, or this process may not work.
 pub async fn lease_next(ctx: &Context) -> Result<Option<LeasedJob>, Fault> {
-    if !ctx.headroom.allows_jobs() {
+    if !ctx.standing.may_work() || !ctx.headroom.allows_jobs() {
         return Ok(None);
     }
     let now = ctx.now();
     ctx.store
-        .lease_job(&ctx.settings.worker, now, now.plus(JOB_LEASE))
+        .lease_job(&ctx.settings.worker, now, now.plus(ctx.settings.lease))
         .await
 }
 
@@ -68,7 +68,7 @@ pub async fn work(
 async fn keep(ctx: &Context, leased: &LeasedJob, cancel: &CancellationToken) -> &'static str {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        let until = ctx.now().plus(JOB_LEASE);
+        let until = ctx.now().plus(ctx.settings.lease);
         match ctx.store.heartbeat(&leased.lease, until).await {
             Ok(Heartbeat::Held) => {}
             Ok(Heartbeat::Cancelled) => cancel.cancel(),

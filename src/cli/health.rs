@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use clap::Args;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::cli::exit::{DONE, FAILED};
+use crate::cli::exit::{DONE, FAILED, USAGE};
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
 use crate::config::server::load::Need;
@@ -14,13 +15,31 @@ use crate::config::server::load::Need;
 /// Longer is not healthy.
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// Whom to ask.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Ask the worker, at `worker.listen`.
+    #[arg(long)]
+    worker: bool,
+}
+
 /// Asks `/healthz` at the address of the settings.
-pub async fn run(args: &ConfigArgs, output: &Output) -> u8 {
-    let settings = match args.settings(Need::Local, output) {
+pub async fn run(args: &HealthArgs, output: &Output) -> u8 {
+    let settings = match args.config.settings(Need::Local, output) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let address = reachable(settings.server.listen);
+    let listen = match (args.worker, settings.worker.listen) {
+        (false, _) => settings.server.listen,
+        (true, Some(listen)) => listen,
+        (true, None) => {
+            output.error("worker.listen is not set: a worker without it answers nobody");
+            return USAGE;
+        }
+    };
+    let address = reachable(listen);
     match tokio::time::timeout(WITHIN, ask(address)).await {
         Ok(Ok(true)) => {
             output.line("alive");

@@ -14,6 +14,7 @@ pub mod health;
 pub mod inspect;
 pub mod log;
 pub mod missed;
+pub mod processes;
 pub mod run;
 pub mod serve;
 
@@ -25,6 +26,7 @@ use crate::bootstrap;
 use crate::cli::exit::{DONE, FAILED, USAGE};
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
+use crate::domain::process::Role;
 
 /// A self-hosted GitHub App that runs coding agents in sandboxes and hands back pull requests that
 /// carry proof.
@@ -39,6 +41,9 @@ struct Cli {
 enum Command {
     /// Receive webhooks and do the work.
     Serve(ConfigArgs),
+    /// Only do the work, for a server on the same store; any number of them, each in a work directory
+    /// of its own.
+    Worker(ConfigArgs),
     /// Show the whole way from an issue to a follow-up commit, without account or key.
     Demo(demo::DemoArgs),
     /// Try an agent or a policy on a local repository.
@@ -49,6 +54,9 @@ enum Command {
     /// Look at tasks.
     #[command(subcommand)]
     Tasks(inspect::TasksCommand),
+    /// Look at the processes that share the store.
+    #[command(subcommand)]
+    Processes(processes::ProcessesCommand),
     /// Show who made what happen.
     Audit(inspect::AuditArgs),
     /// Check the settings, the App, the sandbox, the store and the disk.
@@ -58,7 +66,7 @@ enum Command {
     /// Show the settings as they are in force, secrets left out.
     CheckConfig(check_config::CheckConfigArgs),
     /// Ask the running server whether it is alive; for container health checks.
-    Health(ConfigArgs),
+    Health(health::HealthArgs),
 }
 
 /// Parses the command line and runs the command.
@@ -94,11 +102,13 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command, output: &Output) -> u8 {
     match command {
-        Command::Serve(args) => serve::run(&args, output).await,
+        Command::Serve(args) => serve::run(Role::Serve, &args, output).await,
+        Command::Worker(args) => serve::run(Role::Worker, &args, output).await,
         Command::Demo(args) => demo::run(&args, output).await,
         Command::Run(args) => run::run(args, output).await,
         Command::Deliveries(command) => inspect::deliveries(&command, output).await,
         Command::Tasks(command) => inspect::tasks(&command, output).await,
+        Command::Processes(command) => processes::run(&command, output).await,
         Command::Audit(args) => inspect::audit(&args, output).await,
         Command::Doctor(args) => doctor::run(&args, output).await,
         Command::Backup(args) => backup::run(&args, output).await,

@@ -42,6 +42,7 @@ pub mod stream;
 pub mod command;
 pub mod event;
 pub mod policy;
+pub mod process;
 pub mod secrets;
 
 pub mod effect;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::ingest::Ingest;
+use crate::app::presence::Standing;
 use crate::http::body::Desk;
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
@@ -25,8 +26,23 @@ pub struct Face {
     pub desk: Arc<Desk>,
     /// What was refused.
     pub refusals: Arc<Refusals>,
+    /// What is shown of its health.
+    pub vitals: Vitals,
     /// Whether the pages for people are served.
     pub dashboard: bool,
     /// What no page may say.
     pub live: Arc<LiveSecrets>,
+}
+
+/// What health and metrics are made of.
+#[derive(Clone)]
+pub struct Vitals {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub store: Arc<dyn Store>,
+    /// Whether this process may work.
+    pub standing: Arc<Standing>,
+    /// What was refused.
+    pub refusals: Arc<Refusals>,
 }

@@ -1,35 +1,40 @@
 //! Whether the server is alive, whether it can work, and what waits.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
-use crate::http::face::Face;
+use crate::domain::process::{Process, Role};
+use crate::domain::time::Timestamp;
+use crate::http::face::Vitals;
 
 /// `GET /healthz`: the process answers.
 pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store answers.
-pub async fn ready(State(face): State<Face>) -> impl IntoResponse {
-    match face.store.counts().await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
+/// `GET /readyz`: the store answers, and this process may work on it.
+pub async fn ready(State(vitals): State<Vitals>) -> impl IntoResponse {
+    let no = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
+    if let Some(refusal) = vitals.standing.refusal() {
+        return no(&refusal);
+    }
+    match vitals.store.counts().await {
+        Ok(_) => (StatusCode::OK, "ready\n".to_owned()),
         Err(fault) => {
             tracing::error!(%fault, "not ready");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the store does not answer\n",
-            )
+            no("the store does not answer")
         }
     }
 }
 
 /// `GET /metrics`: what waits, in Prometheus' text format.
-pub async fn metrics(State(face): State<Face>) -> impl IntoResponse {
-    let Ok(counts) = face.store.counts().await else {
+pub async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
+    let (counts, processes) = (vitals.store.counts().await, vitals.store.processes().await);
+    let (Ok(counts), Ok(processes)) = (counts, processes) else {
         return (
             StatusCode::SERVICE_UNAVAILABLE,
             [(header::CONTENT_TYPE, "text/plain")],
@@ -75,11 +80,28 @@ pub async fn metrics(State(face): State<Face>) -> impl IntoResponse {
         "# HELP prova_deliveries_refused_total Requests to /webhook that were refused.\n\
          # TYPE prova_deliveries_refused_total counter\n\
          prova_deliveries_refused_total {}\n",
-        face.refusals.total()
+        vitals.refusals.total()
     );
+    running(&mut out, &processes, vitals.clock.now());
     (
         StatusCode::OK,
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
         out,
     )
+}
+
+/// Writes how many processes run, of each role and version.
+fn running(out: &mut String, processes: &[Process], now: Timestamp) {
+    let mut kinds: BTreeMap<(Role, &str), usize> = BTreeMap::new();
+    for one in processes.iter().filter(|one| one.runs(now)) {
+        *kinds.entry((one.role, one.version.as_str())).or_default() += 1;
+    }
+    out.push_str("# HELP prova_processes Processes on the store.\n# TYPE prova_processes gauge\n");
+    for ((role, version), count) in kinds {
+        let role = role.word();
+        let _ = writeln!(
+            out,
+            "prova_processes{{role=\"{role}\",version=\"{version}\"}} {count}"
+        );
+    }
 }

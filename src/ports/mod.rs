@@ -17,3 +17,4 @@ pub mod room;
 pub mod sandbox;
 pub mod store;
 pub mod tree;
+pub mod wake;

@@ -16,6 +16,7 @@ use crate::domain::ids::{
 };
 use crate::domain::job::{Entry, Work};
 use crate::domain::money::Usd;
+use crate::domain::process::{Process, Schema};
 use crate::domain::repo::Repo;
 use crate::domain::task::Task;
 use crate::domain::time::{Span, Timestamp};
@@ -472,12 +473,59 @@ pub trait Notes: Send + Sync {
     async fn set_note(&self, name: &str, text: &str) -> Result<(), Fault>;
 }
 
+/// What one process at a time does for all that share a store. That two do it at once for a moment
+/// costs requests, and changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// Deciding deliveries, in their order.
+    Dispatch,
+    /// Comparing with GitHub.
+    Reconcile,
+}
+
+/// From where a store can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// From one machine: a file, with locks that no network file system keeps.
+    OneMachine,
+    /// From any.
+    AnyMachine,
+}
+
+/// The processes that share the store.
+#[async_trait::async_trait]
+pub trait Processes: Send + Sync {
+    /// Returns from where the store can be used.
+    fn reach(&self) -> Reach;
+
+    /// Writes down that a process runs, in the place of what stood under its id.
+    async fn note_process(&self, process: &Process) -> Result<(), Fault>;
+
+    /// Strikes a process off, and gives its duties up.
+    async fn leave(&self, id: &str) -> Result<(), Fault>;
+
+    /// Lists the processes that were written down, those that died without a word too.
+    async fn processes(&self) -> Result<Vec<Process>, Fault>;
+
+    /// Strikes off what was seen last before then and returns how many.
+    async fn forget_processes(&self, before: Timestamp) -> Result<u64, Fault>;
+
+    /// Takes a duty, or keeps it, until then; `false` while another holder has it.
+    async fn take_duty(
+        &self,
+        duty: Duty,
+        holder: &str,
+        at: (Timestamp, Timestamp),
+    ) -> Result<bool, Fault>;
+
+    /// Returns the schema that is there, beside the one that this code knows.
+    async fn schema(&self) -> Result<Schema, Fault>;
+}
+
 /// Everything that is kept.
-pub trait Store: Inbox + Tasks + Queue + Spending + Notes {}
+pub trait Store: Inbox + Tasks + Queue + Spending + Notes + Processes {}
 
-impl<T: Inbox + Tasks + Queue + Spending + Notes> Store for T {}
+impl<T: Inbox + Tasks + Queue + Spending + Notes + Processes> Store for T {}
 
-/// How long a lease on a job lasts without a heartbeat.
-pub const JOB_LEASE: Span = Span::seconds(60);
 /// How long a lease on an effect lasts; longer than any request to GitHub takes.
 pub const EFFECT_LEASE: Span = Span::seconds(120);

@@ -138,6 +138,26 @@ impl Home {
         server
     }
 
+    /// Starts another process in a work directory of its own, on the same settings but for `more`.
+    pub(crate) fn start(&self, command: &str, dir: &str, more: &[(&str, &str)]) -> Server {
+        let log = std::fs::File::create(self.path().join(format!("{dir}.log"))).unwrap();
+        let child = self
+            .prova()
+            .arg(command)
+            .env("PROVA_WORK__DIR", self.path().join(dir))
+            .envs(more.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Server { child }
+    }
+
+    /// What the process with that work directory has logged.
+    pub(crate) fn log_of(&self, dir: &str) -> String {
+        std::fs::read_to_string(self.path().join(format!("{dir}.log"))).unwrap_or_default()
+    }
+
     /// What the servers so far have logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path().join("server.log")).unwrap_or_default()
@@ -213,9 +233,19 @@ pub(crate) struct Server {
 impl Server {
     /// Stops it as an init system does, and returns how it ended.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.child.wait().unwrap()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Returns how it ended, once it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Its process id.

@@ -10,8 +10,10 @@
 
 mod commands;
 mod doctor;
+mod fleet;
 mod home;
 mod independent;
 mod octocat;
 mod simulated;
 mod sweep;
+mod versions;

@@ -11,7 +11,7 @@ use prova::simulator::{Options, Simulator};
 
 use crate::home::{Account, Home, Server, wait_for};
 
-const REPO: &str = "octo/hello";
+pub(crate) const REPO: &str = "octo/hello";
 
 /// Options for a simulator that lives in our time, `ahead_ms` of it.
 pub(crate) fn options(ahead_ms: i64) -> Options {
@@ -36,7 +36,7 @@ pub(crate) fn settle_in(home: &Home, sim: &Simulator, more: &str) {
 }
 
 /// An agent that works only once a gate, a directory of the host, is open.
-fn gated(home: &Home) -> String {
+pub(crate) fn gated(home: &Home) -> String {
     let gate = home.path().join("gate");
     std::fs::create_dir(&gate).unwrap();
     let gate = gate.display();

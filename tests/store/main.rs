@@ -1,7 +1,7 @@
 //! What every store promises, and what the SQLite one adds.
 //!
-//! The stories in `deliveries`, `tasks`, `jobs`, `effects` and `spend`, and the model test, know only the
-//! port. `stories!` runs all of them on one kind of store; a second kind is a second line.
+//! The stories in `deliveries`, `tasks`, `jobs`, `effects`, `spend` and `processes`, and the model test,
+//! know only the port. `all_stories!` runs all of them on one kind of store; another kind is another line.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,9 +15,11 @@ mod deliveries;
 mod effects;
 mod jobs;
 mod model;
+mod processes;
 mod spend;
 mod sqlite;
 mod tasks;
+mod upgrade;
 mod world;
 
 /// Runs every story, and the model test, on the stores that `$open` opens.
@@ -40,71 +42,89 @@ macro_rules! stories {
     };
 }
 
+/// Runs them all, by their names.
+macro_rules! all_stories {
+    ($open:path) => {
+        stories! { $open,
+            deliveries:
+                an_accepted_delivery_reads_back
+                a_second_delivery_with_the_same_id_is_a_duplicate
+                batches_of_any_size_are_stored_in_order
+                the_oldest_due_delivery_comes_first
+                a_few_due_deliveries_come_at_once
+                deliveries_are_decided_together
+                a_held_delivery_comes_back_when_its_time_has_come
+                a_later_delivery_of_a_held_thread_can_see_it
+                a_decided_delivery_is_not_decided_again
+                a_parked_delivery_blocks_nobody_and_is_replayed
+                only_dispatched_deliveries_are_forgotten
+                deliveries_are_listed_newest_first
+                deliveries_that_are_here_are_known
+                a_note_stands_until_the_next;
+            tasks:
+                a_change_is_whole_or_not_at_all
+                a_task_is_written_at_the_version_it_was_read_at
+                a_thread_has_one_open_task
+                a_task_is_found_by_its_pull_request_while_it_is_open
+                tasks_are_listed_last_written_first
+                open_tasks_of_an_installation_or_of_repositories
+                a_rename_reaches_open_tasks_and_unsent_effects
+                the_audit_trail_keeps_its_end;
+            jobs:
+                a_leased_job_carries_all_that_a_worker_needs
+                a_task_has_one_live_job
+                a_lane_runs_at_most_its_limit
+                lanes_take_turns_whatever_their_length
+                a_lane_that_fills_up_again_waits_for_its_turn
+                a_job_is_not_leased_before_its_time
+                more_jobs_than_are_woken_at_once
+                an_expired_lease_is_given_out_as_another_attempt
+                an_expired_lease_holds_until_it_is_given_to_another
+                a_lowered_limit_holds_after_a_crash
+                a_lost_lease_writes_nothing
+                a_queued_job_that_is_stopped_is_over_at_once
+                a_running_job_learns_that_it_is_stopped
+                a_job_that_goes_back_keeps_its_journal
+                a_worker_sees_what_it_holds_and_no_more
+                sixteen_workers_share_the_lanes;
+            effects:
+                effects_of_a_thread_are_sent_in_order
+                threads_do_not_wait_for_each_other
+                an_effect_put_off_holds_back_its_thread
+                a_parked_effect_holds_back_nobody
+                the_same_content_changes_nothing
+                other_content_replaces_what_was_not_sent
+                other_content_is_sent_anew_with_what_was_left
+                a_replacement_during_a_lease_keeps_what_was_sent
+                a_replaced_effect_waits_for_the_attempt_that_runs
+                a_replacement_does_not_shorten_a_wait
+                an_attempt_is_counted_when_its_lease_runs_out
+                an_ended_attempt_does_not_end_twice
+                dropping_leaves_what_does_not_publish
+                a_dropped_effect_that_was_on_its_way_is_remembered
+                a_dropped_effect_is_recorded_anew
+                what_is_due_next;
+            spend:
+                calls_add_up_in_every_scope
+                a_call_counts_once
+                calls_at_once_all_count
+                what_was_spent_outlives_the_calls
+                a_job_is_listed_with_what_it_cost;
+            processes:
+                a_process_stands_as_it_said_last
+                a_process_that_leaves_gives_its_duties_up
+                a_duty_has_one_holder_at_a_time
+                what_is_long_gone_is_forgotten
+                the_schema_says_who_made_it;
+        }
+    };
+}
+
 mod on_sqlite {
-    stories! { crate::sqlite::open,
-        deliveries:
-            an_accepted_delivery_reads_back
-            a_second_delivery_with_the_same_id_is_a_duplicate
-            batches_of_any_size_are_stored_in_order
-            the_oldest_due_delivery_comes_first
-            a_few_due_deliveries_come_at_once
-            deliveries_are_decided_together
-            a_held_delivery_comes_back_when_its_time_has_come
-            a_later_delivery_of_a_held_thread_can_see_it
-            a_decided_delivery_is_not_decided_again
-            a_parked_delivery_blocks_nobody_and_is_replayed
-            only_dispatched_deliveries_are_forgotten
-            deliveries_are_listed_newest_first
-            deliveries_that_are_here_are_known
-            a_note_stands_until_the_next;
-        tasks:
-            a_change_is_whole_or_not_at_all
-            a_task_is_written_at_the_version_it_was_read_at
-            a_thread_has_one_open_task
-            a_task_is_found_by_its_pull_request_while_it_is_open
-            tasks_are_listed_last_written_first
-            open_tasks_of_an_installation_or_of_repositories
-            a_rename_reaches_open_tasks_and_unsent_effects
-            the_audit_trail_keeps_its_end;
-        jobs:
-            a_leased_job_carries_all_that_a_worker_needs
-            a_task_has_one_live_job
-            a_lane_runs_at_most_its_limit
-            lanes_take_turns_whatever_their_length
-            a_lane_that_fills_up_again_waits_for_its_turn
-            a_job_is_not_leased_before_its_time
-            more_jobs_than_are_woken_at_once
-            an_expired_lease_is_given_out_as_another_attempt
-            an_expired_lease_holds_until_it_is_given_to_another
-            a_lowered_limit_holds_after_a_crash
-            a_lost_lease_writes_nothing
-            a_queued_job_that_is_stopped_is_over_at_once
-            a_running_job_learns_that_it_is_stopped
-            a_job_that_goes_back_keeps_its_journal
-            a_worker_sees_what_it_holds_and_no_more
-            sixteen_workers_share_the_lanes;
-        effects:
-            effects_of_a_thread_are_sent_in_order
-            threads_do_not_wait_for_each_other
-            an_effect_put_off_holds_back_its_thread
-            a_parked_effect_holds_back_nobody
-            the_same_content_changes_nothing
-            other_content_replaces_what_was_not_sent
-            other_content_is_sent_anew_with_what_was_left
-            a_replacement_during_a_lease_keeps_what_was_sent
-            a_replaced_effect_waits_for_the_attempt_that_runs
-            a_replacement_does_not_shorten_a_wait
-            an_attempt_is_counted_when_its_lease_runs_out
-            an_ended_attempt_does_not_end_twice
-            dropping_leaves_what_does_not_publish
-            a_dropped_effect_that_was_on_its_way_is_remembered
-            a_dropped_effect_is_recorded_anew
-            what_is_due_next;
-        spend:
-            calls_add_up_in_every_scope
-            a_call_counts_once
-            calls_at_once_all_count
-            what_was_spent_outlives_the_calls
-            a_job_is_listed_with_what_it_cost;
-    }
+    all_stories! { crate::sqlite::open }
+}
+
+/// What this version promises, on a database that the next one has already brought up to date.
+mod on_a_newer_schema {
+    all_stories! { crate::upgrade::open_expanded }
 }

@@ -20,6 +20,7 @@ use prova::domain::job::Restored;
 use prova::domain::missed::Stretch;
 use prova::domain::money::Usd;
 use prova::domain::overlooked::{Act, Standing};
+use prova::domain::process::{Process, Schema};
 use prova::domain::repo::{Permission, Repo};
 use prova::domain::surroundings::FailedCheck;
 use prova::domain::time::Timestamp;
@@ -33,9 +34,9 @@ use prova::ports::github::{
 };
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
-    Acceptance, AuditLine, Changes, Counts, DeliveryLine, DeliveryState, Heartbeat, Held, Inbox,
-    JobLine, Lease, LeasedEffect, LeasedJob, NewDelivery, Notes, Queue, Spending, Store,
-    StoredDelivery, Tasks, ThreadTasks, Versioned,
+    Acceptance, AuditLine, Changes, Counts, DeliveryLine, DeliveryState, Duty, Heartbeat, Held,
+    Inbox, JobLine, Lease, LeasedEffect, LeasedJob, NewDelivery, Notes, Processes, Queue, Reach,
+    Spending, Store, StoredDelivery, Tasks, ThreadTasks, Versioned,
 };
 use prova::ports::tree::Tree;
 use secrecy::SecretString;
@@ -239,6 +240,20 @@ relay! { Notes for dyn Store:
     note(name: [&str]) -> [Option<String>];
     set_note(name: [&str], text: [&str]) -> [()];
     {}
+}
+
+relay! { Processes for dyn Store:
+    note_process(process: [&Process]) -> [()];
+    leave(id: [&str]) -> [()];
+    processes() -> [Vec<Process>];
+    forget_processes(before: [Timestamp]) -> [u64];
+    take_duty(duty: [Duty], holder: [&str], at: [(Timestamp, Timestamp)]) -> [bool];
+    schema() -> [Schema];
+    {
+        fn reach(&self) -> Reach {
+            self.inner.reach()
+        }
+    }
 }
 
 relay! { Repositories for dyn GitHub:

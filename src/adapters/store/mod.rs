@@ -18,11 +18,13 @@ mod inbox;
 mod jobs;
 mod notes;
 mod outbox;
+mod processes;
 mod queue;
 mod schema;
 mod session;
 mod spend;
 mod tasks;
+mod version;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,11 +66,20 @@ impl SqlStore {
         schema::migrate(&writer)
             .await
             .map_err(|error| error.fault(doing()))?;
-        Ok(Self {
+        let store = Self {
             path,
             writer,
             readers,
-        })
+        };
+        store.admit().await.map_err(|error| error.fault(doing()))?;
+        Ok(store)
+    }
+
+    /// Refuses a schema that is too new for this code, and signs one that this code has made.
+    async fn admit(&self) -> Result<(), Error> {
+        let mut session = self.write().await?;
+        let admitted = version::admit(&mut session).await;
+        session.end(admitted).await
     }
 
     /// Waits for what runs and closes the database; every call afterwards fails.

@@ -4,7 +4,7 @@ use crate::adapters::store::codec::parsed;
 use crate::adapters::store::error::Error;
 use crate::adapters::store::jobs::Terms;
 use crate::adapters::store::session::{Row, Session, args};
-use crate::adapters::store::{SqlStore, dialect, jobs, outbox, schema};
+use crate::adapters::store::{SqlStore, dialect, jobs, outbox, version};
 use crate::domain::ids::JobId;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
@@ -75,7 +75,6 @@ async fn limit_lanes(session: &mut Session, per_repository: u32) -> Result<(), E
     Ok(())
 }
 
-pub(super) const SCHEMA: &str = "SELECT max(version) FROM _sqlx_migrations";
 pub(super) const CHECKED: &str = "INSERT INTO meta (key, value) VALUES ('checked_by', $1) \
      ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
@@ -92,25 +91,16 @@ async fn check(session: &mut Session) -> Result<String, Error> {
             why: findings.join("; "),
         });
     }
-    let (found, known) = (
-        session
-            .row(SCHEMA, args![])
-            .await?
-            .map_or(Ok(0), |row| row.int(0))?,
-        schema::newest(),
-    );
-    if found != known {
-        return Err(Error::Refused(format!(
-            "its schema is {found}, this version of Prova knows {known}: restart the server"
-        )));
+    let schema = version::read(session).await?;
+    if let Some(why) = schema.refusal(version::PROVA) {
+        return Err(Error::Refused(why));
     }
-    let version = env!("CARGO_PKG_VERSION");
-    session.run(CHECKED, args![version]).await?;
+    session.run(CHECKED, args![version::PROVA]).await?;
     let engine = session
         .row(dialect::VERSION, args![])
         .await?
         .map_or(Ok(String::new()), |row| row.text(0))?;
-    Ok(format!("SQLite {engine}, schema {found}"))
+    Ok(format!("SQLite {engine}, schema {}", schema.found))
 }
 
 #[async_trait::async_trait]

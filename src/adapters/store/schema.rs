@@ -13,6 +13,16 @@ use crate::adapters::store::error::Error;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
+/// The same ones, for a database to which a newer version may have added some; whether this code
+/// can run on it then, `version` says.
+fn lenient() -> Migrator {
+    Migrator {
+        migrations: std::borrow::Cow::Borrowed(&MIGRATIONS.migrations),
+        ignore_missing: true,
+        ..Migrator::DEFAULT
+    }
+}
+
 /// Returns the version of the newest migration that this binary knows.
 pub(super) fn newest() -> i64 {
     MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
@@ -96,7 +106,7 @@ pub(super) async fn migrate(writer: &Arc<Connections>) -> Result<(), Error> {
     let connection: &mut SqliteConnection = taken.as_mut();
     let mut transaction = connection.begin_with(dialect::BEGIN_WRITE).await?;
     // `run` asks for more than a connection, which makes the future of every caller not `Send`.
-    MIGRATIONS
+    lenient()
         .run_direct(None, &mut *transaction, false)
         .await
         .map_err(refusal)?;
@@ -109,13 +119,7 @@ fn refusal(error: MigrateError) -> Error {
     if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
         return Error::Sql(error);
     }
-    Error::Refused(if let MigrateError::VersionMissing(version) = error {
-        format!(
-            "it was written by a newer version of Prova (schema {version}, this one knows up \
-             to {}): start that version, or restore a backup from before the upgrade",
-            newest()
-        )
-    } else if let MigrateError::VersionMismatch(version) = error {
+    Error::Refused(if let MigrateError::VersionMismatch(version) = error {
         format!(
             "its schema {version} is not the one that this version of Prova has: start the \
              version that created it"

@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::GitHub;
 use crate::ports::store::{NewDelivery, Store};
+use crate::ports::wake::Waiting;
 
 /// Where it is noted how far the list was looked through.
 const NOTE: &str = "reconcile.deliveries";
@@ -116,7 +117,7 @@ async fn take(ctx: &Context, attempt: &Attempt) -> Result<(), Fault> {
         received_at: ctx.now(),
     };
     ctx.store.accept(vec![delivery]).await?;
-    ctx.wake.deliveries.notify_one();
+    ctx.wake.tell(Waiting::Deliveries);
     Ok(())
 }
 

@@ -13,8 +13,10 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::context::Context;
+use crate::app::duty::Turn;
 use crate::domain::time::Span;
 use crate::ports::fault::{Class, Fault};
+use crate::ports::store::Duty;
 
 /// What a step leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +29,25 @@ pub enum Left {
 
 /// The pause between two steps of one look: GitHub limits how much is asked of it in a minute.
 const BETWEEN_STEPS: Span = Span::seconds(15);
+/// How often a process asks whether it is to look in another's place.
+const BETWEEN_TURNS: Span = Span::minutes(1);
 /// The pause between two looks.
 const BETWEEN_LOOKS: Span = Span::minutes(5);
 
-/// Looks, at the start and then again and again, until `stop` fires.
+/// Looks, at the start and then again and again, until `stop` fires. Of the processes that share a
+/// store one does, so that GitHub is not asked for the same by all of them.
 pub async fn keep(ctx: &Context, stop: &CancellationToken) {
+    let turn = Turn::new(Duty::Reconcile);
     while !stop.is_cancelled() {
-        let deliveries = deliveries::step(ctx).await;
-        let threads = threads::step(ctx).await;
-        let pause = pause(ctx, [deliveries, threads]);
+        let pause = match turn.is_ours(ctx).await {
+            Ok(true) if ctx.standing.may_work() => {
+                let deliveries = deliveries::step(ctx).await;
+                let threads = threads::step(ctx).await;
+                pause(ctx, [deliveries, threads])
+            }
+            Ok(_) => BETWEEN_TURNS,
+            Err(fault) => pause(ctx, [Err(fault), Ok(Left::More)]),
+        };
         tokio::select! {
             () = tokio::time::sleep(pause.to_std()) => {}
             () = stop.cancelled() => {}

@@ -18,6 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::trigger::Ended;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{Changes, Versioned};
+use crate::ports::wake::Waiting;
 
 /// Most open tasks that are looked through for those in repositories that were not seen.
 const TASKS: u32 = 1_000;
@@ -221,7 +222,7 @@ async fn commit(
         Err(fault) if fault.class == Class::Conflict => Ok(()),
         Err(fault) => Err(fault),
         Ok(()) => {
-            ctx.wake.effects.notify_one();
+            ctx.wake.tell(Waiting::Effects);
             Ok(())
         }
     }

@@ -23,6 +23,7 @@ use crate::domain::repo::Repo;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{Acceptance, AuditLine, Changes, NewDelivery, NewEffect, Versioned};
+use crate::ports::wake::Waiting;
 
 /// Where it is noted how far the round is.
 const NOTE: &str = "reconcile.threads";
@@ -251,7 +252,7 @@ async fn take(ctx: &Context, repo: &Repo, standing: &Standing, act: &Act) -> Res
     let accepted = ctx.store.accept(vec![delivery]).await?;
     if accepted == [Acceptance::Stored] {
         tracing::info!(repo.name = %repo.name, %number, by = %act.by.login, "found a request that no delivery told of");
-        ctx.wake.deliveries.notify_one();
+        ctx.wake.tell(Waiting::Deliveries);
     }
     Ok(())
 }
@@ -281,6 +282,6 @@ async fn ask_again(ctx: &Context, repo: &Repo, thread: ThreadKey, act: &Act) -> 
         ..Changes::default()
     };
     ctx.store.commit(&changes, ctx.now()).await?;
-    ctx.wake.effects.notify_one();
+    ctx.wake.tell(Waiting::Effects);
     Ok(())
 }

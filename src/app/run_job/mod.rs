@@ -41,6 +41,7 @@ use crate::domain::verify;
 use crate::ports::checkouts::{Checkout, Place};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{Changes, JobEnd, LeasedJob};
+use crate::ports::wake::Waiting;
 
 /// Why a job does not come to a report of its own.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ pub async fn run_job(
     if let Some(attempt) = attempts.get(place) {
         attempt.report(report).await?;
     }
-    ctx.wake.effects.notify_one();
+    ctx.wake.tell(Waiting::Effects);
     Ok(Next::Nothing)
 }
 

@@ -20,6 +20,7 @@ use crate::ports::agent::Watcher;
 use crate::ports::clock::Clock;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{Changes, NewEffect};
+use crate::ports::wake::Waiting;
 
 /// How often a run is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -160,7 +161,7 @@ impl Attempt<'_> {
             Err(fault) if fault.class == Class::Conflict => Ok(()),
             Err(fault) => Err(fault),
             Ok(()) => {
-                ctx.wake.effects.notify_one();
+                ctx.wake.tell(Waiting::Effects);
                 Ok(())
             }
         }

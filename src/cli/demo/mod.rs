@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
+use crate::app::serve::Ends;
 use crate::bootstrap::{open_store, system_clock};
 use crate::cli::exit::{DONE, FAILED};
 use crate::cli::output::Output;
@@ -176,7 +176,7 @@ struct Stage<'a> {
     store: Arc<dyn Store>,
     repo: u64,
     url: String,
-    stop: CancellationToken,
+    ends: Ends,
     server: tokio::task::JoinHandle<Result<(), Failure>>,
     clock: Arc<dyn Clock>,
     began: Timestamp,
@@ -198,8 +198,8 @@ impl<'a> Stage<'a> {
         let store = open_store(&settings)
             .await
             .map_err(|e| Broken::Settings(e.to_string()))?;
-        let stop = CancellationToken::new();
-        let until = stop.clone();
+        let ends = Ends::default();
+        let until = ends.clone();
         let live = output.secrets();
         let server = tokio::spawn(async move { serve(settings, &until, live).await });
         // As the real one, this GitHub does not send again what nobody took.
@@ -218,7 +218,7 @@ impl<'a> Stage<'a> {
             store,
             repo,
             url,
-            stop,
+            ends,
             server,
             output,
         })
@@ -327,7 +327,7 @@ impl<'a> Stage<'a> {
     }
 
     async fn clear(self) {
-        self.stop.cancel();
+        self.ends.now.cancel();
         let _ = self.server.await;
     }
 }

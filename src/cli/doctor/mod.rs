@@ -18,11 +18,12 @@ use crate::cli::settings::ConfigArgs;
 use crate::config::presets;
 use crate::config::server::load::Need;
 use crate::config::server::{Agent, Backend, Secret, ServerSettings};
+use crate::domain::process::{Role, skew};
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::github::{AppFacts, GitHub};
 use crate::ports::sandbox::Unenforced;
-use crate::ports::store::Queue as _;
+use crate::ports::store::{Queue as _, Store};
 
 /// What to check.
 #[derive(Debug, Args)]
@@ -75,9 +76,9 @@ pub async fn run(args: &DoctorArgs, output: &Output) -> u8 {
     findings.push(secret("private key", &settings.github.private_key));
     findings.push(secret("webhook secret", &settings.github.webhook_secret));
     findings.extend(github(&settings, clock.clone()).await);
-    findings.extend(isolation(&settings, clock).await);
+    findings.extend(isolation(&settings, clock.clone()).await);
     findings.extend(agents(&settings));
-    findings.push(store(&settings).await);
+    findings.extend(store(&settings, clock.as_ref()).await);
     findings.push(disk(&settings.work.dir));
     show(&findings, args.json, output);
     if findings
@@ -365,14 +366,41 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
     settings.agents.iter().map(one).collect()
 }
 
-async fn store(settings: &ServerSettings) -> Finding {
+async fn store(settings: &ServerSettings, clock: &dyn Clock) -> Vec<Finding> {
     let store = match bootstrap::open_store(settings).await {
         Ok(store) => store,
-        Err(error) => return bad("store", error.to_string()),
+        Err(error) => return vec![bad("store", error.to_string())],
     };
-    match store.check().await {
+    let checked = match store.check().await {
         Ok(seen) => good("store", format!("{}: {seen}", settings.store.url)),
         Err(fault) => bad("store", fault.to_string()),
+    };
+    vec![checked, processes(store.as_ref(), clock).await]
+}
+
+/// Who runs on the store; that nobody does is as it should be before the first start.
+async fn processes(store: &dyn Store, clock: &dyn Clock) -> Finding {
+    let now = clock.now();
+    let all = match store.processes().await {
+        Ok(all) => all,
+        Err(fault) => return bad("processes", fault.to_string()),
+    };
+    if let Some(skewed) = skew(&all, now) {
+        return warn("processes", skewed);
+    }
+    let running: Vec<_> = all.iter().filter(|one| one.runs(now)).collect();
+    let of = |role: Role| running.iter().filter(|one| one.role == role).count();
+    match running.first() {
+        None => good("processes", "none runs"),
+        Some(one) => good(
+            "processes",
+            format!(
+                "{} serve, {} worker, all of version {}",
+                of(Role::Serve),
+                of(Role::Worker),
+                one.version
+            ),
+        ),
     }
 }
 

@@ -39,9 +39,12 @@ pub(super) struct Layer {
     pub(super) previous_webhook_secret_file: Option<PathBuf>,
     pub(super) previous_webhook_secret: Option<String>,
     pub(super) store_url: Option<String>,
+    pub(super) worker_listen: Option<SocketAddr>,
     pub(super) work_dir: Option<PathBuf>,
     pub(super) jobs: Option<u64>,
     pub(super) jobs_per_repository: Option<u64>,
+    pub(super) drain_seconds: Option<u64>,
+    pub(super) lease_seconds: Option<u64>,
     pub(super) cache_gib: Option<u64>,
     pub(super) cache_days: Option<u64>,
     pub(super) log_days: Option<u64>,
@@ -92,6 +95,9 @@ impl Layer {
             layer.store_url = table.text("url", store_url);
         });
         top.table("work", |table| layer.work(table));
+        top.table("worker", |table| {
+            layer.worker_listen = table.text("listen", address);
+        });
         top.table("sandbox", |table| layer.sandbox(table));
         layer.models = top.named("models", MAX_ENDPOINTS, |table| {
             models::endpoint(table, secrets)
@@ -103,10 +109,7 @@ impl Layer {
     }
 
     fn server(&mut self, table: &mut Table<'_, '_>) {
-        self.listen = table.text("listen", |text| {
-            text.parse()
-                .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:3000")
-        });
+        self.listen = table.text("listen", address);
         self.public_url = table.text("public_url", url);
         self.dashboard = table.flag("dashboard");
     }
@@ -127,8 +130,10 @@ impl Layer {
 
     fn work(&mut self, table: &mut Table<'_, '_>) {
         self.work_dir = table.text("dir", path);
-        self.jobs = table.whole("jobs", 1..=256);
+        self.jobs = table.whole("jobs", 0..=256);
         self.jobs_per_repository = table.whole("jobs_per_repository", 1..=256);
+        self.drain_seconds = table.whole("drain_seconds", 0..=24 * 60 * 60);
+        self.lease_seconds = table.whole("lease_seconds", 5..=3600);
         self.cache_gib = table.whole("cache_gib", 0..=1024 * 1024);
         self.cache_days = table.whole("cache_days", 1..=3650);
         self.log_days = table.whole("log_days", 1..=3650);
@@ -181,6 +186,11 @@ enum Driver {
     Acp,
     Builtin,
     Recipe,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:3000")
 }
 
 fn image(text: &str) -> Result<String, &'static str> {

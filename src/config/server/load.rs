@@ -9,7 +9,7 @@ use crate::config::report::Problems;
 use crate::config::server::layer::{Layer, Secrets};
 use crate::config::server::models;
 use crate::config::server::{
-    Backend, GitHub, Limits, Sandbox, Secret, Server, ServerSettings, Store, Work,
+    Backend, GitHub, Limits, Sandbox, Secret, Server, ServerSettings, Store, Work, Worker,
 };
 use crate::domain::reach::Reach;
 use crate::domain::time::Span;
@@ -51,6 +51,8 @@ fn registries() -> Reach {
 pub enum Need {
     /// Everything that a server needs: the App, its key, its secret.
     Server,
+    /// What a worker needs: the App and its key, since no webhook comes to it.
+    Worker,
     /// Only what work on this machine needs.
     Local,
 }
@@ -68,15 +70,23 @@ pub fn load(
     let over = read(ENVIRONMENT, &over, |top| Layer::read(top, Secrets::ByValue))?;
     read(file, text, |top| {
         let under = Layer::read(top, Secrets::ByFile);
-        if need == Need::Server {
-            required(top, &over, &under);
+        match need {
+            Need::Server => {
+                app_required(top, &over, &under);
+                secret_required(top, &over, &under);
+            }
+            Need::Worker => {
+                app_required(top, &over, &under);
+                job_required(top, &over, &under);
+            }
+            Need::Local => {}
         }
         settings(top, (over, under), base)
     })
 }
 
-/// Notes what a server cannot do without.
-fn required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
+/// Notes what nothing that speaks with GitHub can do without.
+fn app_required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
     if over.app_id.or(under.app_id).is_none() {
         top.missing("github.app_id", "the App's id, from its settings page");
     }
@@ -92,6 +102,20 @@ fn required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
             "the file with the App's private key",
         );
     }
+}
+
+/// Notes that a worker has to work.
+fn job_required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
+    if over.jobs.or(under.jobs) == Some(0) {
+        top.absent(
+            "work.jobs",
+            "more than 0 jobs, since a worker does nothing else",
+        );
+    }
+}
+
+/// Notes what a server needs to know GitHub's webhooks by.
+fn secret_required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
     let secret = over.webhook_secret.is_some()
         || over
             .webhook_secret_file
@@ -182,11 +206,16 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
                     .or(under.jobs_per_repository)
                     .unwrap_or(2),
             ),
+            drain: Span::seconds(over.drain_seconds.or(under.drain_seconds).unwrap_or(0)),
+            lease: Span::seconds(over.lease_seconds.or(under.lease_seconds).unwrap_or(60)),
             cache_bytes: over.cache_gib.or(under.cache_gib).unwrap_or(50) << 30,
             cache_idle: Span::days(over.cache_days.or(under.cache_days).unwrap_or(30)),
             logs_kept: Span::days(over.log_days.or(under.log_days).unwrap_or(30)),
             agent: over.agent.or(under.agent),
             fallback,
+        },
+        worker: Worker {
+            listen: over.worker_listen.or(under.worker_listen),
         },
         sandbox: Sandbox {
             backend: over.backend.or(under.backend).unwrap_or(Backend::Auto),

@@ -31,6 +31,8 @@ pub struct ServerSettings {
     pub store: Store,
     /// `[work]`
     pub work: Work,
+    /// `[worker]`
+    pub worker: Worker,
     /// `[sandbox]`
     pub sandbox: Sandbox,
     /// `[agents.NAME]`
@@ -101,10 +103,15 @@ pub struct Store {
 pub struct Work {
     /// The directory for mirrors and checkouts.
     pub dir: PathBuf,
-    /// Jobs at once in this process.
+    /// Jobs at once in this process; none: it leaves them to others.
     pub jobs: u32,
     /// Jobs at once in one repository.
     pub jobs_per_repository: u32,
+    /// How long jobs that run may take to end when the process is stopped, before they go back to
+    /// the queue.
+    pub drain: Span,
+    /// How long a job stays a worker's that is not heard of.
+    pub lease: Span,
     /// How many bytes of what can be fetched or made again are kept: mirrors, bases, setups.
     pub cache_bytes: u64,
     /// How long such a thing is kept that nobody uses.
@@ -116,6 +123,13 @@ pub struct Work {
     /// The agents that take over, in this order, when that one cannot work, unless policy says
     /// otherwise.
     pub fallback: Vec<Name>,
+}
+
+/// A process that only works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// The address at which its health and metrics are; none: it listens nowhere.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Isolation.

@@ -63,6 +63,9 @@ impl ServerSettings {
         );
         section("store", &[("url", text(&self.store.url))]);
         section("work", &work_keys(&self.work));
+        if let Some(listen) = self.worker.listen {
+            section("worker", &[("listen", text(&listen.to_string()))]);
+        }
         let paths = |paths: &[std::path::PathBuf]| {
             toml::Value::Array(paths.iter().filter_map(|one| path(one)).collect())
         };
@@ -142,6 +145,8 @@ fn work_keys(work: &Work) -> Keys {
             "jobs_per_repository",
             whole(work.jobs_per_repository.into()),
         ),
+        ("drain_seconds", whole(work.drain.as_millis() / 1000)),
+        ("lease_seconds", whole(work.lease.as_millis() / 1000)),
         ("cache_gib", whole(work.cache_bytes >> 30)),
         ("cache_days", whole(work.cache_idle.as_days())),
         ("log_days", whole(work.logs_kept.as_days())),

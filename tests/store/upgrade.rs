@@ -1,0 +1,165 @@
+//! A store that an earlier version has filled, and one that a later version has brought further.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::migrate::Migrator;
+use sqlx::{Connection as _, SqliteConnection};
+
+use prova::adapters::store::SqlStore;
+use prova::domain::effect::Sent;
+use prova::domain::ids::CommentId;
+use prova::domain::money::Usd;
+use prova::ports::store::{
+    DeliveryState, EffectEnd, Inbox as _, Notes as _, Processes as _, Queue as _, Tasks as _,
+};
+
+use crate::world::{
+    Opened, at, delivery, effect_ends, entry, job_id, job_over, key, take_effect, take_job, task,
+    task_id, thread, work,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// What a migration of the next version may do: new tables, and columns that have a default or may be
+/// missing.
+const EXPAND: &str = "\
+    CREATE TABLE later (id TEXT NOT NULL PRIMARY KEY) STRICT; \
+    ALTER TABLE meta ADD COLUMN later TEXT; \
+    ALTER TABLE delivery ADD COLUMN later INTEGER NOT NULL DEFAULT 7; \
+    ALTER TABLE task ADD COLUMN later TEXT; \
+    ALTER TABLE lane ADD COLUMN later INTEGER NOT NULL DEFAULT 7; \
+    ALTER TABLE job ADD COLUMN later TEXT NOT NULL DEFAULT ''; \
+    ALTER TABLE journal ADD COLUMN later TEXT; \
+    ALTER TABLE outbox ADD COLUMN later TEXT; \
+    ALTER TABLE audit ADD COLUMN later TEXT; \
+    ALTER TABLE model_call ADD COLUMN later TEXT; \
+    ALTER TABLE spend ADD COLUMN later TEXT; \
+    ALTER TABLE process ADD COLUMN later TEXT; \
+    ALTER TABLE duty ADD COLUMN later TEXT; \
+    INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+    VALUES (999, 'later', TRUE, x'00', 0)";
+
+fn url(path: &Path) -> String {
+    format!("sqlite://{}", path.display())
+}
+
+async fn run(path: &Path, sql: &'static str) {
+    let mut connection = SqliteConnection::connect(&url(path)).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Opens an empty store on a schema that is one step ahead of this code.
+pub(crate) async fn open_expanded() -> Opened {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("prova.db");
+    SqlStore::open(&url(&path)).await.unwrap().close().await;
+    run(&path, EXPAND).await;
+    let store = SqlStore::open(&url(&path)).await.unwrap();
+    Opened {
+        store: Arc::new(store),
+        _keep: Box::new(directory),
+    }
+}
+
+/// What a server of each schema adds to what the ones before have left.
+const ROWS: [&str; 4] = [
+    include_str!("rows/0001.sql"),
+    include_str!("rows/0002.sql"),
+    include_str!("rows/0003.sql"),
+    include_str!("rows/0004.sql"),
+];
+
+/// Makes a store of an earlier schema, filled.
+async fn filled(path: &Path, schema: usize) {
+    std::fs::File::create(path).unwrap();
+    let migrations: Vec<_> = MIGRATIONS.iter().take(schema).cloned().collect();
+    let mut connection = SqliteConnection::connect(&url(path)).await.unwrap();
+    let migrator = Migrator::with_migrations(migrations);
+    migrator.run(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    for rows in ROWS.iter().take(schema) {
+        run(path, rows).await;
+    }
+}
+
+/// Reads all that is there.
+async fn reads_back(store: &SqlStore, schema: usize) {
+    let deliveries = store.deliveries(false, 10).await.unwrap();
+    let states: Vec<_> = deliveries.into_iter().map(|line| line.state).collect();
+    let expected = [
+        DeliveryState::Parked("unreadable".to_owned()),
+        DeliveryState::Done("decided".to_owned()),
+        DeliveryState::Pending,
+    ];
+    assert_eq!(states, expected);
+    let pending = store.next_deliveries(at(10)).await.unwrap();
+    assert_eq!(pending.len(), 1);
+    assert_eq!(pending[0].delivery, delivery("pending", 1));
+    for (repo, number) in [(1, 1), (1, 2), (2, 1)] {
+        let thread = thread(repo, number);
+        let read = store.thread_tasks(thread).await.unwrap().open.unwrap();
+        assert_eq!(read.task, task(task_id(thread, 1)));
+    }
+    let jobs = store.jobs(task_id(thread(1, 1), 1)).await.unwrap();
+    assert_eq!(jobs[0].state, "running");
+    assert_eq!(jobs[0].journal, [(1, at(10), entry("c0ffee"))]);
+    let cost = if schema >= 2 { 3 } else { 0 };
+    assert_eq!(jobs[0].cost, Usd::from_micros(cost));
+    let sent = store.sent(&key("status")).await.unwrap();
+    assert_eq!(sent, Some(Sent::Comment(CommentId(5))));
+    assert_eq!(store.audit(None, 10).await.unwrap().len(), 1);
+    let note = store.note("reconcile").await.unwrap();
+    assert_eq!(note.as_deref(), Some("far"));
+    let processes = store.processes().await.unwrap();
+    assert_eq!(processes.len(), usize::from(schema >= 4));
+}
+
+/// Does what was left to do, as the server does that comes after.
+async fn goes_on(store: &SqlStore, schema: usize) {
+    // What the dead worker had, once its lease has run out; then the others, in their order.
+    for (repo, number) in [(1, 1), (1, 2), (2, 1)] {
+        let job = take_job(store, 60_000).await.unwrap();
+        let expected = task_id(thread(repo, number), 1);
+        assert_eq!(job.lease.job, job_id(expected, 1));
+        assert_eq!(job.work, work(expected.thread));
+        store.commit(&job_over(&job), at(60_000)).await.unwrap();
+    }
+    assert_eq!(take_job(store, 60_000).await, None);
+    let mut effects = Vec::new();
+    while let Some(effect) = take_effect(store, 120_000).await {
+        let end = EffectEnd::Sent(Sent::Comment(CommentId(6)));
+        store
+            .commit(&effect_ends(&effect, end), at(120_000))
+            .await
+            .unwrap();
+        effects.push(effect.key.as_str().to_owned());
+    }
+    effects.sort();
+    let expected: &[&str] = if schema >= 3 {
+        &["other", "second"]
+    } else {
+        &["second"]
+    };
+    assert_eq!(effects, expected);
+    let counts = store.counts().await.unwrap();
+    let left = counts.jobs_queued + counts.jobs_running + counts.effects_pending;
+    assert_eq!(left, 0, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_store_of_each_earlier_schema_reads_back_and_its_work_goes_on() {
+    let newest = MIGRATIONS.iter().count();
+    assert_eq!(ROWS.len(), newest, "tests/store/rows has a file for each");
+    for schema in 1..=newest {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("prova.db");
+        filled(&path, schema).await;
+        let store = SqlStore::open(&url(&path)).await.unwrap();
+        store.check().await.unwrap();
+        reads_back(&store, schema).await;
+        goes_on(&store, schema).await;
+        store.close().await;
+    }
+}
