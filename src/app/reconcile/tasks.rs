@@ -129,16 +129,14 @@ async fn take_up(ctx: &Context, repo: &Repo, proposal: &Proposal) -> Result<(), 
         return Ok(());
     }
     let ordinal = tasks.count + 1;
-    let decision = match last_of(ctx, thread, tasks.count, proposal).await? {
-        Some(task) => {
-            let task = follow(&task, repo).unwrap_or(task);
-            reopened(proposal, &task, ordinal, &ctx.settings.links)
-        }
-        None => {
-            let posted = ctx.github.text(repo, number).await?;
-            let id = TaskId { thread, ordinal };
-            unknown(proposal, (id, posted.thread), (repo, us(ctx)), ctx.now())
-        }
+    let ended = last_of(ctx, thread, tasks.count, proposal).await?;
+    let decision = if let Some(task) = ended {
+        let task = follow(&task, repo).unwrap_or(task);
+        reopened(proposal, &task, ordinal, &ctx.settings.links)
+    } else {
+        let posted = ctx.github.text(repo, number).await?;
+        let id = TaskId { thread, ordinal };
+        unknown(proposal, (id, posted.thread), (repo, us(ctx)), ctx.now())
     };
     commit(ctx, decision, repo, None).await
 }
