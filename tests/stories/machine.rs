@@ -318,16 +318,14 @@ impl World {
             });
         }
         if let Some(task) = decision.task {
-            match self.tasks.last_mut().filter(|last| last.id == task.id) {
-                Some(last) => {
-                    prop_assert!(!last.state.is_over(), "{} was over", last.id);
-                    prop_assert!(last.pull.is_none() || last.pull == task.pull);
-                    *last = task;
-                }
-                None => {
-                    prop_assert!(self.open().is_none(), "two open tasks on a thread");
-                    self.tasks.push(task);
-                }
+            let last = self.tasks.last_mut().filter(|last| last.id == task.id);
+            if let Some(last) = last {
+                prop_assert!(!last.state.is_over(), "{} was over", last.id);
+                prop_assert!(last.pull.is_none() || last.pull == task.pull);
+                *last = task;
+            } else {
+                prop_assert!(self.open().is_none(), "two open tasks on a thread");
+                self.tasks.push(task);
             }
         }
         if let Some((id, work)) = decision.job {
