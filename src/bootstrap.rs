@@ -243,12 +243,12 @@ impl House {
             secrets: Arc::new(Secrets::new(&[])),
             remotes: Remotes::Below(settings.github.web_url.clone()),
             gateway: open_gateway(endpoints, store.clone(), clock.clone())?,
+            wake: store.announce(Arc::new(InProcess::default())),
             store,
             github,
             sandbox: open_sandbox(&settings, clock.clone())?,
             checkouts: Arc::new(open_git(&settings, protocols)?),
             roster: Arc::new(Crew::new(&settings)?),
-            wake: Arc::new(InProcess::default()),
             standing: Arc::default(),
             settings: Arc::new(settings),
             clock,
@@ -392,8 +392,8 @@ fn signing_secrets(settings: &ServerSettings) -> Result<Vec<SecretString>, Start
 
 /// Where checkouts and the store are.
 fn disks(settings: &ServerSettings) -> Disks {
-    let store = settings.store.url.split_once("://");
-    let store = store.and_then(|(_, path)| Path::new(path).parent());
+    let store = settings.store.url.strip_prefix("sqlite://");
+    let store = store.and_then(|path| Path::new(path).parent());
     let here = |dir: &Path| {
         if dir.as_os_str().is_empty() {
             PathBuf::from(".")

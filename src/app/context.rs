@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::app::duty::Turn;
 use crate::app::headroom::Headroom;
 use crate::app::presence::Standing;
 use crate::domain::change::HarvestLimits;
@@ -19,6 +20,7 @@ use crate::domain::trigger::Identity;
 use crate::ports::agent::Roster;
 use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
+use crate::ports::fault::Fault;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
@@ -154,5 +156,11 @@ impl Context {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Returns whether a duty is this process' now.
+    pub async fn is_ours(&self, turn: &Turn) -> Result<bool, Fault> {
+        turn.is_ours(self.store.as_ref(), &self.settings.worker, self.now())
+            .await
     }
 }

@@ -2,10 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::app::context::Context;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
-use crate::ports::store::Duty;
+use crate::ports::store::{Duty, Processes};
 
 /// How long a duty is kept without a word. Its holder renews it when half of that is over, so when
 /// the holder dies another has it within that time; when it starts again, it has it at once.
@@ -18,40 +17,61 @@ const fn kept(duty: Duty) -> Span {
     }
 }
 
-/// A duty, and until when it is known to be ours.
+/// How long the word of the store counts that another has it.
+const ANOTHERS: Span = Span::seconds(1);
+
+/// A duty, and whose it is as far as that is known here.
 #[derive(Debug)]
 pub struct Turn {
     duty: Duty,
-    renew: Mutex<Timestamp>,
+    known: Mutex<Known>,
+}
+
+/// Whether the duty is ours, and until when that need not be asked again.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    ours: bool,
+    until: Timestamp,
 }
 
 impl Turn {
-    /// Nobody's so far, as far as is known here.
+    /// Nothing is known so far.
     #[must_use]
     pub const fn new(duty: Duty) -> Self {
+        let known = Known {
+            ours: false,
+            until: Timestamp::EPOCH,
+        };
         Self {
             duty,
-            renew: Mutex::new(Timestamp::EPOCH),
+            known: Mutex::new(known),
         }
     }
 
-    /// Returns whether the duty is ours now.
-    pub async fn is_ours(&self, ctx: &Context) -> Result<bool, Fault> {
-        let (now, kept) = (ctx.now(), kept(self.duty));
-        let renew = *self.renew.lock().unwrap_or_else(PoisonError::into_inner);
-        if now < renew {
-            return Ok(true);
+    /// Returns whether the duty is now that of the worker `holder`.
+    pub async fn is_ours(
+        &self,
+        store: &dyn Processes,
+        holder: &str,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < known.until {
+            return Ok(known.ours);
         }
-        let holder = &ctx.settings.worker;
-        let until = now.plus(kept);
-        let ours = ctx.store.take_duty(self.duty, holder, (now, until)).await?;
-        let half = Span::millis(kept.as_millis() / 2);
-        let renew = if ours {
-            now.plus(half)
+        let kept = kept(self.duty);
+        let ours = store
+            .take_duty(self.duty, holder, (now, now.plus(kept)))
+            .await?;
+        let fresh = if ours {
+            Span::millis(kept.as_millis() / 2)
         } else {
-            Timestamp::EPOCH
+            ANOTHERS
         };
-        *self.renew.lock().unwrap_or_else(PoisonError::into_inner) = renew;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known {
+            ours,
+            until: now.plus(fresh),
+        };
         Ok(ours)
     }
 }

@@ -1,6 +1,7 @@
 //! Use cases over ports. Nothing here names an adapter, speaks SQL or HTTP, or reads the clock but
 //! through its port.
 
+pub mod duty;
 pub mod headroom;
 pub mod presence;
 
@@ -10,7 +11,6 @@ pub mod surroundings;
 
 pub mod cleanup;
 pub mod dispatch;
-pub mod duty;
 pub mod ingest;
 pub mod ledger;
 pub mod publish;

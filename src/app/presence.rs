@@ -126,7 +126,7 @@ impl Presence {
             Reach::AnyMachine => Ok(None),
             Reach::OneMachine => {
                 let all = self.store.processes().await?;
-                let there = elsewhere(&self.process.host, &all, self.clock.now());
+                let there = elsewhere(&self.process, &all, self.clock.now());
                 Ok(there.map(|other| {
                     format!(
                         "{} of the machine {} uses it, and this is {}: SQLite is for the processes \

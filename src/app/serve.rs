@@ -94,7 +94,7 @@ fn decide(ctx: &Context, tracker: &TaskTracker, stop: &CancellationToken) {
     tracker.spawn(async move {
         let turn = Turn::new(Duty::Dispatch);
         repeat(&context, Waiting::Deliveries, &until, || async {
-            Ok(turn.is_ours(&context).await? && dispatch_next(&context).await?)
+            Ok(context.is_ours(&turn).await? && dispatch_next(&context).await?)
         })
         .await;
     });

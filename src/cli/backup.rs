@@ -9,6 +9,7 @@ use crate::cli::exit::{DONE, FAILED, USAGE};
 use crate::cli::output::Output;
 use crate::cli::settings::ConfigArgs;
 use crate::config::server::load::Need;
+use crate::domain::store_url;
 
 /// Where to.
 #[derive(Debug, Args)]
@@ -37,7 +38,10 @@ pub async fn run(args: &BackupArgs, output: &Output) -> u8 {
     match done {
         Ok(()) => {
             let file = args.file.display();
-            output.line(&format!("{} is in {file}, and sound", settings.store.url));
+            output.line(&format!(
+                "{} is in {file}, and sound",
+                store_url::shown(&settings.store.url)
+            ));
             DONE
         }
         Err(fault) => {

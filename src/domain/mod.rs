@@ -5,6 +5,7 @@
 pub mod ids;
 pub mod money;
 pub mod name;
+pub mod store_url;
 pub mod suggest;
 pub mod time;
 pub mod unanswered;

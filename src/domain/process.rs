@@ -102,12 +102,15 @@ impl Schema {
     }
 }
 
-/// Returns the process of another machine that has the store open, if there is one. A process of a
-/// kernel that this machine ran before it was started anew is gone.
+/// Returns the process of another machine that has the store open beside `own`, if there is one. A
+/// machine that was started anew has another kernel than before; who ran on the old one is gone, and
+/// was heard of before `own` began.
 #[must_use]
-pub fn elsewhere<'a>(here: &Host, all: &'a [Process], now: Timestamp) -> Option<&'a Process> {
-    all.iter()
-        .find(|one| one.runs(now) && one.host.kernel != here.kernel && one.host.name != here.name)
+pub fn elsewhere<'a>(own: &Process, all: &'a [Process], now: Timestamp) -> Option<&'a Process> {
+    all.iter().find(|one| {
+        let was_here = one.host.name == own.host.name && one.seen_at <= own.started_at;
+        one.runs(now) && one.host.kernel != own.host.kernel && !was_here
+    })
 }
 
 /// Returns what to say of processes that run in several versions: which ones, and what to do.
@@ -187,22 +190,27 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_is_one_of_another_name_and_kernel_that_is_heard_of() {
+    fn another_machine_has_another_kernel_and_is_heard_of() {
         let now = Timestamp::from_millis(100_000);
-        let here = process("1", ("a", "k1"), 0).host;
+        let own = Process {
+            started_at: Timestamp::from_millis(98_000),
+            ..process("1", ("a", "k1"), 99_000)
+        };
         for (host, seen_at, found) in [
             (("a", "k1"), 99_000, false),
             // Another container.
             (("b", "k1"), 99_000, false),
             // Before this machine was started anew.
-            (("a", "k0"), 99_000, false),
-            (("b", "k2"), 99_000, true),
+            (("a", "k0"), 97_000, false),
+            // A machine of the same name.
+            (("a", "k0"), 99_000, true),
+            (("b", "k2"), 97_000, true),
             (("b", "k2"), 80_000, false),
             // Its clock is ahead.
             (("b", "k2"), 200_000, true),
         ] {
-            let all = [process("1", host, seen_at)];
-            assert_eq!(elsewhere(&here, &all, now).is_some(), found, "{host:?}");
+            let all = [own.clone(), process("1", host, seen_at)];
+            assert_eq!(elsewhere(&own, &all, now).is_some(), found, "{host:?}");
         }
     }
 

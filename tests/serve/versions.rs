@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use crate::home::{Home, wait_for};
-use crate::simulated::{settle_in, world};
+use crate::simulated::{ask, ends_in_one_pull_request, gated, settle_in, world};
 
 const AGENT: &str = "[agents.one]\ndriver = \"exec\"\ncommand = [\"sh\"]\n";
 
@@ -100,4 +100,34 @@ async fn another_machine_on_the_same_file_is_refused() {
     // Once nothing is heard of it, it is gone.
     run(&home, "UPDATE process SET seen_at = 1").await;
     assert_eq!(home.serve().terminate().code(), Some(0));
+}
+
+/// What a migration of a later version may do while this one runs.
+const EXPAND: &str = "INSERT INTO _sqlx_migrations \
+     (version, description, success, checksum, execution_time) VALUES (999, 'later', TRUE, x'00', 0); \
+     CREATE TABLE later (id TEXT NOT NULL PRIMARY KEY) STRICT; \
+     ALTER TABLE task ADD COLUMN later TEXT; \
+     ALTER TABLE job ADD COLUMN later TEXT NOT NULL DEFAULT ''; \
+     ALTER TABLE outbox ADD COLUMN later INTEGER NOT NULL DEFAULT 0; \
+     ALTER TABLE delivery ADD COLUMN later TEXT";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_goes_on_when_a_later_version_adds_to_the_schema() {
+    let (home, sim) = (Home::new(), world().await);
+    settle_in(&home, &sim, &gated(&home));
+    let server = home.serve();
+    sim.deliver_to(&home.webhook()).unwrap();
+    ask(&sim);
+    wait_for(&home, "the job to run", || {
+        let metrics = home.get("/metrics").1;
+        metrics.contains("prova_jobs_running 1\n").then_some(())
+    });
+    run(&home, EXPAND).await;
+    std::fs::write(home.path().join("gate/open"), "").unwrap();
+    ends_in_one_pull_request(&home, &sim, server);
+    // And the way back is open: it starts on that schema, too.
+    let again = home.serve();
+    let doctor = home.run(&["doctor"]);
+    assert!(doctor.out.contains("schema 999"), "{}", doctor.out);
+    assert_eq!(again.terminate().code(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! What every store promises, and what the SQLite one adds.
+//! What every store promises, and what each of them adds.
 //!
 //! The stories in `deliveries`, `tasks`, `jobs`, `effects`, `spend` and `processes`, and the model test,
 //! know only the port. `all_stories!` runs all of them on one kind of store; another kind is another line.
@@ -11,10 +11,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod cluster;
 mod deliveries;
 mod effects;
 mod jobs;
 mod model;
+mod postgres;
 mod processes;
 mod spend;
 mod sqlite;
@@ -42,10 +44,22 @@ macro_rules! stories {
     };
 }
 
-/// Runs them all, by their names.
+/// Lists every story with its name, for a store on which each does not take a process of its own.
+macro_rules! listed {
+    ($open:path, $($file:ident: $($story:ident)*;)*) => {
+        pub(crate) fn stories() -> Vec<(&'static str, crate::world::Story)> {
+            vec![$($((
+                concat!(stringify!($file), "::", stringify!($story)),
+                (|store| Box::pin(crate::$file::$story(store))) as crate::world::Story,
+            )),*),*]
+        }
+    };
+}
+
+/// Hands all of them to another macro, by their names.
 macro_rules! all_stories {
-    ($open:path) => {
-        stories! { $open,
+    ($macro:ident, $open:path) => {
+        $macro! { $open,
             deliveries:
                 an_accepted_delivery_reads_back
                 a_second_delivery_with_the_same_id_is_a_duplicate
@@ -114,6 +128,7 @@ macro_rules! all_stories {
                 a_process_stands_as_it_said_last
                 a_process_that_leaves_gives_its_duties_up
                 a_duty_has_one_holder_at_a_time
+                a_duty_is_renewed_in_time_and_passes_on
                 what_is_long_gone_is_forgotten
                 the_schema_says_who_made_it;
         }
@@ -121,10 +136,14 @@ macro_rules! all_stories {
 }
 
 mod on_sqlite {
-    all_stories! { crate::sqlite::open }
+    all_stories! { stories, crate::sqlite::open }
+}
+
+mod on_postgres {
+    all_stories! { listed, crate::postgres::open }
 }
 
 /// What this version promises, on a database that the next one has already brought up to date.
 mod on_a_newer_schema {
-    all_stories! { crate::upgrade::open_expanded }
+    all_stories! { stories, crate::upgrade::open_expanded }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prova::app::duty::Turn;
 use prova::domain::process::{Host, Process, Role};
 use prova::ports::store::{Duty, Store};
 
@@ -89,6 +90,31 @@ pub(crate) async fn a_duty_has_one_holder_at_a_time(store: Arc<dyn Store>) {
             "{holder} at {now}"
         );
     }
+}
+
+pub(crate) async fn a_duty_is_renewed_in_time_and_passes_on(store: Arc<dyn Store>) {
+    let turns = [Turn::new(Duty::Dispatch), Turn::new(Duty::Dispatch)];
+    let ask = async |who: usize, now| {
+        let holder = ["one", "two"][who];
+        turns[who].is_ours(&*store, holder, at(now)).await.unwrap()
+    };
+    for (who, now, ours) in [
+        (0, 1_000, true),
+        (1, 1_000, false),
+        // For ten seconds from when it was taken last, and it is taken again after half of that.
+        (0, 5_900, true),
+        (0, 6_000, true),
+        (1, 12_000, false),
+        (1, 15_900, false),
+        // Nobody has said anything since.
+        (1, 16_900, true),
+        (0, 16_900, false),
+    ] {
+        assert_eq!(ask(who, now).await, ours, "{who} at {now}");
+    }
+    store.leave("two").await.unwrap();
+    assert!(!ask(0, 17_800).await, "it was another's a moment ago");
+    assert!(ask(0, 17_900).await);
 }
 
 pub(crate) async fn what_is_long_gone_is_forgotten(store: Arc<dyn Store>) {

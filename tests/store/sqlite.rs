@@ -105,8 +105,7 @@ async fn an_url_that_names_no_file_is_refused_with_the_remedy() {
     let missing = directory.path().join("no/such/prova.db");
     let directory_itself = url(directory.path());
     for (url, words) in [
-        ("postgres://host/db", "a later version"),
-        ("postgresql://host/db", "a later version"),
+        ("postgres://host:port/db", "cannot be read"),
         ("mysql://host/db", "mysql is not a database"),
         ("prova.db", "expected sqlite://PATH"),
         ("sqlite://", "names no file"),

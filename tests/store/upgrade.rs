@@ -10,13 +10,14 @@ use prova::adapters::store::SqlStore;
 use prova::domain::effect::Sent;
 use prova::domain::ids::CommentId;
 use prova::domain::money::Usd;
+use prova::ports::fault::Class;
 use prova::ports::store::{
     DeliveryState, EffectEnd, Inbox as _, Notes as _, Processes as _, Queue as _, Tasks as _,
 };
 
 use crate::world::{
-    Opened, at, delivery, effect_ends, entry, job_id, job_over, key, take_effect, take_job, task,
-    task_id, thread, work,
+    Opened, at, delivery, effect_ends, entry, job_id, job_over, key, queued, take_effect, take_job,
+    task, task_id, thread, work,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -50,13 +51,12 @@ async fn run(path: &Path, sql: &'static str) {
     connection.close().await.unwrap();
 }
 
-/// Opens an empty store on a schema that is one step ahead of this code.
+/// Opens an empty store whose schema then goes one step ahead, under this code's feet.
 pub(crate) async fn open_expanded() -> Opened {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("prova.db");
-    SqlStore::open(&url(&path)).await.unwrap().close().await;
-    run(&path, EXPAND).await;
     let store = SqlStore::open(&url(&path)).await.unwrap();
+    run(&path, EXPAND).await;
     Opened {
         store: Arc::new(store),
         _keep: Box::new(directory),
@@ -64,11 +64,12 @@ pub(crate) async fn open_expanded() -> Opened {
 }
 
 /// What a server of each schema adds to what the ones before have left.
-const ROWS: [&str; 4] = [
+const ROWS: [&str; 5] = [
     include_str!("rows/0001.sql"),
     include_str!("rows/0002.sql"),
     include_str!("rows/0003.sql"),
     include_str!("rows/0004.sql"),
+    include_str!("rows/0005.sql"),
 ];
 
 /// Makes a store of an earlier schema, filled.
@@ -162,4 +163,22 @@ async fn a_store_of_each_earlier_schema_reads_back_and_its_work_goes_on() {
         goes_on(&store, schema).await;
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_job_that_this_code_cannot_read_is_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("prova.db");
+    let store = SqlStore::open(&url(&path)).await.unwrap();
+    store
+        .commit(&queued(thread(1, 1), at(0)), at(0))
+        .await
+        .unwrap();
+    run(&path, "UPDATE job SET note = work, work = '{\"later\":1}'").await;
+    let fault = store.lease_job("w", at(0), at(60_000)).await.unwrap_err();
+    assert_eq!(fault.class, Class::Permanent, "{fault}");
+    assert_eq!(store.counts().await.unwrap().jobs_queued, 1);
+    // A worker that can takes it.
+    run(&path, "UPDATE job SET work = note, note = ''").await;
+    assert_eq!(take_job(&store, 0).await.unwrap().lease.attempt, 1);
 }

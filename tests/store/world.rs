@@ -1,5 +1,7 @@
 //! Small builders: a thread, a task on it, its job, its effects.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use prova::domain::branch::BranchName;
@@ -20,6 +22,9 @@ use prova::ports::store::{
 };
 
 /// A store, and what has to stay while it is in use.
+/// A story of a store, in a process that tells several.
+pub(crate) type Story = fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) _keep: Box<dyn std::any::Any + Send>,

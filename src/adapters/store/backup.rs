@@ -5,8 +5,10 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
+use crate::adapters::store::SqlStore;
+use crate::adapters::store::dialect::sqlite;
 use crate::adapters::store::error::Error;
-use crate::adapters::store::{SqlStore, dialect};
+use crate::adapters::store::schema::Place;
 use crate::ports::fault::Fault;
 
 impl SqlStore {
@@ -14,37 +16,41 @@ impl SqlStore {
     /// read, and checks what was written. Whoever reads or writes the store meanwhile goes on.
     ///
     /// # Errors
-    /// When there is a file of that name, or it cannot be written; nothing is left behind then.
+    /// When there is a file of that name, or it cannot be written; nothing is left behind then. When
+    /// the store is on a server.
     pub async fn backup(&self, to: &Path) -> Result<(), Fault> {
         let doing = || format!("back the store up to {}", to.display());
+        let Place::File(path) = &self.place else {
+            let why = "a database on a server is backed up by the server's own means, as by \
+                       `pg_dump --format=custom`, which copies one moment too";
+            return Err(Fault::permanent(doing(), why));
+        };
         create(to).await.map_err(|error| error.fault(doing()))?;
-        let copied = self.copy(to).await;
+        let copied = copy(path, to).await;
         if copied.is_err() {
             // What was written so far is no backup; that it cannot be removed changes nothing.
             let _ = tokio::fs::remove_file(to).await;
         }
         copied.map_err(|error| error.fault(doing()))
     }
+}
 
-    async fn copy(&self, to: &Path) -> Result<(), Error> {
-        let name = to
-            .to_str()
-            .ok_or_else(|| Error::Refused("its name is not UTF-8".to_owned()))?;
-        let mut source = dialect::reader(&self.path)
-            .pragma("query_only", "0") // the copy is written, the store is not
-            .connect()
-            .await?;
-        source
-            .execute(sqlx::query(dialect::COPY).bind(name))
-            .await?;
-        source.close().await?;
-        let copy = SqliteConnectOptions::new().filename(to).read_only(true);
-        let mut copy = copy.connect().await?;
-        let sound = sound(&mut copy).await;
-        copy.close().await?;
-        sound?;
-        sync(to).await
-    }
+async fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    let name = to
+        .to_str()
+        .ok_or_else(|| Error::Refused("its name is not UTF-8".to_owned()))?;
+    let mut source = sqlite::reader(from)
+        .pragma("query_only", "0") // the copy is written, the store is not
+        .connect()
+        .await?;
+    source.execute(sqlx::query(sqlite::COPY).bind(name)).await?;
+    source.close().await?;
+    let copy = SqliteConnectOptions::new().filename(to).read_only(true);
+    let mut copy = copy.connect().await?;
+    let sound = sound(&mut copy).await;
+    copy.close().await?;
+    sound?;
+    sync(to).await
 }
 
 /// The file is there, empty and closed to others, before anything is written to it.
@@ -59,7 +65,7 @@ async fn create(to: &Path) -> Result<(), Error> {
 }
 
 async fn sound(copy: &mut SqliteConnection) -> Result<(), Error> {
-    let row = copy.fetch_one(dialect::CHECK_WHOLE).await?;
+    let row = copy.fetch_one(sqlite::CHECK_WHOLE).await?;
     let found: String = row.try_get(0)?;
     if found == "ok" {
         return Ok(());

@@ -27,6 +27,8 @@ pub(super) async fn apply(
         drop_publishing,
         audit,
     } = changes;
+    outbox::hold(session, changes).await?;
+    jobs::hold(session, changes).await?;
     if let Some((id, state)) = delivery {
         inbox::decide(session, id, state).await?;
     }

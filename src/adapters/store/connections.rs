@@ -8,38 +8,95 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::adapters::store::dialect::{Engine, postgres};
 use crate::adapters::store::error::Error;
+
+/// How a connection is made.
+#[derive(Debug)]
+pub(super) enum Options {
+    /// To a file.
+    Sqlite(Box<SqliteConnectOptions>),
+    /// To a server.
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Options {
+    async fn connect(&self) -> Result<Connection, Error> {
+        match self {
+            Self::Sqlite(options) => Ok(Connection::Sqlite(options.connect().await?)),
+            Self::Postgres(options) => {
+                let connection = tokio::time::timeout(postgres::CONNECT, options.connect());
+                match connection.await {
+                    Ok(connection) => Ok(Connection::Postgres(connection?)),
+                    Err(_) => Err(Error::NoAnswer(postgres::CONNECT)),
+                }
+            }
+        }
+    }
+
+    const fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+}
+
+/// A connection of one of the engines.
+#[derive(Debug)]
+pub(super) enum Connection {
+    /// To a file.
+    Sqlite(SqliteConnection),
+    /// To a server.
+    Postgres(PgConnection),
+}
+
+impl Connection {
+    async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+        }
+    }
+}
 
 /// At most so many connections of one kind; who comes first is served first.
 #[derive(Debug)]
 pub(super) struct Connections {
-    options: SqliteConnectOptions,
+    options: Options,
     most: usize,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<SqliteConnection>>,
+    idle: Mutex<Vec<Connection>>,
 }
 
 /// A connection in use. Dropped without [`Taken::give_back`], it is closed, and the engine rolls back what
 /// was open on it.
 #[derive(Debug)]
 pub(super) struct Taken {
-    connection: SqliteConnection,
+    connection: Connection,
+    used_before: bool,
     home: Arc<Connections>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connections {
     /// Takes the settings; nothing is opened yet.
-    pub(super) fn new(options: SqliteConnectOptions, most: usize) -> Arc<Self> {
+    pub(super) fn new(options: Options, most: usize) -> Arc<Self> {
         Arc::new(Self {
             options,
             most,
             permits: Arc::new(Semaphore::new(most)),
             idle: Mutex::new(Vec::with_capacity(most)),
         })
+    }
+
+    /// Returns which database they go to.
+    pub(super) const fn engine(&self) -> Engine {
+        self.options.engine()
     }
 
     /// Waits for a connection.
@@ -49,12 +106,14 @@ impl Connections {
             .await
             .map_err(|_| Error::Closed)?;
         let idle = self.idle().pop();
+        let used_before = idle.is_some();
         let connection = match idle {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
         Ok(Taken {
             connection,
+            used_before,
             home: Arc::clone(self),
             _permit: permit,
         })
@@ -75,7 +134,7 @@ impl Connections {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,10 +144,20 @@ impl Taken {
     pub(super) fn give_back(self) {
         self.home.idle().push(self.connection);
     }
+
+    /// Returns which database it goes to.
+    pub(super) fn engine(&self) -> Engine {
+        self.home.engine()
+    }
+
+    /// Returns whether it may have died since it was given back, as when a server was restarted.
+    pub(super) fn may_be_dead(&self) -> bool {
+        self.used_before && self.engine() == Engine::Postgres
+    }
 }
 
-impl AsMut<SqliteConnection> for Taken {
-    fn as_mut(&mut self) -> &mut SqliteConnection {
+impl AsMut<Connection> for Taken {
+    fn as_mut(&mut self) -> &mut Connection {
         &mut self.connection
     }
 }

@@ -1,5 +1,9 @@
 //! Why an operation on the database failed, and which class of fault that is.
 
+use std::time::Duration;
+
+use sqlx::postgres::PgDatabaseError;
+
 use crate::ports::fault::{Class, Fault};
 
 /// A failed operation.
@@ -30,6 +34,9 @@ pub(super) enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A server did not answer in that time.
+    #[error("the database did not answer within {} seconds", .0.as_secs())]
+    NoAnswer(Duration),
     /// The store was closed before.
     #[error("the store is closed")]
     Closed,
@@ -50,6 +57,7 @@ impl Error {
             }
             Self::Conflict(cause) => Fault::new(Class::Conflict, doing, cause),
             Self::File { what, error } => Fault::io(format!("{}: {what}", doing.into()), &error),
+            Self::NoAnswer(_) => Fault::new(Class::Transient, doing, self.to_string()),
             Self::Refused(_) | Self::Damaged { .. } | Self::Closed => Fault::permanent(doing, self),
         }
     }
@@ -76,17 +84,62 @@ fn sql(error: &sqlx::Error) -> (Class, String) {
             let cause = format!("somebody else was faster: {}", database.message());
             return (Class::Conflict, cause);
         }
-        let (class, words) = result_code(primary_code(error).unwrap_or_default());
+        let (class, words) = match database.try_downcast_ref::<PgDatabaseError>() {
+            Some(postgres) => sql_state(postgres.code()),
+            None => result_code(primary_code(error).unwrap_or_default()),
+        };
         return (class, format!("{words} {error}").trim_start().to_owned());
     }
-    let class = if let sqlx::Error::Io(error) = error {
-        Fault::io("", error).class
-    } else if matches!(error, sqlx::Error::WorkerCrashed) {
-        Class::Transient // the next call gets another connection
+    // A connection that is lost or not made: the next call tries another one.
+    let lost = matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+    );
+    let class = if lost {
+        Class::Transient
     } else {
         Class::Permanent
     };
     (class, error.to_string())
+}
+
+/// What PostgreSQL's codes mean, by class (the first two characters) where the class is enough. See
+/// its manual, appendix A.
+fn sql_state(code: &str) -> (Class, &'static str) {
+    let class = code.get(..2).unwrap_or_default();
+    match (class, code) {
+        (_, "53100") => (
+            Class::Transient,
+            "the database's disk is full: free some space on it.",
+        ),
+        (_, "53300") => (
+            Class::Transient,
+            "the database has no connection left: raise its max_connections, or run fewer processes.",
+        ),
+        // Deadlocks and lost races, resources, connections, and a server that is stopped or starts.
+        ("40" | "53" | "08" | "57" | "58", _) | (_, "55P03" | "25P03") => (Class::Transient, ""),
+        ("28", _) => (
+            Class::Permanent,
+            "the database refuses the user: check name and password in `store.url`.",
+        ),
+        (_, "3D000") => (
+            Class::Permanent,
+            "there is no such database: make it with `createdb`, in UTF-8.",
+        ),
+        (_, "42501") => (
+            Class::Permanent,
+            "the user may not do that: let it own the database.",
+        ),
+        (_, "25006") => (
+            Class::Permanent,
+            "the database takes no writes: give `store.url` the primary, not a standby.",
+        ),
+        ("XX", _) => (
+            Class::Permanent,
+            "the database is damaged: stop the servers and restore a backup.",
+        ),
+        _ => (Class::Permanent, ""),
+    }
 }
 
 fn primary_code(error: &sqlx::Error) -> Option<u32> {

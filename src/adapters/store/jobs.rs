@@ -2,18 +2,21 @@
 //!
 //! **Invariants:** `lane.running` counts the lane's jobs in state `running`, `lane.ready` those in
 //! state `ready`; a job is only taken from a lane whose `running` is below its limit. Each function here
-//! changes a job and its lane together.
+//! changes a job and its lane together, and holds the lane first where others write at the same time.
 //!
 //! Lanes take turns in a circle: a lane that is served, or that gets its first ready job, goes to the
 //! back. A lane at its limit keeps its place.
 
+use std::collections::BTreeSet;
+
 use crate::adapters::store::codec::{from_json, parsed, task_columns, to_json, versioned};
+use crate::adapters::store::dialect::{Claim, Engine, claim};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::session::{Row, Session, args};
 use crate::domain::ids::TaskId;
 use crate::domain::job::Entry;
 use crate::domain::time::Timestamp;
-use crate::ports::store::{JobEnd, Lease, LeasedJob, NewJob};
+use crate::ports::store::{Changes, JobEnd, Lease, LeasedJob, NewJob};
 
 /// Jobs whose time has come are moved to `ready` in portions, so that no transaction is long.
 const PORTION: u32 = 256;
@@ -24,6 +27,21 @@ pub(super) const ADD_LANE: &str = "INSERT INTO lane (repo, max_running) \
 
 pub(super) const ADD_JOB: &str = "INSERT INTO job (id, task, repo, state, queued_at, not_before, work) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// Holds the lanes whose queue a change is about, before anything else of it holds a row.
+pub(super) async fn hold(session: &mut Session, changes: &Changes) -> Result<(), Error> {
+    let ends = changes.job_end.iter().map(|(lease, _)| lease.job.task);
+    let begins = changes.job.iter().map(|job| job.id.task);
+    let repos: BTreeSet<_> = ends
+        .chain(begins)
+        .chain(changes.cancel)
+        .map(|task| task.thread.repo.to_string())
+        .collect();
+    for repo in repos {
+        session.hold_lane(&repo).await?;
+    }
+    Ok(())
+}
 
 /// Queues a job; it is ready at once when its time has come.
 pub(super) async fn queue(
@@ -45,7 +63,7 @@ pub(super) async fn queue(
     ];
     session.run(ADD_JOB, row).await?;
     if state == READY {
-        session.run(ONE_MORE_READY, args![repo]).await?;
+        session.run(MORE_READY, args![repo, 1_i64]).await?;
     }
     Ok(())
 }
@@ -56,7 +74,7 @@ fn queued_state(not_before: Timestamp, now: Timestamp) -> &'static str {
     if not_before <= now { READY } else { "waiting" }
 }
 
-pub(super) const ONE_MORE_READY: &str = "UPDATE lane SET ready = ready + 1, \
+pub(super) const MORE_READY: &str = "UPDATE lane SET ready = ready + $2, \
      turn = CASE WHEN ready = 0 THEN (SELECT max(turn) + 1 FROM lane) ELSE turn END \
      WHERE repo = $1";
 
@@ -139,7 +157,7 @@ pub(super) async fn end(
     let repo = lease.job.task.thread.repo;
     session.run(ONE_LESS_RUNNING, args![repo]).await?;
     if state == READY {
-        session.run(ONE_MORE_READY, args![repo]).await?;
+        session.run(MORE_READY, args![repo, 1_i64]).await?;
     }
     Ok(())
 }
@@ -154,46 +172,50 @@ pub(super) struct Terms<'a> {
     pub until: Timestamp,
 }
 
-/// Leases a job: one whose lease has run out, else the next of the lane whose turn it is.
-pub(super) async fn lease(
-    session: &mut Session,
-    terms: &Terms<'_>,
-) -> Result<Option<LeasedJob>, Error> {
-    if let Some(id) = next_expired(session, terms.now).await? {
-        return take(session, id, terms).await.map(Some);
-    }
-    loop {
-        let woken = wake(session, terms.now).await?;
-        if let Some(id) = next_ready(session).await? {
-            return take(session, id, terms).await.map(Some);
-        }
-        if woken < PORTION {
-            return Ok(None);
-        }
-    }
+/// What one transaction of leasing came to.
+pub(super) enum Step {
+    /// A job is leased.
+    Took(Box<LeasedJob>),
+    /// Something changed: look again.
+    Again,
+    /// There is none.
+    Nothing,
 }
 
-pub(super) const EXPIRED: &str = "SELECT job.id, job.repo, \
-         CASE WHEN lane.running > lane.max_running THEN 1 ELSE 0 END \
-     FROM job JOIN lane ON lane.repo = job.repo \
-     WHERE job.state = 'running' AND job.lease_until <= $1 \
-     ORDER BY job.lease_until LIMIT 1";
-pub(super) const GIVE_UP_LEASE: &str = "UPDATE job SET state = 'ready', worker = NULL, lease_until = NULL \
-     WHERE id = $1";
-
-/// Returns a job whose lease has run out. It still counts as running, so taking it over keeps the
-/// lane's count; but when the limit was lowered below that count, it has to wait like any other.
-async fn next_expired(session: &mut Session, now: Timestamp) -> Result<Option<String>, Error> {
-    while let Some(job) = session.row(EXPIRED, args![now]).await? {
-        let (id, repo) = (job.text(0)?, job.text(1)?);
-        if !job.flag(2)? {
-            return Ok(Some(id));
-        }
-        session.run(GIVE_UP_LEASE, args![id]).await?;
-        session.run(ONE_LESS_RUNNING, args![repo.as_str()]).await?;
-        session.run(ONE_MORE_READY, args![repo]).await?;
+/// Leases a job: one whose lease has run out, else the next of the lane whose turn it is.
+///
+/// A transaction holds one lane at most, so that two that lease do not wait for each other.
+pub(super) async fn lease(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Error> {
+    if let Some(job) = session.row(EXPIRED, args![terms.now]).await? {
+        return take_over(session, &job, terms).await;
     }
-    Ok(None)
+    next_ready(session, terms).await
+}
+
+pub(super) const EXPIRED: &str = "SELECT id, repo FROM job \
+     WHERE state = 'running' AND lease_until <= $1 ORDER BY lease_until LIMIT 1";
+pub(super) const IS_TOO_MANY: &str = "SELECT CASE WHEN running > max_running THEN 1 ELSE 0 END \
+     FROM lane WHERE repo = $1";
+pub(super) const GIVE_UP_LEASE: &str = "UPDATE job SET state = 'ready', worker = NULL, lease_until = NULL \
+     WHERE id = $1 AND state = 'running' AND lease_until <= $2";
+
+/// Takes a job over whose lease has run out. It still counts as running, so the lane's count stays; but
+/// when the limit was lowered below that count, it has to wait like any other.
+async fn take_over(session: &mut Session, job: &Row, terms: &Terms<'_>) -> Result<Step, Error> {
+    let (id, repo) = (job.text(0)?, job.text(1)?);
+    session.hold_lane(&repo).await?;
+    let too_many = match session.row(IS_TOO_MANY, args![repo.as_str()]).await? {
+        Some(lane) => lane.flag(0)?,
+        None => false,
+    };
+    if !too_many {
+        return take(session, id, terms).await;
+    }
+    if session.run(GIVE_UP_LEASE, args![id, terms.now]).await? == 1 {
+        session.run(ONE_LESS_RUNNING, args![repo.as_str()]).await?;
+        session.run(MORE_READY, args![repo, 1_i64]).await?;
+    }
+    Ok(Step::Again)
 }
 
 pub(super) const HELD: &str = "SELECT id, attempt FROM job \
@@ -207,38 +229,53 @@ pub(super) fn held(row: &Row) -> Result<Lease, Error> {
     })
 }
 
+pub(super) const WAITING: &str = "SELECT repo FROM job \
+     WHERE state = 'waiting' AND not_before <= $1 ORDER BY not_before LIMIT 1";
 pub(super) const WAKE: &str = "UPDATE job SET state = 'ready' WHERE seq IN ( \
-         SELECT seq FROM job WHERE state = 'waiting' AND not_before <= $1 \
-         ORDER BY not_before LIMIT $2 \
-     ) RETURNING repo";
+         SELECT seq FROM job WHERE repo = $1 AND state = 'waiting' AND not_before <= $2 \
+         ORDER BY not_before LIMIT $3 \
+     )";
 
-/// Makes jobs ready whose time has come, and returns how many.
-async fn wake(session: &mut Session, now: Timestamp) -> Result<u32, Error> {
-    let mut woken = 0;
-    for job in session.rows(WAKE, args![now, PORTION]).await? {
-        session.run(ONE_MORE_READY, args![job.text(0)?]).await?;
-        woken += 1;
+/// Makes jobs of one lane ready whose time has come.
+pub(super) async fn wake(session: &mut Session, repo: &str, now: Timestamp) -> Result<(), Error> {
+    session.hold_lane(repo).await?;
+    let woken = session.run(WAKE, args![repo, now, PORTION]).await?;
+    if woken > 0 {
+        let woken = i64::try_from(woken).unwrap_or(i64::MAX);
+        session.run(MORE_READY, args![repo, woken]).await?;
     }
-    Ok(woken)
+    Ok(())
 }
 
-pub(super) const NEXT_LANE: &str = "SELECT repo FROM lane WHERE ready > 0 AND running < max_running \
-     ORDER BY turn, repo LIMIT 1";
+pub(super) const NEXT_LANE: Claim = claim!(
+    "SELECT repo FROM lane WHERE ready > 0 AND running < max_running ORDER BY turn, repo LIMIT 1"
+);
 pub(super) const SERVE_LANE: &str = "UPDATE lane SET ready = ready - 1, running = running + 1, \
          turn = (SELECT max(turn) + 1 FROM lane) \
      WHERE repo = $1";
 pub(super) const NEXT_OF_LANE: &str = "SELECT id FROM job WHERE repo = $1 AND state = 'ready' \
      ORDER BY seq LIMIT 1";
 
-/// Takes the next job's place in its lane and returns the job.
-async fn next_ready(session: &mut Session) -> Result<Option<String>, Error> {
-    let Some(lane) = session.row(NEXT_LANE, args![]).await? else {
-        return Ok(None);
+/// Returns the lane whose turn it is. When others hold every lane that has something, this waits for one.
+async fn next_lane(session: &mut Session) -> Result<Option<Row>, Error> {
+    let free = session.claim(&NEXT_LANE, args![]).await?;
+    if free.is_some() || session.engine() == Engine::Sqlite {
+        return Ok(free);
+    }
+    session.row(NEXT_LANE.held, args![]).await
+}
+
+/// Takes the next job's place in its lane and leases the job.
+async fn next_ready(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Error> {
+    let Some(lane) = next_lane(session).await? else {
+        // What was waited for may have been served meanwhile, and another lane not.
+        let more = session.row(NEXT_LANE.alone, args![]).await?;
+        return Ok(more.map_or(Step::Nothing, |_| Step::Again));
     };
     let repo = lane.text(0)?;
     session.run(SERVE_LANE, args![repo.as_str()]).await?;
     match session.row(NEXT_OF_LANE, args![repo.as_str()]).await? {
-        Some(job) => Ok(Some(job.text(0)?)),
+        Some(job) => take(session, job.text(0)?, terms).await,
         None => Err(Error::Damaged {
             what: format!("the lane of repository {repo}"),
             why: "it counts a ready job, and there is none".to_owned(),
@@ -248,25 +285,25 @@ async fn next_ready(session: &mut Session) -> Result<Option<String>, Error> {
 
 pub(super) const TAKE: &str = "UPDATE job SET state = 'running', attempt = attempt + 1, \
          worker = $2, lease_until = $3 \
-     WHERE id = $1 RETURNING attempt, cancelled, work, task";
+     WHERE id = $1 AND (state = 'ready' OR (state = 'running' AND lease_until <= $4)) \
+     RETURNING attempt, cancelled, work, task";
 pub(super) const TASK: &str = concat!("SELECT ", task_columns!(), " FROM task WHERE id = $1");
 pub(super) const JOURNAL: &str = "SELECT entry FROM journal WHERE job = $1 ORDER BY seq";
 
-async fn take(session: &mut Session, id: String, terms: &Terms<'_>) -> Result<LeasedJob, Error> {
-    let missing = |what: &str| Error::Damaged {
-        what: format!("job {id}"),
-        why: format!("its {what} is missing"),
+/// Leases a job, unless its worker has come back in the last moment.
+async fn take(session: &mut Session, id: String, terms: &Terms<'_>) -> Result<Step, Error> {
+    let terms = args![id.as_str(), terms.worker, terms.until, terms.now];
+    let Some(job) = session.row(TAKE, terms).await? else {
+        return Ok(Step::Again);
     };
-    let job = session
-        .row(TAKE, args![id.as_str(), terms.worker, terms.until])
-        .await?
-        .ok_or_else(|| missing("row"))?;
-    let task = session
-        .row(TASK, args![job.text(3)?])
-        .await?
-        .ok_or_else(|| missing("task"))?;
+    let Some(task) = session.row(TASK, args![job.text(3)?]).await? else {
+        return Err(Error::Damaged {
+            what: format!("job {id}"),
+            why: "its task is missing".to_owned(),
+        });
+    };
     let journal = session.rows(JOURNAL, args![id.as_str()]).await?;
-    Ok(LeasedJob {
+    Ok(Step::Took(Box::new(LeasedJob {
         lease: Lease {
             job: parsed("a job", &id)?,
             attempt: job.count(0)?,
@@ -275,7 +312,7 @@ async fn take(session: &mut Session, id: String, terms: &Terms<'_>) -> Result<Le
         task: versioned(&task)?,
         journal: journal.iter().map(entry).collect::<Result<_, _>>()?,
         cancelled: job.flag(1)?,
-    })
+    })))
 }
 
 /// Reads a journal's entry from the first column of a row.

@@ -1,13 +1,15 @@
-//! The store on a SQL database: SQLite, one file.
+//! The store on a SQL database: SQLite, one file, or PostgreSQL, a server.
 //!
 //! Everything above `session` is text that SQLite and PostgreSQL both accept: `$n` placeholders,
 //! text ids, 64-bit milliseconds, JSON as text, no function of one engine. What an engine has of its
-//! own is in `dialect` (settings, how transactions begin), `session` (values and rows), `schema`
-//! (opening and migrating) and `error` (codes).
+//! own is in `dialect` (settings, how transactions begin, how rows are claimed), `session` (values, rows
+//! and holds), `schema` (opening and migrating) and `error` (codes).
 //!
-//! **Invariant:** a transaction that will write takes the write lock when it begins. One that reads
-//! first and asks for the lock later fails at once when somebody else has written in between.
+//! **Invariant:** what a transaction decides on does not change before it is committed. On SQLite a
+//! transaction that will write takes the one lock for that when it begins; on PostgreSQL it holds the
+//! thread, lane or row that it decides on before it reads it, in the order that `dialect` gives.
 
+mod announce;
 mod backup;
 mod codec;
 mod commit;
@@ -26,48 +28,71 @@ mod spend;
 mod tasks;
 mod version;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::adapters::store::connections::Connections;
+use crate::adapters::store::connections::{Connections, Options};
+use crate::adapters::store::dialect::sqlite;
 use crate::adapters::store::error::Error;
+use crate::adapters::store::schema::Place;
 use crate::adapters::store::session::{Arg, Row, Session};
+use crate::domain::store_url::shown;
 use crate::ports::fault::Fault;
 
-/// Reads run beside the one writer; more of them would only cost memory.
+/// Reads run beside the writers; more of them would only cost memory.
 const READERS: usize = 3;
+
+/// Transactions of one process that write at the same time on a server. They are short; what takes
+/// longer is to agree on the disk, which many can do at once.
+const WRITERS: usize = 6;
+
+/// Returns connections that write, and those that read.
+fn connections(place: &Place) -> (Arc<Connections>, Arc<Connections>) {
+    match place {
+        Place::File(path) => (
+            Connections::new(Options::Sqlite(Box::new(sqlite::writer(path))), 1),
+            Connections::new(Options::Sqlite(Box::new(sqlite::reader(path))), READERS),
+        ),
+        Place::Server(options, _) => (
+            Connections::new(Options::Postgres(options.clone()), WRITERS),
+            Connections::new(Options::Postgres(options.clone()), READERS),
+        ),
+    }
+}
 
 /// Everything that Prova keeps, in a SQL database.
 #[derive(Debug)]
 pub struct SqlStore {
-    path: PathBuf,
+    place: Place,
     writer: Arc<Connections>,
     readers: Arc<Connections>,
 }
 
 impl SqlStore {
-    /// Opens the database that `url` names, `sqlite://PATH`, and brings its schema up to date.
+    /// Opens the database that `url` names, `sqlite://PATH` or `postgres://…`, and brings its schema up
+    /// to date.
     ///
     /// A file that does not exist is created, readable and writable by its owner only; its
-    /// directory must exist.
+    /// directory must exist. A database on a server must be there, and its user own it.
     ///
     /// # Errors
     ///
     /// Fails with a message that names the file or URL and the remedy: an URL of another engine, a
-    /// missing directory, a file that is no database or was written by a newer version.
+    /// missing directory, a file that is no database or was written by a newer version, a server that
+    /// does not answer or refuses the user.
     pub async fn open(url: &str) -> Result<Self, Fault> {
-        let doing = || format!("open the store {url}");
-        let path = schema::path_of(url).map_err(|error| error.fault(doing()))?;
-        schema::create_file(&path)
-            .await
-            .map_err(|error| error.fault(doing()))?;
-        let writer = Connections::new(dialect::writer(&path), 1);
-        let readers = Connections::new(dialect::reader(&path), READERS);
+        let doing = || format!("open the store {}", shown(url));
+        let place = schema::place_of(url).map_err(|error| error.fault(doing()))?;
+        if let Place::File(path) = &place {
+            schema::create_file(path)
+                .await
+                .map_err(|error| error.fault(doing()))?;
+        }
+        let (writer, readers) = connections(&place);
         schema::migrate(&writer)
             .await
             .map_err(|error| error.fault(doing()))?;
         let store = Self {
-            path,
+            place,
             writer,
             readers,
         };
@@ -89,11 +114,11 @@ impl SqlStore {
     }
 
     async fn read(&self) -> Result<Session, Error> {
-        Session::begin(&self.readers, dialect::BEGIN_READ).await
+        Session::begin(&self.readers, self.readers.engine().begin_read()).await
     }
 
     async fn write(&self) -> Result<Session, Error> {
-        Session::begin(&self.writer, dialect::BEGIN_WRITE).await
+        Session::begin(&self.writer, self.writer.engine().begin_write()).await
     }
 
     /// Reads every row that a statement finds.

@@ -9,13 +9,14 @@
 use std::collections::BTreeSet;
 
 use crate::adapters::store::codec::{from_json, kind, parsed, thread, to_json};
+use crate::adapters::store::dialect::{Claim, Engine, claim};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::jobs::Terms;
 use crate::adapters::store::session::{Row, Session, args};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::TaskId;
 use crate::domain::time::Timestamp;
-use crate::ports::store::{EffectEnd, EffectLease, LeasedEffect, NewEffect};
+use crate::ports::store::{Changes, EffectEnd, EffectLease, LeasedEffect, NewEffect};
 
 pub(super) const FREE_TURN: &str = "UPDATE outbox SET due = NULL \
      WHERE thread = $1 AND due IS NOT NULL AND lease_until IS NULL";
@@ -29,6 +30,34 @@ async fn next_of(session: &mut Session, thread: &str) -> Result<(), Error> {
     session.run(FREE_TURN, args![thread]).await?;
     session.run(GIVE_TURN, args![thread]).await?;
     Ok(())
+}
+
+pub(super) const THREAD_OF: &str = "SELECT thread FROM outbox WHERE key = $1";
+pub(super) const THREADS_OF: &str =
+    "SELECT DISTINCT thread FROM outbox WHERE task = $1 AND state = 'unsent'";
+
+/// Holds the threads whose effects a change is about, before anything else of it holds a row.
+pub(super) async fn hold(session: &mut Session, changes: &Changes) -> Result<(), Error> {
+    if session.engine() == Engine::Sqlite {
+        return Ok(()); // nobody else writes
+    }
+    let new = changes.effects.iter().map(|new| new.thread.to_string());
+    let mut threads: BTreeSet<_> = new.collect();
+    if let Some((lease, _)) = &changes.effect_end {
+        let rows = session.rows(THREAD_OF, args![lease.key.as_str()]).await?;
+        threads.extend(texts(&rows)?);
+    }
+    if let Some(task) = changes.drop_publishing {
+        threads.extend(texts(&session.rows(THREADS_OF, args![task]).await?)?);
+    }
+    for thread in threads {
+        session.hold_thread(&thread).await?;
+    }
+    Ok(())
+}
+
+fn texts(rows: &[Row]) -> Result<BTreeSet<String>, Error> {
+    rows.iter().map(|row| row.text(0)).collect()
 }
 
 pub(super) const SEEN: &str = "SELECT effect, state, thread FROM outbox WHERE key = $1";
@@ -95,44 +124,61 @@ pub(super) const DROP: &str = "UPDATE outbox SET state = 'dropped' \
 /// on GitHub that a later effect with this key has to find.
 pub(super) async fn drop_publishing(session: &mut Session, task: TaskId) -> Result<(), Error> {
     let rows = session.rows(DROP, args![task]).await?;
-    let threads = rows
-        .iter()
-        .map(|row| row.text(0))
-        .collect::<Result<BTreeSet<_>, _>>()?;
-    for thread in threads {
+    for thread in texts(&rows)? {
         next_of(session, &thread).await?;
     }
     Ok(())
 }
 
-pub(super) const DUE: &str = "SELECT key, thread, CASE WHEN lease_until IS NOT NULL \
+pub(super) const DUE: Claim = claim!(
+    "SELECT key, thread, CASE WHEN lease_until IS NOT NULL \
          AND (state <> 'unsent' OR version <> lease_version) THEN 1 ELSE 0 END \
-     FROM outbox WHERE due <= $1 ORDER BY due LIMIT 1";
-pub(super) const FREE: &str = "UPDATE outbox SET due = NULL, lease_until = NULL WHERE key = $1";
+     FROM outbox WHERE due <= $1 ORDER BY due LIMIT 1"
+);
+pub(super) const FREE: &str = "UPDATE outbox SET due = NULL, lease_until = NULL \
+     WHERE key = $1 AND due <= $2 AND lease_until IS NOT NULL \
+         AND (state <> 'unsent' OR version <> lease_version)";
 pub(super) const TAKE: &str = "UPDATE outbox SET attempt = attempt + 1, due = $2, lease_until = $2, \
          lease_version = version, lease_attempt = attempt + 1, worker = $3 \
      WHERE key = $1 \
      RETURNING key, thread, task, repo_document, effect, version, attempt, earlier_attempts, sent";
 
+/// What one transaction of leasing came to.
+pub(super) enum Step {
+    /// An effect is leased.
+    Took(Box<LeasedEffect>),
+    /// The lease on this one has run out, and it was dropped or moved behind others meanwhile: its key
+    /// and thread.
+    Left(String, String),
+    /// None is due.
+    Nothing,
+}
+
 /// Leases the effect that has been due longest.
-pub(super) async fn lease(
-    session: &mut Session,
-    terms: &Terms<'_>,
-) -> Result<Option<LeasedEffect>, Error> {
-    while let Some(row) = session.row(DUE, args![terms.now]).await? {
-        let key = row.text(0)?;
-        // Its lease has run out, and it was dropped or moved behind others meanwhile.
-        if row.flag(2)? {
-            session.run(FREE, args![key]).await?;
-            next_of(session, &row.text(1)?).await?;
-            continue;
-        }
-        let taken = session
-            .row(TAKE, args![key, terms.until, terms.worker])
-            .await?;
-        return taken.as_ref().map(leased).transpose();
+pub(super) async fn lease(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Error> {
+    let Some(row) = session.claim(&DUE, args![terms.now]).await? else {
+        return Ok(Step::Nothing);
+    };
+    let key = row.text(0)?;
+    if row.flag(2)? {
+        return Ok(Step::Left(key, row.text(1)?));
     }
-    Ok(None)
+    let taken = session
+        .row(TAKE, args![key, terms.until, terms.worker])
+        .await?;
+    let taken = taken.as_ref().map(leased).transpose()?;
+    Ok(taken.map_or(Step::Nothing, |effect| Step::Took(Box::new(effect))))
+}
+
+/// Gives the turn that such an effect has to the next one of its thread.
+pub(super) async fn free(
+    session: &mut Session,
+    (key, thread): (String, &str),
+    now: Timestamp,
+) -> Result<(), Error> {
+    session.hold_thread(thread).await?;
+    session.run(FREE, args![key, now]).await?;
+    next_of(session, thread).await
 }
 
 fn leased(row: &Row) -> Result<LeasedEffect, Error> {

@@ -1,6 +1,7 @@
 //! Who runs on this database, with what version, and who has which duty.
 
 use crate::adapters::store::SqlStore;
+use crate::adapters::store::dialect::Engine;
 use crate::adapters::store::error::Error;
 use crate::adapters::store::session::{Row, args};
 use crate::adapters::store::version;
@@ -57,7 +58,10 @@ const fn name(duty: Duty) -> &'static str {
 #[async_trait::async_trait]
 impl Processes for SqlStore {
     fn reach(&self) -> Reach {
-        Reach::OneMachine
+        match self.writer.engine() {
+            Engine::Sqlite => Reach::OneMachine,
+            Engine::Postgres => Reach::AnyMachine,
+        }
     }
 
     async fn note_process(&self, process: &Process) -> Result<(), Fault> {

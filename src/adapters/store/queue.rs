@@ -1,10 +1,11 @@
 //! What workers and the outbox take, and what the store says of itself.
 
 use crate::adapters::store::codec::parsed;
+use crate::adapters::store::dialect::{Engine, postgres};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::jobs::Terms;
 use crate::adapters::store::session::{Row, Session, args};
-use crate::adapters::store::{SqlStore, dialect, jobs, outbox, version};
+use crate::adapters::store::{SqlStore, jobs, outbox, version};
 use crate::domain::ids::JobId;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
@@ -80,7 +81,8 @@ pub(super) const CHECKED: &str = "INSERT INTO meta (key, value) VALUES ('checked
 
 /// Looks for damage, compares the schema, and writes something.
 async fn check(session: &mut Session) -> Result<String, Error> {
-    let findings = session.rows(dialect::CHECK, args![]).await?;
+    let engine = session.engine();
+    let findings = session.rows(engine.check(), args![]).await?;
     let findings = findings
         .iter()
         .map(|row| row.text(0))
@@ -96,11 +98,72 @@ async fn check(session: &mut Session) -> Result<String, Error> {
         return Err(Error::Refused(why));
     }
     session.run(CHECKED, args![version::PROVA]).await?;
-    let engine = session
-        .row(dialect::VERSION, args![])
+    let version = session
+        .row(engine.version(), args![])
         .await?
         .map_or(Ok(String::new()), |row| row.text(0))?;
-    Ok(format!("SQLite {engine}, schema {}", schema.found))
+    Ok(match engine {
+        Engine::Sqlite => format!("SQLite {version}, schema {}", schema.found),
+        Engine::Postgres => {
+            let risk = fsync_risk(session).await?;
+            format!("PostgreSQL {version}, schema {}{risk}", schema.found)
+        }
+    })
+}
+
+async fn fsync_risk(session: &mut Session) -> Result<&'static str, Error> {
+    let fsync = session.row(postgres::FSYNC, args![]).await?;
+    let fsync = fsync.map_or(Ok(String::new()), |row| row.text(0))?;
+    Ok(if fsync == "off" {
+        " (fsync is off: when its machine crashes, what was confirmed can be lost)"
+    } else {
+        ""
+    })
+}
+
+impl SqlStore {
+    async fn next_job(&self, terms: &Terms<'_>) -> Result<Option<LeasedJob>, Error> {
+        loop {
+            let woken = self.wake(terms.now).await?;
+            let mut session = self.write().await?;
+            let step = jobs::lease(&mut session, terms).await;
+            match session.end(step).await? {
+                jobs::Step::Took(job) => return Ok(Some(*job)),
+                jobs::Step::Nothing if !woken => return Ok(None),
+                jobs::Step::Nothing | jobs::Step::Again => {}
+            }
+        }
+    }
+
+    /// Makes some jobs ready whose time has come; `false` when there were none.
+    async fn wake(&self, now: Timestamp) -> Result<bool, Error> {
+        let Some(repo) = self
+            .one(jobs::WAITING, args![now], |row| row.text(0))
+            .await?
+        else {
+            return Ok(false);
+        };
+        let mut session = self.write().await?;
+        let woken = jobs::wake(&mut session, &repo, now).await;
+        session.end(woken).await?;
+        Ok(true)
+    }
+
+    async fn next_effect(&self, terms: &Terms<'_>) -> Result<Option<LeasedEffect>, Error> {
+        loop {
+            let mut session = self.write().await?;
+            let step = outbox::lease(&mut session, terms).await;
+            match session.end(step).await? {
+                outbox::Step::Took(effect) => return Ok(Some(*effect)),
+                outbox::Step::Nothing => return Ok(None),
+                outbox::Step::Left(key, thread) => {
+                    let mut session = self.write().await?;
+                    let freed = outbox::free(&mut session, (key, &thread), terms.now).await;
+                    session.end(freed).await?;
+                }
+            }
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -111,13 +174,9 @@ impl Queue for SqlStore {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<LeasedJob>, Fault> {
-        let work = async {
-            let mut session = self.write().await?;
-            let terms = Terms { worker, now, until };
-            let outcome = jobs::lease(&mut session, &terms).await;
-            session.end(outcome).await
-        };
-        work.await
+        let terms = Terms { worker, now, until };
+        self.next_job(&terms)
+            .await
             .map_err(|error: Error| error.fault("lease a job"))
     }
 
@@ -137,13 +196,9 @@ impl Queue for SqlStore {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<LeasedEffect>, Fault> {
-        let work = async {
-            let mut session = self.write().await?;
-            let terms = Terms { worker, now, until };
-            let outcome = outbox::lease(&mut session, &terms).await;
-            session.end(outcome).await
-        };
-        work.await
+        let terms = Terms { worker, now, until };
+        self.next_effect(&terms)
+            .await
             .map_err(|error: Error| error.fault("lease an effect"))
     }
 
@@ -197,10 +252,10 @@ impl Queue for SqlStore {
             let outcome = check(&mut session).await;
             session.end(outcome).await
         };
-        let path = self.path.display();
+        let place = &self.place;
         match work.await {
-            Ok(what) => Ok(format!("{what}, in {path}")),
-            Err(error) => Err(Error::fault(error, format!("check the store {path}"))),
+            Ok(what) => Ok(format!("{what}, in {place}")),
+            Err(error) => Err(Error::fault(error, format!("check the store {place}"))),
         }
     }
 }

@@ -1,38 +1,69 @@
-//! The database's place and its schema: URL to path, the file itself, migrations.
+//! The database's place and its schema: what an URL names, the file itself, migrations.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use std::fmt;
+
 use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::SqliteConnection;
+use sqlx::postgres::PgConnectOptions;
 
-use crate::adapters::store::connections::{Connections, Taken};
-use crate::adapters::store::dialect;
+use crate::adapters::store::connections::{Connection, Connections, Taken};
+use crate::adapters::store::dialect::{Engine, postgres};
 use crate::adapters::store::error::Error;
+use crate::domain::store_url::shown;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static ON_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static ON_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+const fn migrations(engine: Engine) -> &'static Migrator {
+    match engine {
+        Engine::Sqlite => &ON_SQLITE,
+        Engine::Postgres => &ON_POSTGRES,
+    }
+}
 
 /// The same ones, for a database to which a newer version may have added some; whether this code
 /// can run on it then, `version` says.
-fn lenient() -> Migrator {
+fn lenient(engine: Engine) -> Migrator {
     Migrator {
-        migrations: std::borrow::Cow::Borrowed(&MIGRATIONS.migrations),
+        migrations: std::borrow::Cow::Borrowed(&migrations(engine).migrations),
         ignore_missing: true,
+        locking: false, // the transaction does it
         ..Migrator::DEFAULT
     }
 }
 
-/// Returns the version of the newest migration that this binary knows.
+/// Returns the version of the newest migration that this binary knows; it is the same for each engine.
 pub(super) fn newest() -> i64 {
-    MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0)
+    ON_SQLITE.iter().map(|m| m.version).max().unwrap_or(0)
 }
 
-/// Returns the path in `sqlite://PATH`.
-pub(super) fn path_of(url: &str) -> Result<PathBuf, Error> {
+/// Where a database is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// On a server: how to get there, and the URL without its password.
+    Server(Box<PgConnectOptions>, String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Server(_, url) => f.write_str(url),
+        }
+    }
+}
+
+/// Returns what `sqlite://PATH` or `postgres://…` names.
+pub(super) fn place_of(url: &str) -> Result<Place, Error> {
     let refuse = |why: &str| {
         Err(Error::Refused(format!(
-            "{why}: expected sqlite://PATH, for example sqlite:///var/lib/prova/prova.db"
+            "{why}: expected sqlite://PATH, for example sqlite:///var/lib/prova/prova.db, or \
+             postgres://USER:PASSWORD@HOST/DATABASE"
         )))
     };
     match url.split_once("://") {
@@ -40,10 +71,12 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, Error> {
         Some(("sqlite", path)) if path.contains(['?', '\0']) || path.starts_with(':') => {
             refuse("the path has a character that no option or database in memory is read from")
         }
-        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
-        Some(("postgres" | "postgresql", _)) => {
-            refuse("PostgreSQL comes with a later version of Prova")
-        }
+        Some(("sqlite", path)) => Ok(Place::File(PathBuf::from(path))),
+        Some(("postgres" | "postgresql", _)) => match postgres::options(url) {
+            Ok(options) => Ok(Place::Server(Box::new(options), shown(url).into_owned())),
+            // What it says may have the password in it.
+            Err(_) => refuse("this URL of a PostgreSQL database cannot be read"),
+        },
         Some((engine, _)) => refuse(&format!("{engine} is not a database that Prova knows")),
         None => refuse("this is not the URL of a database"),
     }
@@ -102,15 +135,29 @@ async fn first_connection(writer: &Arc<Connections>) -> Result<Taken, Error> {
 /// Applies the migrations that are missing, all in one transaction: of several processes that open a
 /// database at once, one migrates it and the others find it done.
 pub(super) async fn migrate(writer: &Arc<Connections>) -> Result<(), Error> {
+    let engine = writer.engine();
     let mut taken = first_connection(writer).await?;
-    let connection: &mut SqliteConnection = taken.as_mut();
-    let mut transaction = connection.begin_with(dialect::BEGIN_WRITE).await?;
     // `run` asks for more than a connection, which makes the future of every caller not `Send`.
-    lenient()
-        .run_direct(None, &mut *transaction, false)
-        .await
-        .map_err(refusal)?;
-    transaction.commit().await?;
+    match taken.as_mut() {
+        Connection::Sqlite(connection) => {
+            let mut transaction = connection.begin_with(engine.begin_write()).await?;
+            let done = lenient(engine)
+                .run_direct(None, &mut *transaction, false)
+                .await;
+            done.map_err(refusal)?;
+            transaction.commit().await?;
+        }
+        Connection::Postgres(connection) => {
+            let mut transaction = connection.begin_with(engine.begin_write()).await?;
+            let held = sqlx::query(postgres::HOLD_SCHEMA).execute(&mut *transaction);
+            held.await?;
+            let done = lenient(engine)
+                .run_direct(None, &mut *transaction, false)
+                .await;
+            done.map_err(refusal)?;
+            transaction.commit().await?;
+        }
+    }
     taken.give_back();
     Ok(())
 }

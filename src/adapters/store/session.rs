@@ -1,9 +1,13 @@
 //! One transaction, with values and rows that no engine is named in.
 
+use std::future::Future;
+
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments as _, Row as _, ValueRef as _};
 
-use crate::adapters::store::connections::{Connections, Taken};
+use crate::adapters::store::connections::{Connection, Connections, Taken};
+use crate::adapters::store::dialect::{Claim, Engine, postgres};
 use crate::adapters::store::error::Error;
 use crate::domain::budget::Scope;
 use crate::domain::ids::{
@@ -23,10 +27,53 @@ impl Session {
         connections: &std::sync::Arc<Connections>,
         begin: &'static str,
     ) -> Result<Self, Error> {
-        let taken = connections.take().await?;
-        let mut session = Self { taken };
-        session.run(begin, args![]).await?;
-        Ok(session)
+        loop {
+            let taken = connections.take().await?;
+            let may_be_dead = taken.may_be_dead();
+            let mut session = Self { taken };
+            match session.run(begin, args![]).await {
+                Ok(_) => return Ok(session),
+                // Nothing was done on it yet, and there is at most one more of them.
+                Err(error) if may_be_dead => tracing::debug!(%error, "a connection had died"),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Returns which database this is.
+    pub(super) fn engine(&self) -> Engine {
+        self.taken.engine()
+    }
+
+    /// Keeps other transactions from changing the effects of a thread until this one ends.
+    pub(super) async fn hold_thread(&mut self, thread: &str) -> Result<(), Error> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()), // nobody else writes
+            Engine::Postgres => self
+                .rows(postgres::HOLD_THREAD, args![thread])
+                .await
+                .map(drop),
+        }
+    }
+
+    /// Keeps other transactions from changing a lane and its queue until this one ends.
+    pub(super) async fn hold_lane(&mut self, repo: &str) -> Result<(), Error> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()), // nobody else writes
+            Engine::Postgres => self.rows(postgres::HOLD_LANE, args![repo]).await.map(drop),
+        }
+    }
+
+    /// Runs a claim, which passes over what others hold.
+    pub(super) async fn claim(
+        &mut self,
+        claim: &Claim,
+        args: Vec<Arg>,
+    ) -> Result<Option<Row>, Error> {
+        match self.engine() {
+            Engine::Sqlite => self.row(claim.alone, args).await,
+            Engine::Postgres => self.row(claim.free, args).await,
+        }
     }
 
     /// Commits when `outcome` is good, else rolls back, and passes it on.
@@ -44,10 +91,16 @@ impl Session {
 
     /// Runs a statement and returns how many rows it changed.
     pub(super) async fn run(&mut self, sql: &'static str, args: Vec<Arg>) -> Result<u64, Error> {
-        let done = sqlx::query_with(sql, bound(args)?)
-            .execute(self.taken.as_mut())
-            .await?;
-        Ok(done.rows_affected())
+        match self.taken.as_mut() {
+            Connection::Sqlite(connection) => {
+                let done = sqlx::query_with(sql, for_sqlite(args)?).execute(connection);
+                Ok(done.await?.rows_affected())
+            }
+            Connection::Postgres(connection) => {
+                let done = sqlx::query_with(sql, for_postgres(args)?).execute(connection);
+                Ok(answered(done).await?.rows_affected())
+            }
+        }
     }
 
     /// Runs a statement and returns its rows.
@@ -56,10 +109,20 @@ impl Session {
         sql: &'static str,
         args: Vec<Arg>,
     ) -> Result<Vec<Row>, Error> {
-        let rows = sqlx::query_with(sql, bound(args)?)
-            .fetch_all(self.taken.as_mut())
-            .await?;
-        Ok(rows.into_iter().map(Row).collect())
+        match self.taken.as_mut() {
+            Connection::Sqlite(connection) => {
+                let rows = sqlx::query_with(sql, for_sqlite(args)?).fetch_all(connection);
+                Ok(rows.await?.into_iter().map(Row::Sqlite).collect())
+            }
+            Connection::Postgres(connection) => {
+                let rows = sqlx::query_with(sql, for_postgres(args)?).fetch_all(connection);
+                Ok(answered(rows)
+                    .await?
+                    .into_iter()
+                    .map(Row::Postgres)
+                    .collect())
+            }
+        }
     }
 
     /// Runs a statement and returns its first row.
@@ -72,7 +135,15 @@ impl Session {
     }
 }
 
-fn bound(args: Vec<Arg>) -> Result<SqliteArguments, Error> {
+/// Waits for a server, and not for ever: a machine that is gone does not say so.
+async fn answered<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(postgres::PATIENCE, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::NoAnswer(postgres::PATIENCE)),
+    }
+}
+
+fn for_sqlite(args: Vec<Arg>) -> Result<SqliteArguments, Error> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(args.len(), 0);
     for arg in args {
@@ -84,6 +155,29 @@ fn bound(args: Vec<Arg>) -> Result<SqliteArguments, Error> {
         .map_err(sqlx::Error::Encode)?;
     }
     Ok(arguments)
+}
+
+fn for_postgres(args: Vec<Arg>) -> Result<PgArguments, Error> {
+    let mut arguments = PgArguments::default();
+    arguments.reserve(args.len(), 0);
+    for arg in args {
+        match arg {
+            Arg::Text(text) => arguments.add(text.map(without_nul)),
+            Arg::Int(int) => arguments.add(int),
+            Arg::Bytes(bytes) => arguments.add(bytes),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+/// PostgreSQL keeps no text with a NUL in it. Documents have none, JSON writes it as an escape.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}")
+    } else {
+        text
+    }
 }
 
 /// A value for a placeholder. A missing one keeps its type, which PostgreSQL asks for.
@@ -185,27 +279,43 @@ impl From<Vec<u8>> for Arg {
 }
 
 /// A row; columns are counted from 0.
-pub(super) struct Row(SqliteRow);
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
 
 impl Row {
     /// Returns a text.
     pub(super) fn text(&self, column: usize) -> Result<String, Error> {
-        Ok(self.0.try_get(column)?)
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
     }
 
     /// Returns a text that may be missing.
     pub(super) fn maybe_text(&self, column: usize) -> Result<Option<String>, Error> {
-        Ok(self.0.try_get(column)?)
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
     }
 
     /// Returns a whole number.
     pub(super) fn int(&self, column: usize) -> Result<i64, Error> {
-        Ok(self.0.try_get(column)?)
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            // A literal or a length is a shorter number there; all of them read as this one.
+            Self::Postgres(row) => row.try_get_unchecked(column)?,
+        })
     }
 
     /// Returns a whole number that may be missing.
     pub(super) fn maybe_int(&self, column: usize) -> Result<Option<i64>, Error> {
-        Ok(self.0.try_get(column)?)
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get_unchecked(column)?,
+        })
     }
 
     /// Returns a number that counts something.
@@ -239,11 +349,17 @@ impl Row {
 
     /// Returns whether a column has a value.
     pub(super) fn is_there(&self, column: usize) -> bool {
-        (self.0.try_get_raw(column)).is_ok_and(|value| !value.is_null())
+        match self {
+            Self::Sqlite(row) => (row.try_get_raw(column)).is_ok_and(|value| !value.is_null()),
+            Self::Postgres(row) => (row.try_get_raw(column)).is_ok_and(|value| !value.is_null()),
+        }
     }
 
     /// Returns bytes.
     pub(super) fn bytes(&self, column: usize) -> Result<Vec<u8>, Error> {
-        Ok(self.0.try_get(column)?)
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        })
     }
 }

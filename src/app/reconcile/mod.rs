@@ -39,7 +39,7 @@ const BETWEEN_LOOKS: Span = Span::minutes(5);
 pub async fn keep(ctx: &Context, stop: &CancellationToken) {
     let turn = Turn::new(Duty::Reconcile);
     while !stop.is_cancelled() {
-        let pause = match turn.is_ours(ctx).await {
+        let pause = match ctx.is_ours(&turn).await {
             Ok(true) if ctx.standing.may_work() => {
                 let deliveries = deliveries::step(ctx).await;
                 let threads = threads::step(ctx).await;

@@ -19,6 +19,7 @@ use crate::config::presets;
 use crate::config::server::load::Need;
 use crate::config::server::{Agent, Backend, Secret, ServerSettings};
 use crate::domain::process::{Role, skew};
+use crate::domain::store_url;
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::github::{AppFacts, GitHub};
@@ -372,7 +373,10 @@ async fn store(settings: &ServerSettings, clock: &dyn Clock) -> Vec<Finding> {
         Err(error) => return vec![bad("store", error.to_string())],
     };
     let checked = match store.check().await {
-        Ok(seen) => good("store", format!("{}: {seen}", settings.store.url)),
+        Ok(seen) => good(
+            "store",
+            format!("{}: {seen}", store_url::shown(&settings.store.url)),
+        ),
         Err(fault) => bad("store", fault.to_string()),
     };
     vec![checked, processes(store.as_ref(), clock).await]

@@ -334,9 +334,9 @@ fn milli_cpus(text: &str) -> Result<u32, &'static str> {
 fn store_url(text: &str) -> Result<String, String> {
     match text.split_once("://") {
         Some(("sqlite", path)) if !path.is_empty() => Ok(text.to_owned()),
-        Some(("postgres" | "postgresql", _)) => {
-            Err("this version stores in SQLite; expected sqlite://PATH".to_owned())
-        }
-        Some(_) | None => Err("expected sqlite://PATH, such as sqlite://prova.db".to_owned()),
+        Some(("postgres" | "postgresql", server)) if !server.is_empty() => Ok(text.to_owned()),
+        Some(_) | None => Err("expected sqlite://PATH, such as sqlite://prova.db, or \
+             postgres://USER:PASSWORD@HOST/DATABASE"
+            .to_owned()),
     }
 }

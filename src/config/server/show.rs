@@ -11,6 +11,7 @@ use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::spend::Budgets;
+use crate::domain::store_url;
 use crate::domain::time::Span;
 
 impl ServerSettings {
@@ -61,7 +62,10 @@ impl ServerSettings {
                 ),
             ],
         );
-        section("store", &[("url", text(&self.store.url))]);
+        section(
+            "store",
+            &[("url", text(&store_url::shown(&self.store.url)))],
+        );
         section("work", &work_keys(&self.work));
         if let Some(listen) = self.worker.listen {
             section("worker", &[("listen", text(&listen.to_string()))]);

@@ -1,7 +1,4 @@
-//! What SQLite has of its own: connection settings and how a transaction begins.
-//!
-//! On PostgreSQL the reads and writes begin with `BEGIN ISOLATION LEVEL …`, and a serialisation
-//! failure there is what a lost race is here.
+//! SQLite's connections: their settings, and the statements that no other engine has.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,24 +6,14 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-/// Begins a transaction that only reads, from one snapshot.
-pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
-
-/// Begins a transaction that writes, and takes the lock for it now: the busy timeout does not apply
-/// to a reader that wants to become a writer.
-pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
-
-/// Returns the version of the engine.
-pub(super) const VERSION: &str = "SELECT sqlite_version()";
-
 /// Checks the database for damage: one row with `ok`, or one row per finding.
-pub(super) const CHECK: &str = "PRAGMA quick_check(5)";
+pub(in crate::adapters::store) const CHECK: &str = "PRAGMA quick_check(5)";
 
 /// Checks it more thoroughly, indexes against tables too; reads all of it.
-pub(super) const CHECK_WHOLE: &str = "PRAGMA integrity_check(1)";
+pub(in crate::adapters::store) const CHECK_WHOLE: &str = "PRAGMA integrity_check(1)";
 
 /// Writes everything, as of one moment, to an empty file.
-pub(super) const COPY: &str = "VACUUM INTO $1";
+pub(in crate::adapters::store) const COPY: &str = "VACUUM INTO $1";
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
@@ -40,7 +27,7 @@ const PAGE: u32 = 8_192;
 const LOGGED_PAGES: &str = "512";
 
 /// Settings of the connection that writes. Durable when COMMIT returns: with WAL that needs FULL.
-pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
+pub(in crate::adapters::store) fn writer(path: &Path) -> SqliteConnectOptions {
     shared(path)
         .page_size(PAGE)
         .journal_mode(SqliteJournalMode::Wal)
@@ -51,7 +38,7 @@ pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Settings of a connection that reads.
-pub(super) fn reader(path: &Path) -> SqliteConnectOptions {
+pub(in crate::adapters::store) fn reader(path: &Path) -> SqliteConnectOptions {
     shared(path)
         .pragma("cache_size", "-1000") // KiB
         .pragma("query_only", "1")

@@ -1,0 +1,290 @@
+//! The store on PostgreSQL: the same stories, what it refuses, and what many processes do to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+
+use prova::adapters::store::SqlStore;
+use prova::adapters::wake::InProcess;
+use prova::ports::fault::Class;
+use prova::ports::store::{Inbox as _, Processes as _, Queue as _, Reach, Tasks as _};
+use prova::ports::wake::Waiting;
+
+use crate::cluster::Cluster;
+use crate::world::{
+    Opened, at, comment, delivery, effect_ends, new_effect, queued, take_effect, take_job, task_id,
+    thread,
+};
+
+async fn open(url: &str) -> Arc<SqlStore> {
+    Arc::new(SqlStore::open(url).await.unwrap())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// A cluster with a database that has the schema, and is copied for each store.
+struct Bed {
+    cluster: Cluster,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let (cluster, runtime) = (Cluster::start(), runtime());
+        let url = cluster.database("first", "template0");
+        runtime.block_on(async { open(&url).await.close().await });
+        Self { cluster, runtime }
+    }
+
+    fn url(&self, name: &str) -> String {
+        self.cluster.database(name, "first")
+    }
+}
+
+/// Every story of `tests/store`, each on a database of its own. In one test: a cluster takes longer to
+/// make than any of them.
+#[test]
+fn every_story_holds() {
+    let bed = Bed::new();
+    let mut broken = Vec::new();
+    for (n, (name, story)) in crate::on_postgres::stories().into_iter().enumerate() {
+        let url = bed.url(&format!("story{n}"));
+        let told = bed.runtime.block_on(async {
+            let store = open(&url).await;
+            let told = tokio::spawn(story(store.clone())).await;
+            store.close().await;
+            told
+        });
+        if told.is_err() {
+            broken.push(name);
+        }
+    }
+    assert_eq!(broken, Vec::<&str>::new());
+}
+
+#[test]
+fn random_operations_agree_with_the_model() {
+    let bed = Bed::new();
+    let made = std::cell::Cell::new(0);
+    crate::model::run(|| {
+        made.set(made.get() + 1);
+        let url = bed.url(&format!("model{}", made.get()));
+        Box::pin(async move {
+            Opened {
+                store: open(&url).await,
+                _keep: Box::new(()),
+            }
+        })
+    });
+}
+
+/// Sixteen tasks change the same few threads, over several processes' worth of connections: no change
+/// is lost, none is refused for another one's sake, and what is counted is what is there.
+#[test]
+fn many_writers_leave_a_store_that_adds_up() {
+    const ROUNDS: u64 = 25;
+    let bed = Bed::new();
+    let url = bed.url("crowd");
+    bed.runtime.block_on(async {
+        let stores = [open(&url).await, open(&url).await, open(&url).await];
+        stores[0].limit_lanes(2).await.unwrap();
+        let crowd = (0..16_u64).map(|n| {
+            let store = stores[usize::try_from(n % 3).unwrap()].clone();
+            tokio::spawn(async move {
+                for round in 0..ROUNDS {
+                    let here = thread(n % 4, 1 + n * ROUNDS + round);
+                    let mut changes = queued(here, at(0));
+                    // One thread that all of them write on.
+                    let shared = thread(9, 9);
+                    changes.effects = vec![
+                        new_effect(&format!("own-{n}-{round}"), here, comment("x")),
+                        new_effect(&format!("shared-{n}-{round}"), shared, comment("x")),
+                    ];
+                    store.commit(&changes, at(0)).await.unwrap();
+                    if let Some(job) = take_job(store.as_ref(), 1).await {
+                        let done = crate::world::job_over(&job);
+                        store.commit(&done, at(1)).await.unwrap();
+                    }
+                    if let Some(effect) = take_effect(store.as_ref(), 1).await {
+                        let sent = prova::ports::store::EffectEnd::Parked("x".to_owned());
+                        store
+                            .commit(&effect_ends(&effect, sent), at(1))
+                            .await
+                            .unwrap();
+                    }
+                }
+            })
+        });
+        for one in crowd.collect::<Vec<_>>() {
+            one.await.unwrap();
+        }
+        let store = stores[0].as_ref();
+        while let Some(job) = take_job(store, 2).await {
+            store
+                .commit(&crate::world::job_over(&job), at(2))
+                .await
+                .unwrap();
+        }
+        let mut sent = 0;
+        while let Some(effect) = take_effect(store, 2).await {
+            let end = prova::ports::store::EffectEnd::Parked("x".to_owned());
+            store
+                .commit(&effect_ends(&effect, end), at(2))
+                .await
+                .unwrap();
+            sent += 1;
+        }
+        let counts = store.counts().await.unwrap();
+        assert_eq!((counts.jobs_queued, counts.jobs_running), (0, 0));
+        assert_eq!(counts.effects_pending, 0, "{sent} were left to be sent");
+        assert_eq!(counts.effects_parked, 16 * ROUNDS * 2);
+    });
+}
+
+#[test]
+fn a_crash_of_the_server_loses_nothing_that_was_confirmed() {
+    let mut bed = Bed::new();
+    let url = bed.url("crash");
+    let store = bed.runtime.block_on(open(&url));
+    bed.runtime.block_on(async {
+        store.accept(vec![delivery("d", 1)]).await.unwrap();
+        store
+            .commit(&queued(thread(1, 1), at(0)), at(0))
+            .await
+            .unwrap();
+        assert!(take_job(store.as_ref(), 1).await.is_some());
+    });
+    bed.cluster.crash();
+    bed.runtime.block_on(async {
+        // Every connection is dead, and the next call does not see it.
+        assert_eq!(store.counts().await.unwrap().deliveries_pending, 1);
+        store.accept(vec![delivery("e", 1)]).await.unwrap();
+        let id = task_id(thread(1, 1), 1);
+        assert_eq!(store.jobs(id).await.unwrap()[0].state, "running");
+        assert_eq!(
+            take_job(store.as_ref(), 70_000)
+                .await
+                .unwrap()
+                .lease
+                .attempt,
+            2
+        );
+    });
+}
+
+#[test]
+fn a_server_that_is_away_is_a_fault_that_passes() {
+    let bed = Bed::new();
+    let url = bed.url("away");
+    let store = bed.runtime.block_on(open(&url));
+    drop(bed.cluster);
+    let fault = bed.runtime.block_on(store.counts()).unwrap_err();
+    assert_eq!(fault.class, Class::Transient, "{fault}");
+}
+
+#[test]
+fn what_cannot_be_opened_is_refused_without_its_password() {
+    let bed = Bed::new();
+    let url = bed.cluster.url("nowhere");
+    let refused = |url: &str| bed.runtime.block_on(SqlStore::open(url)).unwrap_err();
+    let fault = refused(&format!("{url}&password=hunter2"));
+    assert_eq!(fault.class, Class::Permanent, "{fault}");
+    let shown = fault.to_string();
+    assert!(shown.contains("createdb"), "{shown}");
+    assert!(shown.contains("password=***"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn a_check_says_what_the_store_is_and_what_it_risks() {
+    let bed = Bed::new();
+    let url = bed.url("checked");
+    bed.runtime.block_on(async {
+        let store = open(&url).await;
+        assert_eq!(store.reach(), Reach::AnyMachine);
+        let line = store.check().await.unwrap();
+        assert!(line.starts_with("PostgreSQL "), "{line}");
+        assert!(line.contains("fsync is off"), "{line}");
+        let fault = store
+            .backup(std::path::Path::new("copy.db"))
+            .await
+            .unwrap_err();
+        assert!(fault.to_string().contains("pg_dump"), "{fault}");
+        store.close().await;
+        // Set for every connection from now on.
+        let mut beside = PgConnection::connect(&url).await.unwrap();
+        let set = "ALTER DATABASE checked SET synchronous_commit = off";
+        sqlx::query(set).execute(&mut beside).await.unwrap();
+        beside.close().await.unwrap();
+        let fault = open(&url).await.check().await.unwrap_err();
+        assert!(fault.cause.contains("synchronous_commit"), "{fault}");
+    });
+}
+
+#[test]
+fn of_several_that_open_a_new_database_one_makes_the_schema() {
+    let bed = Bed::new();
+    let url = bed.cluster.database("new", "template0");
+    bed.runtime.block_on(async {
+        let opened = (0..8).map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { open(&url).await })
+        });
+        for one in opened.collect::<Vec<_>>() {
+            one.await.unwrap().check().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_word_reaches_the_other_processes() {
+    let mut bed = Bed::new();
+    let url = bed.url("words");
+    let told = async |wake: &dyn prova::ports::wake::Wake, of| {
+        let patience = Duration::from_secs(30);
+        tokio::time::timeout(patience, wake.told(of)).await.unwrap();
+    };
+    let (one, other) = bed
+        .runtime
+        .block_on(async { (open(&url).await, open(&url).await) });
+    let [here, there] = [&one, &other].map(|store| {
+        let _in = bed.runtime.enter();
+        store.announce(Arc::new(InProcess::default()))
+    });
+    let heard = async || {
+        // Everything is said once when somebody begins to listen.
+        for of in [Waiting::Deliveries, Waiting::Jobs, Waiting::Effects] {
+            told(there.as_ref(), of).await;
+        }
+        here.tell(Waiting::Jobs);
+        told(there.as_ref(), Waiting::Jobs).await;
+    };
+    bed.runtime.block_on(heard());
+    // And again after the server was away.
+    bed.cluster.crash();
+    bed.runtime.block_on(heard());
+}
+
+#[test]
+fn a_nul_in_a_text_is_kept_out() {
+    let bed = Bed::new();
+    let url = bed.url("nul");
+    bed.runtime.block_on(async {
+        let store = open(&url).await;
+        let mut changes = queued(thread(1, 1), at(0));
+        changes.audit = vec![prova::ports::store::AuditLine {
+            detail: "a\0b".to_owned(),
+            ..crate::tasks::line(1, None)
+        }];
+        store.commit(&changes, at(0)).await.unwrap();
+        let lines = store.audit(None, 1).await.unwrap();
+        assert_eq!(lines[0].detail, "a\u{fffd}b");
+    });
+}

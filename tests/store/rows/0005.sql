@@ -1,0 +1,1 @@
+-- An index more, and no rows.
