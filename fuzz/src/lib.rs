@@ -6,14 +6,24 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use prova::adapters::agent::untrusted as agent;
 use prova::adapters::gateway::untrusted as gateway;
 use prova::adapters::git::untrusted;
+use prova::adapters::github::Webhooks;
+use prova::config::presets;
+use prova::config::server::load::{Need, load};
 use prova::domain::change::HarvestLimits;
 use prova::domain::command::mention::Mention;
 use prova::domain::command::parse::{MAX_COMMANDS, parse};
 use prova::domain::egress::{HostRule, Target};
 use prova::domain::model::Api;
+use prova::domain::progress::Heard;
+use prova::domain::redact::{MIN_VALUE, REDACTED, Redactor};
 use prova::domain::sanitize::{neutral, visible};
+use prova::domain::stream::{Lines, updates};
+use prova::domain::time::Timestamp;
+use prova::ports::github::Translate as _;
+use serde_json::Value;
 
 /// What stands outside of the directory that is walked.
 const SECRET: &[u8] = b"the secret of the host";
@@ -159,6 +169,18 @@ pub fn sanitizer(bytes: &[u8]) {
         2,
         "{fenced:?} ends its own fence"
     );
+    let quoted = neutral::quote(&text);
+    assert!(
+        quoted.lines().all(|line| line.starts_with('>')),
+        "{quoted:?}"
+    );
+    let subject = neutral::subject(&text, 100);
+    assert!(!subject.contains('\n') && subject.chars().count() <= 100);
+    // Whatever is shown of others' words, nobody can speak to us through it.
+    for shown in [line, fenced, quoted, subject] {
+        let heard = parse(&shown, &Mention::new("prova"));
+        assert_eq!(heard, [], "{shown:?}");
+    }
 }
 
 /// Reads the commands of a comment.
@@ -168,6 +190,12 @@ pub fn commands(bytes: &[u8]) {
     assert!(found.len() <= MAX_COMMANDS + 1, "a flood of commands");
     let named = text.to_lowercase().contains("@prova");
     assert!(named || found.is_empty(), "a command for nobody");
+    let code = format!("```\n{}\n```", text.replace('`', ""));
+    assert_eq!(
+        parse(&code, &Mention::new("prova")),
+        [],
+        "a command in code"
+    );
 }
 
 /// Reads hosts, each on a line: what is taken for one is no address, and reads back as itself.
@@ -214,5 +242,159 @@ pub fn policy(bytes: &[u8]) {
     match prova::config::policy::parse_bytes(bytes) {
         Ok(_) => assert!(std::str::from_utf8(bytes).is_ok(), "a policy of no text"),
         Err(problems) => assert!(!problems.to_string().is_empty(), "no reason is given"),
+    }
+}
+
+/// Events whose payloads are read.
+const EVENTS: [&str; 9] = [
+    "issues",
+    "issue_comment",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "installation",
+    "installation_repositories",
+    "repository",
+    "push",
+];
+
+/// Reads a delivery's body as that of every event: what nobody has heard of changes nothing, and what
+/// cannot be read is told in a few words.
+pub fn deliveries(bytes: &[u8]) {
+    let received = Timestamp::from_millis(1);
+    let more = serde_json::from_slice::<Value>(bytes)
+        .ok()
+        .and_then(|body| {
+            let plain = body.to_string();
+            let Value::Object(mut members) = body else {
+                return None;
+            };
+            members.insert(
+                "unheard_of".to_owned(),
+                serde_json::json!({ "action": [1] }),
+            );
+            Some((plain, Value::Object(members).to_string()))
+        });
+    for event in EVENTS {
+        match Webhooks.translate(event, bytes, received) {
+            Ok(_) => assert!(std::str::from_utf8(bytes).is_ok(), "an event of no text"),
+            Err(unreadable) => {
+                assert!(unreadable.reason.chars().count() <= 400, "{unreadable}");
+            }
+        }
+        if let Some((plain, more)) = &more {
+            let [plain, more] =
+                [plain, more].map(|body| Webhooks.translate(event, body.as_bytes(), received).ok());
+            assert_eq!(plain, more, "{event}");
+        }
+    }
+}
+
+/// Reads what agents print by the rules of every preset: however it is cut, it means the same, and
+/// what is kept of a line is short.
+pub fn streams(bytes: &[u8]) {
+    // Lines are cut off here, so that the end of them is met as well.
+    const CAP: usize = 2_048;
+    let size = bytes.first().map_or(1, |&byte| usize::from(byte % 61) + 1);
+    for name in presets::names() {
+        let rules = presets::find(name).expect("every preset is read").stream;
+        let mean = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+            let (mut lines, mut means) = (Lines::new(CAP), Vec::new());
+            let mut each = |line: &[u8]| {
+                assert!(line.len() <= CAP, "a line of {}", line.len());
+                means.extend(updates(&rules, line));
+            };
+            for piece in pieces {
+                lines.take(piece, &mut each);
+            }
+            let left_out = lines.finish(&mut each);
+            (left_out, means)
+        };
+        let whole = mean(&mut std::iter::once(bytes));
+        let cut = mean(&mut bytes.chunks(size));
+        assert_eq!(whole, cut, "{name} in pieces of {size}");
+        let mut heard = Heard::default();
+        for update in whole.1 {
+            heard.take(update, Timestamp::EPOCH);
+        }
+    }
+}
+
+/// Sieves what an agent prints that should speak JSON-RPC: what passes is a message, on one line, and
+/// passes again.
+pub fn messages(bytes: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime of one thread needs nothing");
+    let found = runtime.block_on(agent::messages(bytes));
+    for message in &found {
+        assert!(!message.contains('\n'), "{message:?} is two lines");
+        let read: Value = serde_json::from_str(message).expect("a message is JSON");
+        assert_eq!(read.get("jsonrpc"), Some(&Value::from("2.0")));
+    }
+    let again = found.join("\n");
+    assert_eq!(runtime.block_on(agent::messages(again.as_bytes())), found);
+}
+
+/// Reads the body of a model call, of the API that the first byte says: what is passed on is understood
+/// as what it was understood as before, and needs no other change.
+pub fn requests(bytes: &[u8]) {
+    let Some((&how, body)) = bytes.split_first() else {
+        return;
+    };
+    let (api, path) = match how % 4 {
+        0 => (Api::Anthropic, "/v1/messages"),
+        1 => (Api::OpenAi, "/v1/chat/completions"),
+        2 => (Api::OpenAi, "/v1/responses"),
+        _ => (Api::Gemini, "/v1beta/models/g:generateContent"),
+    };
+    if let Some(first) = gateway::passed_on(api, path, body) {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&first.body).expect("still JSON");
+        let again = gateway::passed_on(api, path, &first.body).expect("it was understood");
+        assert_eq!(again.model, first.model);
+        assert_eq!(again.body, first.body, "it is changed once more");
+        assert_eq!(again.withheld, Vec::<String>::new(), "it still has them");
+    }
+    let query = gateway::query(&String::from_utf8_lossy(body));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "?&=-_.~".contains(c);
+    assert!(query.chars().all(plain), "{query:?}");
+    assert!(!query.contains("key="), "{query:?}");
+}
+
+/// A key in the environment of the server that settings are read for.
+const KEY: &str = "the key of the host";
+
+/// Reads the settings of a server: every problem is told, and no key is shown.
+pub fn settings(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let nowhere = Path::new("/nonexistent");
+    let variables = [("PROVA_MODELS__MAIN__KEY".to_owned(), KEY.to_owned())];
+    for variables in [variables.into(), std::collections::BTreeMap::new()] {
+        match load("prova.toml", &text, nowhere, (&variables, Need::Local)) {
+            Ok(settings) => assert!(!format!("{settings:?}").contains(KEY), "a key is shown"),
+            Err(problems) => {
+                let told = problems.to_string();
+                assert!(!told.is_empty() && !told.contains(KEY), "{told}");
+            }
+        }
+    }
+}
+
+/// Takes the secret that the first line is out of the rest: it is not there any more, and neither is
+/// any other text changed that holds none.
+pub fn secrets(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (secret, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let redactor = Redactor::new([secret]);
+    let redacted = redactor.redact(rest);
+    let secret = secret.trim();
+    if secret.len() >= MIN_VALUE {
+        // What is put in its place may itself hold a part of it.
+        let held = redacted.split(REDACTED).any(|kept| kept.contains(secret));
+        assert!(!held, "{secret:?} is in {redacted:?}");
+    } else {
+        assert_eq!(redacted, Redactor::default().redact(rest));
+    }
+    if !redacted.contains(REDACTED) {
+        assert_eq!(redacted, rest);
     }
 }

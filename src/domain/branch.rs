@@ -60,6 +60,16 @@ impl BranchName {
         Self(format!("{}-{job}-{agent}", self.0))
     }
 
+    /// Returns the number of the thread that a branch of ours is for.
+    #[must_use]
+    pub fn thread(&self) -> Option<ThreadNumber> {
+        let rest = self.0.strip_prefix(Self::NAMESPACE)?;
+        let number = rest.split('-').next().unwrap_or_default();
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.parse().ok().filter(|_| plain)?;
+        Some(ThreadNumber(number))
+    }
+
     /// Returns the name without `refs/heads/`.
     #[must_use]
     pub fn as_str(&self) -> &str {

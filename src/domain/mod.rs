@@ -68,4 +68,5 @@ pub mod overlooked;
 pub mod decide;
 
 pub mod conclude;
+pub mod drift;
 pub mod settle;

@@ -94,5 +94,22 @@ mod tests {
             };
             prop_assert!(at > now);
         }
+
+        #[test]
+        fn at_any_time_and_after_any_number_of_attempts_nothing_is_due_in_the_past(attempts: u32, now: i64, until: i64) {
+            let now = Timestamp::from_millis(now);
+            let until = Timestamp::from_millis(until);
+            let due = |verdict| match verdict {
+                Verdict::RetryAt(at) => at,
+                Verdict::GiveUp => now,
+            };
+            let again = due(after_transient(attempts, now));
+            prop_assert!(again >= now && again.since(now) <= LONGEST);
+            let risen = after_death(attempts, now);
+            prop_assert!(risen >= now && risen.since(now) <= LONGEST);
+            prop_assert!(after_death(attempts.saturating_add(1), now) >= risen, "waits grow");
+            let allowed = due(after_rate_limit(until, now));
+            prop_assert!(allowed >= now && allowed >= until);
+        }
     }
 }

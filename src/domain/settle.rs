@@ -50,6 +50,12 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             advance(&mut task, Step::Seen);
             told(task, links, "the pull request is open")
         }
+        // An earlier job's: the next one is under way, and finds on GitHub what there is.
+        (Effect::Branch { .. } | Effect::Pull { .. }, Ending::Overtaken | Ending::Parked(_))
+            if matches!(task.state, State::Queued | State::Running) =>
+        {
+            Decision::default()
+        }
         (Effect::Branch { .. } | Effect::Pull { .. }, Ending::Overtaken | Ending::Parked(_)) => {
             let why = match ending {
                 Ending::Parked(why) => why.clone(),

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use crate::domain::branch::BranchName;
 use crate::domain::change::Mode;
+use crate::domain::drift::Proposal;
 use crate::domain::effect::{Conclusion, ReactionTarget};
 use crate::domain::event::Thread;
 use crate::domain::ids::{
@@ -59,6 +60,8 @@ pub struct ThreadNow {
     pub open: bool,
     /// Whether the conversation is locked.
     pub locked: bool,
+    /// Whether it is a pull request that was merged.
+    pub merged: bool,
 }
 
 /// The text of an issue or pull request as it stands on GitHub.
@@ -192,6 +195,10 @@ pub trait Pulls: Send + Sync {
 
     /// Returns the open pull request from `head`, if there is one. (pull requests: read)
     async fn pull_from(&self, repo: &Repo, head: &BranchName) -> Result<Option<PostedPull>, Fault>;
+
+    /// Returns the open pull requests that `by` has opened from branches of the repository itself, the
+    /// newest first; those among the newest 300 of the repository. (pull requests: read)
+    async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault>;
 }
 
 /// A completed check run to create.

@@ -66,6 +66,13 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
         "1",
         "[DONE]",
         "event: ",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}\n",
+        "\"model\":\"m\",",
+        "\"tools\":[{\"type\":\"web_search\"}],",
+        "\"stream\":true,",
+        "\"type\":\"assistant\",",
+        "[models.main]\n",
+        "api = \"openai\"\n",
     ]);
     let piece = prop_oneof![
         4 => word.prop_map(|word| word.as_bytes().to_vec()),
@@ -74,18 +81,23 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// Runs a target with everything in a directory; one of seeds is never empty.
+/// Runs a target with everything below a directory; one of seeds is never empty.
 fn run_all(dir: &Path, target: fn(&[u8])) -> usize {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return 0;
     };
-    let files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    for file in &files {
+    let mut count = 0;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            count += run_all(&path, target);
+            continue;
+        }
         let bytes =
-            std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         target(&bytes);
+        count += 1;
     }
-    files.len()
+    count
 }
 
 fn home() -> &'static Path {
@@ -138,4 +150,10 @@ targets! {
     policy: 256, "fixtures/policy";
     hosts: 512, "fuzz/seeds/hosts";
     usage: 512, "fuzz/seeds/usage";
+    deliveries: 64, "fixtures/webhooks";
+    streams: 64, "fixtures/agents";
+    messages: 256, "fixtures/agents";
+    requests: 512, "fuzz/seeds/requests";
+    settings: 64, "fuzz/seeds/settings";
+    secrets: 512, "fuzz/seeds/secrets";
 }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use prova::domain::change::Mode;
+use prova::domain::drift::Proposal;
 use prova::domain::effect::{Conclusion, ReactionTarget};
 use prova::domain::event::{Event, Happening, ThreadKind};
 use prova::domain::ids::{CommentId, CommitSha, Login, ThreadNumber};
@@ -194,11 +195,22 @@ async fn a_pull_request_is_opened_once_and_found_again() {
         client.pull_from(repo, &pull.head).await.unwrap(),
         Some(posted.clone())
     );
+    let us = Login::new("prova[bot]");
+    let proposed = client.proposals(repo, &us).await.unwrap();
+    let proposal = Proposal {
+        number: posted.number,
+        branch: pull.head.clone(),
+        head: commit.clone(),
+    };
+    assert_eq!(proposed, [proposal]);
 
     let alice = stage.sim.as_person("alice");
     alice.set_draft(REPO, posted.number.0, false).unwrap();
     alice.merge_pull(REPO, posted.number.0).unwrap();
     assert_eq!(client.pull_from(repo, &pull.head).await.unwrap(), None);
+    assert_eq!(client.proposals(repo, &us).await.unwrap(), []);
+    let now = client.thread(repo, posted.number).await.unwrap();
+    assert!(now.merged && !now.open);
     let merged = stage.end().into_iter().any(|event| match event {
         Event::Thread(event) => {
             event.what == Happening::Merged && event.actor.login == Login::new("alice")
@@ -426,7 +438,11 @@ async fn a_thread_shows_what_happened_to_it() {
     let (client, repo, number) = (&stage.client, &stage.repo, stage.issue());
     let alice = stage.sim.as_person("alice");
     let thread = ThreadNumber(number);
-    let now = |open, locked| ThreadNow { open, locked };
+    let now = |open, locked| ThreadNow {
+        open,
+        locked,
+        merged: false,
+    };
     assert_eq!(client.thread(repo, thread).await.unwrap(), now(true, false));
     alice.lock(REPO, number, true).unwrap();
     alice.close(REPO, number).unwrap();

@@ -147,14 +147,34 @@ async fn a_path_cannot_leave_the_repository() {
 
 #[tokio::test]
 async fn a_thread_is_open_or_closed_locked_or_not() {
-    for (body, open, locked) in [
-        (json!({ "state": "open", "locked": true }), true, true),
-        (json!({ "state": "closed", "locked": false }), false, false),
-        (json!({ "state": "open" }), true, false),
+    let pull = |at: Value| json!({ "state": "closed", "pull_request": { "merged_at": at } });
+    for (body, open, locked, merged) in [
+        (
+            json!({ "state": "open", "locked": true }),
+            true,
+            true,
+            false,
+        ),
+        (
+            json!({ "state": "closed", "locked": false }),
+            false,
+            false,
+            false,
+        ),
+        (json!({ "state": "open" }), true, false, false),
+        (pull(Value::Null), false, false, false),
+        (pull(json!("2026-01-01T00:00:00Z")), false, false, true),
     ] {
         let fake = answering(200, body).await;
         let now = fake.client.thread(&repo(), ThreadNumber(7)).await.unwrap();
-        assert_eq!(now, ThreadNow { open, locked });
+        assert_eq!(
+            now,
+            ThreadNow {
+                open,
+                locked,
+                merged
+            }
+        );
         assert_eq!(fake.asked(), ["GET /repos/octo/hello/issues/7"]);
     }
     for status in [404, 410] {
@@ -333,6 +353,29 @@ async fn only_our_own_branch_has_our_pull_request() {
             .unwrap(),
         None
     );
+}
+
+#[tokio::test]
+async fn our_pull_requests_are_those_that_the_app_has_opened_here() {
+    let pull = |number: u64, branch: &str, repo: Value, user: Value| json!({ "number": number, "head": { "ref": branch, "sha": "abc", "repo": repo }, "user": user });
+    let (here, fork, us) = (
+        json!({ "id": 77 }),
+        json!({ "id": 78 }),
+        json!({ "login": "prova[bot]" }),
+    );
+    let body = json!([
+        pull(1, "prova/1-x", here.clone(), json!({ "login": "ada" })),
+        pull(2, "prova/2-x", fork, us.clone()),
+        pull(3, "prova/3-x", Value::Null, us.clone()),
+        pull(4, "prova/4-x", here.clone(), Value::Null),
+        pull(5, "prova/5-x", here, us),
+    ]);
+    let fake = answering(200, body).await;
+    let us = Login::new("prova[bot]");
+    let found = fake.client.proposals(&repo(), &us).await.unwrap();
+    let numbers: Vec<_> = found.iter().map(|found| found.number.0).collect();
+    assert_eq!(numbers, [5]);
+    assert_eq!(found[0].branch, branch("prova/5-x"));
 }
 
 #[tokio::test]

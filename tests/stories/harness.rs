@@ -95,6 +95,13 @@ impl Bot {
         self.restart().await;
     }
 
+    /// Starts the next process with an empty store and work directory, as after a disaster.
+    pub(crate) async fn restart_empty(&mut self) {
+        let store = format!("sqlite://{}/second.db", self.dir.path().display());
+        self.settings.store.url = store.parse().unwrap();
+        self.restart_in("second").await;
+    }
+
     /// Starts a second process beside this one; why it cannot.
     pub(crate) async fn second_process(&self) -> Result<House, StartError> {
         House::open(self.settings.clone(), self.clock.clone()).await

@@ -10,6 +10,7 @@ use prova::app::context::Context;
 use prova::domain::branch::BranchName;
 use prova::domain::budget::Scope;
 use prova::domain::change::{Harvest, HarvestLimits};
+use prova::domain::drift::Proposal;
 use prova::domain::effect::{EffectKey, ReactionTarget, Sent};
 use prova::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId,
@@ -65,6 +66,9 @@ const NEVER_TWICE: [&str; 2] = ["comment", "create_check"];
 pub(crate) struct Knife {
     calls: Mutex<Vec<&'static str>>,
     aim: Mutex<Option<(usize, Blow)>>,
+    /// What becomes of the next heartbeat. They come one a second, so that their number is another in
+    /// each run: they are not counted among the calls.
+    beat: Mutex<Option<Blow>>,
     killed: Notify,
 }
 
@@ -75,6 +79,19 @@ impl Knife {
             aim: Mutex::new(Some((at, blow))),
             ..Self::default()
         })
+    }
+
+    /// Cuts the first heartbeat.
+    pub(crate) fn at_a_heartbeat(blow: Blow) -> Arc<Self> {
+        Arc::new(Self {
+            beat: Mutex::new(Some(blow)),
+            ..Self::default()
+        })
+    }
+
+    /// Returns whether the heartbeat has come that was to be cut.
+    pub(crate) fn has_cut_a_heartbeat(&self) -> bool {
+        self.beat.lock().unwrap().is_none()
     }
 
     /// Returns the names of the calls so far.
@@ -119,7 +136,10 @@ struct Cut<T: ?Sized> {
 /// Makes a call, or what the knife makes of it.
 macro_rules! cut {
     ($self:ident, $name:expr, $call:expr) => {
-        match $self.knife.blow($name) {
+        cut!($self, $self.knife.blow($name), $name, $call)
+    };
+    ($self:ident, $blow:expr, $name:expr, $call:expr) => {
+        match $blow {
             None => $call.await,
             Some(Blow::DeadBefore) => $self.knife.die().await,
             Some(Blow::DeadAfter) => {
@@ -176,9 +196,9 @@ relay! { Queue for dyn Store:
     limit_lanes(per_repository: [u32]) -> [()];
     check() -> [String];
     {
-        // One a second, so that their number is another in each run: none of them is cut.
         async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<Heartbeat, Fault> {
-            self.inner.heartbeat(lease, until).await
+            let blow = self.knife.beat.lock().unwrap().take();
+            cut!(self, blow, "heartbeat", self.inner.heartbeat(lease, until))
         }
 
         // What a story asks to see whether it is over is no call of the server's.
@@ -264,6 +284,7 @@ relay! { Commits for dyn GitHub:
 relay! { Pulls for dyn GitHub:
     open_pull(repo: [&Repo], pull: [&NewPull]) -> [PostedPull];
     pull_from(repo: [&Repo], head: [&BranchName]) -> [Option<PostedPull>];
+    proposals(repo: [&Repo], by: [&Login]) -> [Vec<Proposal>];
     {}
 }
 

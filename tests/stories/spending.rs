@@ -14,7 +14,7 @@ use prova::ports::gateway::{Charge, Pass};
 use crate::gateway::Script;
 use crate::harness::{Bot, FIX, REPO, World};
 
-const MODELS: &str = "
+pub(crate) const MODELS: &str = "
 [models.main]
 api = \"anthropic\"
 url = \"http://127.0.0.1:9\"

@@ -9,12 +9,15 @@ use prova::app::cleanup::remove_orphans;
 use prova::app::dispatch::dispatch_next;
 use prova::app::publish::publish_next;
 use prova::app::worker::{lease_next, work};
+use prova::domain::budget::Scope;
 use prova::domain::task::Task;
 use prova::ports::clock::Clock as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Bot, REPO, World};
+use crate::gateway::Script;
+use crate::harness::{Bot, FIX, REPO, World};
 use crate::knife::{Blow, Knife};
+use crate::spending::MODELS;
 
 /// Calls that are cut in a run that does not take all.
 const SAMPLE: usize = 4;
@@ -28,6 +31,12 @@ enum Scenario {
     Review,
     /// A request is taken back.
     Cancel,
+    /// Two agents race, and one of them breaks what is checked.
+    Race,
+    /// The budget is used up while an agent works.
+    Budget,
+    /// An agent works for longer than a heartbeat takes.
+    Slow,
 }
 
 impl Scenario {
@@ -53,6 +62,34 @@ impl Scenario {
                 let bot = World::fixer().start().await;
                 let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot.alice().comment(REPO, issue, "@prova stop").unwrap();
+                bot
+            }
+            Self::Race => {
+                let world = World::new()
+                    .agent("codex", "sed -i s/teh/the/ README.md; rm src/main.py")
+                    .agent("claude", FIX)
+                    .policy("checks = [\"test -f src/main.py\"]\n");
+                let bot = world.start().await;
+                let issue = bot.issue();
+                bot.alice()
+                    .comment(REPO, issue, "@prova race codex claude")
+                    .unwrap();
+                bot
+            }
+            Self::Budget => {
+                let script = Arc::new(Script {
+                    ends_at: Some(|scope| matches!(scope, Scope::Job(_))),
+                    ..Script::default()
+                });
+                let world = World::fixer().settings(MODELS).gateway(&script);
+                let bot = world.start().await;
+                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+                bot
+            }
+            Self::Slow => {
+                let slow = format!("sleep 1.5; {FIX}");
+                let bot = World::new().agent("slow", &slow).start().await;
+                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
         }
@@ -154,6 +191,46 @@ async fn sweep(scenario: Scenario, blow: Blow) {
     }
 }
 
+/// Cuts the first heartbeat of a job, in each way.
+async fn sweep_of_heartbeats(blow: Blow) {
+    let mut clean = Scenario::Slow.set().await;
+    clean.take_up(&Arc::new(Knife::default()));
+    live(&clean).await;
+    let expected = end(&clean).await;
+    let mut bot = Scenario::Slow.set().await;
+    let knife = Knife::at_a_heartbeat(blow);
+    bot.take_up(&knife);
+    let died = tokio::select! {
+        biased;
+        () = knife.killed() => true,
+        () = live(&bot) => false,
+    };
+    assert!(knife.has_cut_a_heartbeat(), "{blow:?}: there was none");
+    let deadly = matches!(blow, Blow::DeadBefore | Blow::DeadAfter);
+    assert_eq!(died, deadly, "{blow:?} at a heartbeat");
+    bot.restart().await;
+    live(&bot).await;
+    remove_orphans(bot.ctx()).await;
+    assert_eq!(end(&bot).await, expected, "{blow:?} at a heartbeat");
+}
+
+macro_rules! heartbeats {
+    ($($name:ident: $blow:ident;)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            Box::pin(sweep_of_heartbeats(Blow::$blow)).await;
+        })*
+    };
+}
+
+heartbeats! {
+    death_before_a_heartbeat: DeadBefore;
+    death_after_a_heartbeat: DeadAfter;
+    a_heartbeat_that_fails: Fails;
+    a_heartbeat_whose_answer_is_lost: Unanswered;
+    a_heartbeat_that_is_made_twice: Twice;
+}
+
 macro_rules! sweeps {
     ($($name:ident: $scenario:ident $blow:ident;)*) => {
         $(#[tokio::test]
@@ -179,4 +256,14 @@ sweeps! {
     a_stop_and_a_call_that_fails: Cancel Fails;
     a_stop_and_an_answer_that_is_lost: Cancel Unanswered;
     a_stop_and_a_call_that_is_made_twice: Cancel Twice;
+    a_race_and_death_before_a_call: Race DeadBefore;
+    a_race_and_death_after_a_call: Race DeadAfter;
+    a_race_and_a_call_that_fails: Race Fails;
+    a_race_and_an_answer_that_is_lost: Race Unanswered;
+    a_race_and_a_call_that_is_made_twice: Race Twice;
+    a_budget_and_death_before_a_call: Budget DeadBefore;
+    a_budget_and_death_after_a_call: Budget DeadAfter;
+    a_budget_and_a_call_that_fails: Budget Fails;
+    a_budget_and_an_answer_that_is_lost: Budget Unanswered;
+    a_budget_and_a_call_that_is_made_twice: Budget Twice;
 }

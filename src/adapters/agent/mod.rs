@@ -17,3 +17,5 @@ mod leftover;
 mod listen;
 pub mod preset;
 pub mod recipe;
+#[doc(hidden)]
+pub mod untrusted;

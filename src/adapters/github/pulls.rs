@@ -8,15 +8,27 @@ use crate::adapters::github::answer::Answer;
 use crate::adapters::github::client::{As, Client};
 use crate::adapters::github::request::{Request, in_repo, segment};
 use crate::domain::branch::BranchName;
-use crate::domain::ids::{CommitSha, ThreadNumber};
+use crate::domain::drift::Proposal;
+use crate::domain::ids::{CommitSha, Login, ThreadNumber};
 use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{NewPull, PostedPull, Pulls};
+
+/// Pages of 100 open pull requests that are read.
+const PULL_PAGES: u32 = 3;
 
 #[derive(Deserialize)]
 struct Pull {
     number: u64,
     head: Head,
+    /// `null` when the account is gone.
+    #[serde(default)]
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +95,28 @@ impl Pulls for Client {
             same_repo && pull.head.branch == head.as_str()
         });
         Ok(found.map(PostedPull::from))
+    }
+
+    async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault> {
+        let doing = format!("list the open pull requests of {}", repo.name);
+        let path = in_repo(repo, "/pulls?state=open&per_page=100");
+        let request = Request::get(doing, path);
+        let pulls: Vec<Pull> = self
+            .list(As::InstallationOf(repo), request, PULL_PAGES)
+            .await?;
+        let theirs = pulls.into_iter().filter(|pull| {
+            let author = pull.user.as_ref().map(|user| user.login.as_str());
+            let same_repo = pull.head.repo.as_ref().is_some_and(|r| r.id == repo.id.0);
+            same_repo && author.is_some_and(|login| login.eq_ignore_ascii_case(by.as_str()))
+        });
+        let proposals = theirs.filter_map(|pull| {
+            Some(Proposal {
+                number: ThreadNumber(pull.number),
+                branch: pull.head.branch.parse().ok()?,
+                head: CommitSha::new(pull.head.sha),
+            })
+        });
+        Ok(proposals.collect())
     }
 }
 

@@ -24,6 +24,15 @@ struct Issue {
     state: String,
     #[serde(default)]
     locked: bool,
+    /// Only of a pull request.
+    #[serde(default)]
+    pull_request: Option<Proposed>,
+}
+
+#[derive(Deserialize)]
+struct Proposed {
+    #[serde(default)]
+    merged_at: Option<String>,
 }
 
 /// An issue with its text; pull requests are issues, too.
@@ -92,6 +101,9 @@ impl Threads for Client {
         Ok(ThreadNow {
             open: issue.state != "closed",
             locked: issue.locked,
+            merged: issue
+                .pull_request
+                .is_some_and(|pull| pull.merged_at.is_some()),
         })
     }
 

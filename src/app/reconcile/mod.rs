@@ -1,10 +1,11 @@
-//! GitHub as it is, compared with what was heard of it: deliveries that never arrived, and requests
-//! that no delivery told of.
+//! GitHub as it is, compared with what was heard of it: deliveries that never arrived, requests that no
+//! delivery told of, and tasks whose threads, pull requests and repositories are not what they were.
 //!
-//! Both are looked for in bounded steps; what a step has seen is noted in the store, so that the next
+//! All of them are looked for in bounded steps; what a step has seen is noted in the store, so that the next
 //! one, in this process or another, goes on from there. A step that is done twice changes nothing.
 
 pub mod deliveries;
+mod tasks;
 pub mod threads;
 
 use serde::Serialize;

@@ -4,29 +4,33 @@
 //! suspended. So the repositories are gone through in rounds, and an issue that asks for work and has
 //! no task is put into the inbox as the delivery that should have come. From there on nothing is
 //! different: who asked is looked up, and refused or served.
+//!
+//! On the way, now and then, the open tasks of each repository are compared with what it shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::app::context::Context;
 use crate::app::dispatch::read_policy;
-use crate::app::reconcile::{Left, recall, remember};
+use crate::app::reconcile::{Left, recall, remember, tasks};
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
-use crate::domain::ids::{DeliveryId, InstallationId, ThreadKey};
+use crate::domain::ids::{DeliveryId, InstallationId, RepoId, ThreadKey};
 use crate::domain::overlooked::{Act, REMEMBERED, Standing, Verdict, judge, may_ask};
 use crate::domain::policy::Policy;
 use crate::domain::render::refusal::{Refusal, refusal};
 use crate::domain::repo::Repo;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::{Class, Fault};
-use crate::ports::store::{Acceptance, AuditLine, Changes, NewDelivery, NewEffect};
+use crate::ports::store::{Acceptance, AuditLine, Changes, NewDelivery, NewEffect, Versioned};
 use crate::ports::wake::Waiting;
 
 /// Where it is noted how far the round is.
 const NOTE: &str = "reconcile.threads";
 /// The pause between two rounds.
 const BETWEEN_ROUNDS: Span = Span::minutes(10);
+/// The pause between two rounds that compare tasks, which costs a request or two for each of them.
+const BETWEEN_COMPARISONS: Span = Span::minutes(60);
 /// How far a round looks behind the beginning of the one before: repositories may change their place
 /// in the list while it is read.
 const OVERLAP: Span = Span::minutes(60);
@@ -43,6 +47,9 @@ struct Rounds {
     ended: Option<Timestamp>,
     /// The one that is under way.
     now: Option<Round>,
+    /// When the last whole round began that compared tasks.
+    #[serde(default)]
+    compared: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +61,12 @@ struct Round {
     place: Option<(InstallationId, u32)>,
     /// Whether everything could be read so far.
     whole: bool,
+    /// Whether tasks are compared.
+    #[serde(default)]
+    compares: bool,
+    /// Repositories with open tasks that were seen so far.
+    #[serde(default)]
+    seen: BTreeSet<RepoId>,
 }
 
 impl Rounds {
@@ -68,6 +81,8 @@ impl Rounds {
             since: seen.map_or(remembered, |seen| seen.max(remembered)),
             place: None,
             whole: true,
+            compares: (self.compared).is_none_or(|at| now.since(at) >= BETWEEN_COMPARISONS),
+            seen: BTreeSet::new(),
         })
     }
 }
@@ -103,6 +118,10 @@ pub async fn step(ctx: &Context) -> Result<Left, Fault> {
         });
     };
     if over {
+        if round.whole && round.compares {
+            tasks::end_unseen(ctx, &round.seen, round.began).await?;
+            rounds.compared = Some(round.began);
+        }
         rounds.ended = Some(ctx.now());
         if round.whole {
             rounds.last = Some(round.began);
@@ -144,6 +163,9 @@ async fn look_at(
 ) -> Result<(usize, bool), Fault> {
     let covered = ctx.github.repositories(installation, page).await?;
     let mut looked = 0;
+    if round.compares {
+        looked += compare(ctx, &covered.repositories, round).await?;
+    }
     for (repo, open) in &covered.repositories {
         if *open == 0 || repo.archived {
             continue;
@@ -154,6 +176,29 @@ async fn look_at(
         }
     }
     Ok((looked, covered.more))
+}
+
+/// Compares the open tasks of a page of repositories; returns how many requests that took.
+async fn compare(
+    ctx: &Context,
+    repositories: &[(Repo, u64)],
+    round: &mut Round,
+) -> Result<usize, Fault> {
+    let ids: Vec<_> = repositories.iter().map(|(repo, _)| repo.id).collect();
+    let mut open_tasks: BTreeMap<RepoId, Vec<Versioned>> = BTreeMap::new();
+    for task in ctx.store.open_tasks_of(None, &ids).await? {
+        open_tasks.entry(task.task.repo.id).or_default().push(task);
+    }
+    round.seen.extend(open_tasks.keys());
+    let mut asked = 0;
+    for (repo, open) in repositories {
+        let tasks = open_tasks.remove(&repo.id).unwrap_or_default();
+        match tasks::compare(ctx, (repo, *open), tasks).await {
+            Ok(some) => asked += some,
+            Err(fault) => passed_over(fault, round)?,
+        }
+    }
+    Ok(asked)
 }
 
 async fn repository(ctx: &Context, repo: &Repo, since: Timestamp) -> Result<(), Fault> {

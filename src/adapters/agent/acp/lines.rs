@@ -75,6 +75,23 @@ pub(super) fn heard(
     })
 }
 
+/// Returns the messages in what an agent has printed, as if each were answered at once.
+pub(in crate::adapters::agent) async fn all(printed: &[u8]) -> Vec<String> {
+    let tally = Arc::new(Tally::default());
+    let mut sieve = Sieve {
+        input: printed,
+        line: Vec::new(),
+        tally: tally.clone(),
+    };
+    let mut messages = Vec::new();
+    // Bytes in memory can be read.
+    while let Ok(Some(message)) = sieve.next().await {
+        tally.said.fetch_add(1, Ordering::Relaxed);
+        messages.push(message);
+    }
+    messages
+}
+
 /// Returns where to put the lines that an agent is to read.
 pub(super) fn spoken(
     output: impl AsyncWrite + Send + Unpin + 'static,

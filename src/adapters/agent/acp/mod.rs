@@ -4,7 +4,7 @@
 //! what an update means, `talk` the order of words.
 
 mod ear;
-mod lines;
+pub(super) mod lines;
 mod permission;
 mod talk;
 

@@ -9,6 +9,7 @@ use crate::adapters::git::local::LocalForge;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
 use crate::domain::branch::BranchName;
+use crate::domain::drift::Proposal;
 use crate::domain::effect::ReactionTarget;
 use crate::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
@@ -74,6 +75,7 @@ impl Threads for LocalForge {
         Ok(ThreadNow {
             open: true,
             locked: false,
+            merged: false,
         })
     }
 
@@ -165,6 +167,24 @@ impl Pulls for LocalForge {
             number: ThreadNumber(nth(at + 1)),
             head: commit,
         }))
+    }
+
+    async fn proposals(&self, repo: &Repo, _by: &Login) -> Result<Vec<Proposal>, Fault> {
+        let heads: Vec<_> = (self.memory().pulls.iter())
+            .map(|pull| pull.head.clone())
+            .collect();
+        let mut proposals = Vec::new();
+        for (at, branch) in heads.into_iter().enumerate().rev() {
+            if let Some(head) = self.branch(repo, &branch).await? {
+                let number = ThreadNumber(nth(at + 1));
+                proposals.push(Proposal {
+                    number,
+                    branch,
+                    head,
+                });
+            }
+        }
+        Ok(proposals)
     }
 }
 

@@ -1,0 +1,468 @@
+//! One thread, with whatever can happen to it in any order, doubled or left out: what decisions keep
+//! to, and what the store adds to that, without a store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
+
+use proptest::prelude::*;
+use prova::domain::change::{Change, ChangeKind, Harvest, RepoPath};
+use prova::domain::command::Command;
+use prova::domain::conclude::{Ended as EndedJob, conclude, faulted, report};
+use prova::domain::decide::{Agents, Decision, Snapshot, decide, ended};
+use prova::domain::effect::{Effect, EffectKey, Sent};
+use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
+use prova::domain::ids::{
+    CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ThreadKey,
+    ThreadNumber, TreeSha,
+};
+use prova::domain::job::{Briefed, Harvested, Performer, Progress, Work};
+use prova::domain::name::Name;
+use prova::domain::policy::Policy;
+use prova::domain::render::parts::Links;
+use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
+use prova::domain::settle::{Ending, settle};
+use prova::domain::task::{self, State, Step, Task};
+use prova::domain::time::{Span, Timestamp};
+use prova::domain::trigger::{Ended, Wish};
+
+const ISSUE: ThreadNumber = ThreadNumber(1);
+
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    /// Somebody asks, on the issue or on the pull request.
+    Asks(Asks, bool),
+    /// The last request is heard of once more.
+    Again,
+    /// A worker takes the job.
+    Starts,
+    /// The job ends, with a change or without.
+    Ends { changed: bool },
+    /// The oldest effect is sent, is overtaken, or is given up.
+    Sends(Way),
+    /// The issue or its pull request ends.
+    Closes(Ended),
+    /// Time goes by.
+    Waits,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asks {
+    Label,
+    Retry,
+    Stop,
+    Request,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Sent,
+    Overtaken,
+    Parked,
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let asks = prop_oneof![
+        Just(Asks::Label),
+        Just(Asks::Retry),
+        Just(Asks::Stop),
+        Just(Asks::Request)
+    ];
+    let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
+    let how = prop_oneof![Just(Ended::Merged), Just(Ended::Closed), Just(Ended::Gone)];
+    prop_oneof![
+        6 => (asks, any::<bool>()).prop_map(|(asks, pull)| Happens::Asks(asks, pull)),
+        2 => Just(Happens::Again),
+        6 => Just(Happens::Starts),
+        6 => prop::bool::weighted(0.8).prop_map(|changed| Happens::Ends { changed }),
+        12 => way.prop_map(Happens::Sends),
+        1 => how.prop_map(Happens::Closes),
+        1 => Just(Happens::Waits),
+    ]
+}
+
+#[derive(Debug)]
+struct LiveJob {
+    id: JobId,
+    work: Work,
+    running: bool,
+}
+
+/// A store of one thread.
+struct World {
+    tasks: Vec<Task>,
+    live: Option<LiveJob>,
+    unsent: Vec<(EffectKey, Effect)>,
+    recorded: BTreeMap<EffectKey, (ThreadKey, Effect)>,
+    last: Option<(ThreadEvent, Vec<Wish>)>,
+    comments: u64,
+    now: Timestamp,
+    policy: Policy,
+    agents: Agents,
+    links: Links,
+}
+
+fn ada() -> Actor {
+    Actor {
+        login: Login::new("ada"),
+        id: 1,
+        kind: ActorKind::Person,
+    }
+}
+
+fn repo() -> Repo {
+    Repo {
+        id: RepoId(1),
+        name: "acme/greeter".parse().unwrap(),
+        installation: InstallationId(1),
+        default_branch: "main".to_owned(),
+        archived: false,
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let fixer: Name = "fixer".parse().unwrap();
+        Self {
+            tasks: Vec::new(),
+            live: None,
+            unsent: Vec::new(),
+            recorded: BTreeMap::new(),
+            last: None,
+            comments: 0,
+            now: Timestamp::from_millis(1_000_000_000),
+            policy: Policy::default(),
+            agents: Agents {
+                default: Some(fixer.clone()),
+                known: [fixer].into(),
+                ..Agents::default()
+            },
+            links: Links {
+                web_url: "https://github.test".to_owned(),
+                slug: "prova".to_owned(),
+            },
+        }
+    }
+
+    fn open(&self) -> Option<&Task> {
+        self.tasks.last().filter(|task| !task.state.is_over())
+    }
+
+    fn happen(&mut self, what: Happens) -> Result<(), TestCaseError> {
+        match what {
+            Happens::Asks(asks, on_pull) => {
+                let said = self.said(asks, on_pull);
+                self.last = Some(said);
+                self.hear()
+            }
+            Happens::Again => self.hear(),
+            Happens::Starts => {
+                self.start();
+                Ok(())
+            }
+            Happens::Ends { changed } => self.end(changed),
+            Happens::Sends(way) => self.send(way),
+            Happens::Closes(how) => match self.open() {
+                Some(task) => {
+                    let decision = ended(task, how, &self.links);
+                    self.apply(decision).map(drop)
+                }
+                None => Ok(()),
+            },
+            Happens::Waits => {
+                self.now = self.now.plus(Span::minutes(6));
+                Ok(())
+            }
+        }
+    }
+
+    fn said(&mut self, asks: Asks, on_pull: bool) -> (ThreadEvent, Vec<Wish>) {
+        let pull = self.open().and_then(|task| task.pull).filter(|_| on_pull);
+        let command = match asks {
+            Asks::Label => None,
+            Asks::Retry => Some(Command::Retry { agent: None }),
+            Asks::Stop => Some(Command::Stop),
+            Asks::Request => Some(Command::Request {
+                agent: None,
+                text: "mend it".to_owned(),
+            }),
+        };
+        self.comments += 1;
+        self.now = self.now.plus(Span::seconds(1));
+        let what = match &command {
+            None => Happening::Labeled("prova".to_owned()),
+            Some(command) => Happening::Commented(Comment {
+                id: CommentId(self.comments),
+                body: format!("@prova {command}"),
+                place: None,
+            }),
+        };
+        let event = ThreadEvent {
+            repo: repo(),
+            actor: ada(),
+            thread: Thread {
+                number: pull.unwrap_or(ISSUE),
+                kind: pull.map_or(ThreadKind::Issue, |_| ThreadKind::Pull),
+                title: "Mend it".to_owned(),
+                body: String::new(),
+                author: Login::new("ada"),
+                insider: true,
+                labels: Vec::new(),
+                open: true,
+                locked: false,
+                comments: 0,
+            },
+            what,
+            at: self.now,
+        };
+        let wish = command.map_or(Wish::Start(Performer::DefaultAgent), Wish::Command);
+        (event, vec![wish])
+    }
+
+    /// Decides the last request; one that needs a job while another is live is put off, as the store
+    /// has it.
+    fn hear(&mut self) -> Result<(), TestCaseError> {
+        let Some((event, wishes)) = self.last.clone() else {
+            return Ok(());
+        };
+        let snapshot = Snapshot {
+            policy: Ok(&self.policy),
+            permission: Permission::Write,
+            agents: &self.agents,
+            profiles: &BTreeSet::new(),
+            open: self.open(),
+            count: u32::try_from(self.tasks.len()).unwrap(),
+            remarks: &[],
+            linked: &[],
+            links: &self.links,
+        };
+        let decision = decide(&event, &wishes, &snapshot);
+        prop_assert_eq!(&decision, &decide(&event, &wishes, &snapshot));
+        let (of_job, of_live) = (decision.job.as_ref(), self.live.as_ref());
+        let asked = of_job.map(|(id, _)| id.task);
+        if asked.is_some() && asked == of_live.map(|live| live.id.task) {
+            let state = self.open().map(|task| task.state.clone());
+            // Only a stop leaves a job that still runs behind a task that can take another.
+            prop_assert_eq!(state, Some(State::Stopped));
+            return Ok(());
+        }
+        self.apply(decision).map(drop)
+    }
+
+    fn start(&mut self) {
+        let (Some(live), Some(task)) = (&mut self.live, self.tasks.last_mut()) else {
+            return;
+        };
+        live.running = true;
+        if let Ok(state) = task::transition(&task.state, Step::Start) {
+            task.state = state;
+        }
+    }
+
+    fn end(&mut self, changed: bool) -> Result<(), TestCaseError> {
+        let Some(live) = self.live.take_if(|live| live.running) else {
+            return Ok(());
+        };
+        let task = self.tasks.last().unwrap();
+        let progress = progress(live.id, task);
+        let ended = EndedJob {
+            job: live.id,
+            work: &live.work,
+            progress: &progress,
+        };
+        let report = if changed {
+            report(&ended)
+        } else {
+            faulted(&ended, "It failed.".to_owned())
+        };
+        let decision = conclude(task, report, &ended, &self.policy, &self.links);
+        self.apply(decision).map(drop)
+    }
+
+    fn send(&mut self, way: Way) -> Result<(), TestCaseError> {
+        if self.unsent.is_empty() {
+            return Ok(());
+        }
+        let (_, effect) = self.unsent.remove(0);
+        let ending = match (way, &effect) {
+            (Way::Overtaken, Effect::Branch { .. } | Effect::Pull { .. }) => Ending::Overtaken,
+            (Way::Parked, _) => Ending::Parked("GitHub said no.".to_owned()),
+            (_, Effect::React { .. }) => Ending::Sent(Sent::Reaction),
+            (_, Effect::Comment { .. }) => Ending::Sent(Sent::Comment(CommentId(1))),
+            (_, Effect::Branch { to, .. }) => Ending::Sent(Sent::Branch(to.clone())),
+            (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
+            (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
+        };
+        match self.tasks.last() {
+            Some(task) => {
+                let decision = settle(task, &effect, &ending, &self.links);
+                self.apply(decision).map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Does what a transaction does, and judges it.
+    fn apply(&mut self, decision: Decision) -> Result<(), TestCaseError> {
+        let told = !decision.reasons.is_empty();
+        prop_assert!(
+            decision.effects.is_empty() || told,
+            "an effect without a reason"
+        );
+        prop_assert!(decision.job.is_none() || decision.task.is_some());
+        if decision.cancel {
+            self.live = self.live.take().filter(|live| live.running);
+        }
+        if decision.withdraw {
+            self.unsent.retain(|(_, effect)| {
+                matches!(effect, Effect::React { .. } | Effect::Comment { .. })
+            });
+        }
+        if let Some(task) = decision.task {
+            let last = self.tasks.last_mut().filter(|last| last.id == task.id);
+            if let Some(last) = last {
+                prop_assert!(!last.state.is_over(), "{} was over", last.id);
+                prop_assert!(last.pull.is_none() || last.pull == task.pull);
+                *last = task;
+            } else {
+                prop_assert!(self.open().is_none(), "two open tasks on a thread");
+                self.tasks.push(task);
+            }
+        }
+        if let Some((id, work)) = decision.job {
+            if let Some(live) = self.live.take() {
+                prop_assert_ne!(live.id.task, id.task, "two live jobs of a task");
+                // It was told to end with its task; whatever it comes to, nothing follows.
+                let ended = (self.tasks.iter()).find(|task| task.id == live.id.task);
+                let ended = ended.unwrap();
+                prop_assert!(live.running && ended.state.is_over());
+                let progress = progress(live.id, ended);
+                let job = EndedJob {
+                    job: live.id,
+                    work: &live.work,
+                    progress: &progress,
+                };
+                let late = conclude(ended, report(&job), &job, &self.policy, &self.links);
+                prop_assert!(late.task.is_none() && late.effects.is_empty());
+            }
+            self.live = Some(LiveJob {
+                id,
+                work,
+                running: false,
+            });
+        }
+        let mut keys = BTreeSet::new();
+        for (key, thread, effect) in decision.effects {
+            prop_assert!(keys.insert(key.clone()), "{key} twice in one decision");
+            let before = self.recorded.insert(key.clone(), (thread, effect.clone()));
+            if let Some((place, before)) = before {
+                prop_assert_eq!(place, thread, "{} moves", &key);
+                prop_assert_eq!(discriminant(&before), discriminant(&effect), "{}", &key);
+                if before == effect {
+                    continue;
+                }
+            }
+            self.unsent.retain(|(other, _)| *other != key);
+            self.unsent.push((key, effect));
+        }
+        Ok(())
+    }
+
+    /// What must hold between any two transactions.
+    fn judge(&self) -> Result<(), TestCaseError> {
+        let Some(task) = self.tasks.last() else {
+            return Ok(());
+        };
+        let publishes = |(_, effect): &(EffectKey, Effect)| {
+            matches!(effect, Effect::Branch { .. } | Effect::Pull { .. })
+        };
+        match &task.state {
+            State::Queued | State::Running => {
+                prop_assert!(self.live.is_some(), "{:?} without a job", task.state);
+            }
+            State::Publishing => {
+                prop_assert!(self.unsent.iter().any(publishes), "nothing to publish");
+                prop_assert!(self.live.is_none());
+            }
+            State::InReview | State::Blocked => {
+                prop_assert!(self.live.is_none(), "{:?} while a job is live", task.state);
+            }
+            // What was stopped may take a moment to end.
+            State::Stopped | State::Merged | State::Closed => {
+                prop_assert!(self.live.as_ref().is_none_or(|live| live.running));
+            }
+        }
+        if task.state == State::InReview {
+            prop_assert!(task.pull.is_some(), "in review without a pull request");
+        }
+        Ok(())
+    }
+}
+
+/// A job that came to its end with a change.
+fn progress(job: JobId, task: &Task) -> Progress {
+    let tree = TreeSha::new("a".repeat(40));
+    Progress {
+        briefed: Some(Briefed {
+            base: task
+                .head
+                .clone()
+                .unwrap_or_else(|| CommitSha::new("b".repeat(40))),
+            on_branch: task.head.is_some(),
+            policy_commit: CommitSha::new("b".repeat(40)),
+            brief_digest: String::new(),
+            agent: "fixer".to_owned(),
+            restored: None,
+        }),
+        harvested: Some(Harvested {
+            harvest: Harvest {
+                base_tree: TreeSha::new("c".repeat(40)),
+                tree: tree.clone(),
+                changes: vec![Change {
+                    path: RepoPath::new("README.md"),
+                    kind: ChangeKind::Deleted,
+                }],
+                refused: Vec::new(),
+            },
+            protected: Vec::new(),
+            tree,
+            leaks: Vec::new(),
+        }),
+        evidence: Some(Vec::new()),
+        commit: Some(CommitSha::new(format!("{:0>40}", job.ordinal))),
+        ..Progress::default()
+    }
+}
+
+#[test]
+fn what_an_earlier_job_could_not_publish_does_not_block_the_next() {
+    let mut world = World::new();
+    let failed = Happens::Ends { changed: false };
+    let ask = |asks| Happens::Asks(asks, false);
+    for what in [ask(Asks::Label), Happens::Starts, failed, ask(Asks::Retry)] {
+        world.happen(what).unwrap();
+    }
+    while world
+        .unsent
+        .iter()
+        .any(|(_, effect)| matches!(effect, Effect::Branch { .. }))
+    {
+        world.happen(Happens::Sends(Way::Overtaken)).unwrap();
+    }
+    assert_eq!(world.open().unwrap().state, State::Queued);
+    for what in [Happens::Starts, Happens::Ends { changed: true }] {
+        world.happen(what).unwrap();
+    }
+    assert_eq!(world.open().unwrap().state, State::Publishing);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_happens_a_thread_has_one_task_and_one_job(script in prop::collection::vec(happens(), 1..60)) {
+        let mut world = World::new();
+        for what in script {
+            world.happen(what)?;
+            world.judge()?;
+        }
+    }
+}
