@@ -4,9 +4,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 /// Where a sandbox that has a door finds it: an address of its own loopback. Model endpoints and the
 /// proxy are both there.
 pub const INSIDE_DOOR: &str = "127.0.0.1:8790";
+
+/// A connection of a program inside that came another way than by a listener of this machine.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 /// What serves the programs of one sandbox, from outside it.
 pub trait Door: Send + Sync + std::fmt::Debug {
@@ -19,4 +26,11 @@ pub trait Door: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the listener cannot be used.
     fn serve(&self, listener: TcpListener) -> io::Result<()>;
+
+    /// Serves one connection, until it ends or the door is closed. It was made at [`INSIDE_DOOR`], in
+    /// a network that is not on this machine.
+    ///
+    /// # Errors
+    /// When the door is closed, or serves as many as it can.
+    fn admit(&self, connection: Box<dyn Connection>) -> io::Result<()>;
 }

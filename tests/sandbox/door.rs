@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::domain::evidence::Ending;
-use prova::ports::door::{Door, INSIDE_DOOR};
+use prova::ports::door::{Connection, Door, INSIDE_DOOR};
 use prova::ports::sandbox::Outcome;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::bed::{Bed, text};
@@ -58,6 +59,21 @@ impl Door for Porter {
                 let _gone = visitor.write_all(name.as_bytes());
                 let _gone = visitor.write_all(line.get(..read).unwrap_or_default());
             }
+        });
+        Ok(())
+    }
+
+    fn admit(&self, mut visitor: Box<dyn Connection>) -> io::Result<()> {
+        self.visits.fetch_add(1, Ordering::SeqCst);
+        let name = self.name;
+        tokio::spawn(async move {
+            let mut line = [0; 64];
+            let read = visitor.read(&mut line).await.unwrap_or(0);
+            let _gone = visitor.write_all(name.as_bytes()).await;
+            let _gone = visitor
+                .write_all(line.get(..read).unwrap_or_default())
+                .await;
+            let _gone = visitor.shutdown().await;
         });
         Ok(())
     }
@@ -198,6 +214,10 @@ impl Door for Closed {
     }
 
     fn serve(&self, _listener: TcpListener) -> io::Result<()> {
+        Err(io::Error::other("closed for good"))
+    }
+
+    fn admit(&self, _connection: Box<dyn Connection>) -> io::Result<()> {
         Err(io::Error::other("closed for good"))
     }
 }

@@ -8,7 +8,7 @@ use prova::app::ledger::StoreLedger;
 use prova::domain::budget::{Exceeded, Scope};
 use prova::domain::money::Usd;
 use prova::domain::traffic::Traffic;
-use prova::ports::door::Door;
+use prova::ports::door::{Connection, Door};
 use prova::ports::fault::Fault;
 use prova::ports::gateway::{Charge, Gateway, Ledger as _, Pass, Passage};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +93,10 @@ impl Door for Opened {
     }
 
     fn serve(&self, _: TcpListener) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn admit(&self, _: Box<dyn Connection>) -> std::io::Result<()> {
         Ok(())
     }
 }

@@ -9,8 +9,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::adapters::gateway::body::AnyBody;
 use crate::adapters::gateway::passage::Pass;
@@ -23,9 +24,8 @@ const REST: Duration = Duration::from_millis(100);
 
 /// Serves until the door is closed.
 pub(super) async fn serve(listener: TcpListener, pass: Arc<Pass>) {
-    let places = Arc::new(Semaphore::new(pass.house.settings.bounds.connections));
     loop {
-        let place = places.clone().acquire_owned();
+        let place = pass.places.clone().acquire_owned();
         let next = async { (place.await, listener.accept().await) };
         let accepted = tokio::select! {
             accepted = next => accepted,
@@ -33,12 +33,9 @@ pub(super) async fn serve(listener: TcpListener, pass: Arc<Pass>) {
         };
         match accepted {
             (Ok(place), Ok((stream, _))) => {
-                let connection = connection(stream, pass.clone());
-                let stop = pass.stop.clone();
-                pass.tasks.spawn(async move {
-                    stop.run_until_cancelled(connection).await;
-                    drop(place);
-                });
+                // An answer's first byte waits for nothing.
+                let _ = stream.set_nodelay(true);
+                begin(stream, place, &pass);
             }
             (Err(_), _) => return,
             (_, Err(error)) => {
@@ -49,9 +46,23 @@ pub(super) async fn serve(listener: TcpListener, pass: Arc<Pass>) {
     }
 }
 
-async fn connection(stream: TcpStream, pass: Arc<Pass>) {
-    // An answer's first byte waits for nothing.
-    let _ = stream.set_nodelay(true);
+/// Serves one connection beside the others, as long as the door is open.
+pub(super) fn begin<S>(stream: S, place: OwnedSemaphorePermit, pass: &Arc<Pass>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let connection = connection(stream, pass.clone());
+    let stop = pass.stop.clone();
+    pass.tasks.spawn(async move {
+        stop.run_until_cancelled(connection).await;
+        drop(place);
+    });
+}
+
+async fn connection<S>(stream: S, pass: Arc<Pass>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let head = pass.house.settings.bounds.head;
     let job = pass.job;
     let service = service_fn(move |request| answer(request, pass.clone()));

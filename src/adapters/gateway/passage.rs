@@ -17,7 +17,7 @@ use crate::domain::egress::HostRule;
 use crate::domain::ids::JobId;
 use crate::domain::name::Name;
 use crate::domain::traffic::{BlockReason, Traffic};
-use crate::ports::door::Door;
+use crate::ports::door::{Connection, Door};
 use crate::ports::gateway::{self, Passage};
 
 /// What the connections of one door share.
@@ -38,6 +38,8 @@ pub(crate) struct Pass {
     left: Mutex<u64>,
     /// Bytes of bodies that may still be held.
     pub(crate) room: Semaphore,
+    /// Connections that may still be served.
+    pub(crate) places: Arc<Semaphore>,
     /// Tunnels that may still be opened; they outlive the connections that they were asked on.
     pub(crate) tunnels: Arc<Semaphore>,
     _seat: Seat,
@@ -58,6 +60,7 @@ impl Pass {
             exhausted: CancellationToken::new(),
             traffic: Mutex::default(),
             left: Mutex::new(pass.egress_bytes),
+            places: Arc::new(Semaphore::new(house.settings.bounds.connections)),
             tunnels: Arc::new(Semaphore::new(house.settings.bounds.connections)),
             room: Semaphore::new(2 * house.settings.bounds.body_bytes as usize),
             _seat: Seat::take(house, &pass.caps),
@@ -134,6 +137,16 @@ impl Door for Opened {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let serving = connection::serve(listener, self.pass.clone());
         self.pass.tasks.spawn(serving);
+        Ok(())
+    }
+
+    fn admit(&self, stream: Box<dyn Connection>) -> io::Result<()> {
+        if self.pass.stop.is_cancelled() {
+            return Err(io::Error::other("the door is closed"));
+        }
+        let place = self.pass.places.clone().try_acquire_owned();
+        let place = place.map_err(|_full| io::Error::other("too many connections are open"))?;
+        connection::begin(stream, place, &self.pass);
         Ok(())
     }
 }

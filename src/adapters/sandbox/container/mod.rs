@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::sandbox::container::engine::Engine;
-use crate::adapters::sandbox::container::leftovers::Server;
+use crate::adapters::sandbox::server::Server;
 use crate::adapters::sandbox::settings::Settings;
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
