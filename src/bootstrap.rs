@@ -486,18 +486,19 @@ pub fn open_sandbox(
     settings: &ServerSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Sandbox>, StartError> {
-    let backend = match settings.sandbox.backend {
-        Backend::Auto => sandbox::settings::Backend::Auto,
-        Backend::Bubblewrap => sandbox::settings::Backend::Bubblewrap,
-        Backend::Container => sandbox::settings::Backend::Container,
-        Backend::None => sandbox::settings::Backend::None,
-    };
     let settings = sandbox::settings::Settings {
-        backend,
+        backend: match settings.sandbox.backend {
+            Backend::Auto => sandbox::settings::Backend::Auto,
+            Backend::Bubblewrap => sandbox::settings::Backend::Bubblewrap,
+            Backend::Container => sandbox::settings::Backend::Container,
+            Backend::Kubernetes => sandbox::settings::Backend::Kubernetes,
+            Backend::None => sandbox::settings::Backend::None,
+        },
         mounts: settings.sandbox.mounts.clone(),
         profiles: profiles(settings).into_values().collect(),
         image: settings.sandbox.image.clone(),
         engine: settings.sandbox.engine.clone(),
+        kubernetes: settings.sandbox.kubernetes.clone().into(),
         stage: settings.sandbox.stage.clone(),
         work: settings.work.dir.clone(),
         ..sandbox::settings::Settings::default()

@@ -73,10 +73,12 @@ const FLOORS: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that only some places may name.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("agent_client_protocol", &["adapters/agent/acp"]),
     ("bollard", &["adapters/sandbox/container"]),
     ("genai", &["inside/agent"]),
+    ("k8s_openapi", &["adapters/sandbox/kubernetes"]),
+    ("kube", &["adapters/sandbox/kubernetes"]),
     ("octocrab", &["adapters/github"]),
     ("sqlx", &["adapters/store"]),
     ("axum", &["http", "simulator"]),

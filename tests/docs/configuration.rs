@@ -134,10 +134,12 @@ fn every_server_setting_is_documented_and_no_other() {
         let read = known(local(&format!("[{table}]\n{BOGUS} = 1")));
         let mut written = names(&keys, table);
         if table == "sandbox" {
-            written.insert("profiles".to_owned());
+            written.extend(["kubernetes", "profiles"].map(str::to_owned));
         }
         assert_eq!(written, read, "[{table}]");
     }
+    let kubernetes = known(local(&format!("[sandbox.kubernetes]\n{BOGUS} = 1")));
+    assert_eq!(names(&keys, "sandbox.kubernetes"), kubernetes);
     let profile = known(local(&format!("[sandbox.profiles.a]\n{BOGUS} = 1")));
     assert_eq!(names(&keys, "sandbox.profiles.NAME"), profile);
     let exec = format!("[agents.a]\ndriver = \"exec\"\ncommand = [\"a\"]\n{BOGUS} = 1");

@@ -10,6 +10,8 @@
 mod agent;
 mod configuration;
 mod conformance;
+#[cfg(feature = "kubernetes")]
+mod deploy;
 mod names;
 mod page;
 mod promises;

@@ -16,6 +16,8 @@ mod door;
 mod endings;
 mod hiding;
 mod isolation;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod layers;
 mod limits;
 mod none;

@@ -12,10 +12,13 @@ mod cover;
 mod disk;
 mod fence;
 mod handover;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 mod limits;
 mod none;
 mod process;
 mod programs;
+mod server;
 pub mod settings;
 mod spec;
 mod stage;
@@ -42,8 +45,23 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
             Ok(Arc::new(Bubblewrap::new(settings, clock)?) as Arc<dyn Sandbox>)
         }
         Backend::Container => Ok(Arc::new(Container::new(settings, clock)?)),
+        Backend::Kubernetes => in_cluster(settings, clock),
         Backend::None => Ok(Arc::new(Unisolated::new(&settings, clock)?)),
     }
+}
+
+#[cfg(feature = "kubernetes")]
+fn in_cluster(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandbox>, Unusable> {
+    Ok(Arc::new(kubernetes::Kubernetes::new(settings, clock)?))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn in_cluster(_: Settings, _: Arc<dyn Clock>) -> Result<Arc<dyn Sandbox>, Unusable> {
+    Err(Unusable {
+        backend: "kubernetes",
+        reason: "this program was built without it".to_owned(),
+        remedy: "Build it with the feature `kubernetes`".to_owned(),
+    })
 }
 
 /// Runs one of the programs of which sandboxes are made, hidden among the server's commands, when
@@ -51,5 +69,16 @@ pub fn select(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Sandb
 #[must_use]
 pub fn run_hidden(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let args: Vec<OsString> = args.into_iter().collect();
-    stage::run(args.clone()).or_else(|| watchdog::run(args))
+    let one = stage::run(args.clone()).or_else(|| watchdog::run(args.clone()));
+    one.or_else(|| in_pod(args))
+}
+
+#[cfg(feature = "kubernetes")]
+fn in_pod(args: Vec<OsString>) -> Option<ExitCode> {
+    kubernetes::pod::run(args)
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn in_pod(_: Vec<OsString>) -> Option<ExitCode> {
+    None
 }

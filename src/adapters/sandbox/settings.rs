@@ -1,7 +1,10 @@
 //! How sandboxes are made.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::config::server;
+use crate::domain::time::Span;
 use crate::ports::sandbox::Profile;
 
 /// Which isolation to use.
@@ -14,6 +17,8 @@ pub enum Backend {
     Bubblewrap,
     /// Containers made by Docker or Podman.
     Container,
+    /// Pods of a Kubernetes cluster.
+    Kubernetes,
     /// No isolation at all; only by name.
     None,
 }
@@ -40,6 +45,8 @@ pub struct Settings {
     pub image: Option<String>,
     /// The socket of the container engine; none: the first of the usual ones that exists.
     pub engine: Option<PathBuf>,
+    /// Where pods are made, and how.
+    pub kubernetes: Kubernetes,
     /// A directory on the file system where jobs will be, to try there whether trees in layers can be
     /// shown.
     pub work: PathBuf,
@@ -60,9 +67,62 @@ impl Default for Settings {
             stage: PathBuf::from("/proc/self/exe"),
             image: None,
             engine: None,
+            kubernetes: Kubernetes::default(),
             work: std::env::temp_dir(),
             scratch_bytes: 1 << 30,
             floor_bytes: 512 << 20,
+        }
+    }
+}
+
+/// Where pods are made, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kubernetes {
+    /// The file that says where the cluster is and who the server is there; none: the cluster that
+    /// the server runs in, or the user's own.
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace, which is for sandboxes alone.
+    pub namespace: String,
+    /// An image with Prova in it, of this version, for the container beside the command.
+    pub keeper: String,
+    /// What runs the containers, where that is not the nodes' usual runtime.
+    pub runtime_class: Option<String>,
+    /// Labels of the nodes that may be used.
+    pub node_selector: BTreeMap<String, String>,
+    /// Secrets of the namespace by which the nodes fetch images.
+    pub pull_secrets: Vec<String>,
+    /// Whether each pod has a user namespace of its own.
+    pub user_namespaces: bool,
+    /// How long a pod may take to start.
+    pub start: Span,
+}
+
+impl Default for Kubernetes {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            namespace: "prova-sandboxes".to_owned(),
+            keeper: String::new(),
+            runtime_class: None,
+            node_selector: BTreeMap::new(),
+            pull_secrets: Vec::new(),
+            user_namespaces: true,
+            start: Span::minutes(5),
+        }
+    }
+}
+
+impl From<server::Kubernetes> for Kubernetes {
+    fn from(set: server::Kubernetes) -> Self {
+        Self {
+            kubeconfig: set.kubeconfig,
+            namespace: set.namespace,
+            keeper: set.keeper.unwrap_or_default(),
+            runtime_class: set.runtime_class,
+            node_selector: set.node_selector,
+            pull_secrets: set.pull_secrets,
+            user_namespaces: set.user_namespaces,
+            start: set.start,
         }
     }
 }

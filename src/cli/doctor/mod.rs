@@ -347,10 +347,17 @@ fn agents(settings: &ServerSettings) -> Vec<Finding> {
     let one = |(name, agent): (&crate::domain::name::Name, &Agent)| match program(agent) {
         Some(program) => match program.as_deref() {
             Some(program) if found(program) => good("agent", format!("{name}: {program}")),
-            Some(program) if settings.sandbox.backend == Backend::Container => good(
-                "agent",
-                format!("{name}: {program}, which has to be in the image"),
-            ),
+            Some(program)
+                if matches!(
+                    settings.sandbox.backend,
+                    Backend::Container | Backend::Kubernetes
+                ) =>
+            {
+                good(
+                    "agent",
+                    format!("{name}: {program}, which has to be in the image"),
+                )
+            }
             Some(program) => bad(
                 "agent",
                 format!(

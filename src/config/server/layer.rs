@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::reader::Table;
 use crate::config::server::builtin;
+use crate::config::server::kubernetes;
 use crate::config::server::models::{self, BudgetLayer};
 use crate::config::server::preset;
 use crate::config::server::{Agent, Backend, Permissions, Profile};
@@ -55,6 +56,7 @@ pub(super) struct Layer {
     pub(super) profiles: BTreeMap<Name, Profile>,
     pub(super) image: Option<String>,
     pub(super) engine: Option<PathBuf>,
+    pub(super) kubernetes: kubernetes::Source,
     pub(super) egress: Option<Reach>,
     pub(super) agents: BTreeMap<Name, Agent>,
     pub(super) models: BTreeMap<Name, models::Source>,
@@ -146,6 +148,7 @@ impl Layer {
             ("auto", Backend::Auto),
             ("bubblewrap", Backend::Bubblewrap),
             ("container", Backend::Container),
+            ("kubernetes", Backend::Kubernetes),
             ("none", Backend::None),
         ];
         self.backend = table.choice("backend", &backends);
@@ -159,6 +162,8 @@ impl Layer {
         });
         self.image = table.text("image", image);
         self.engine = table.text("engine", engine);
+        let kubernetes = table.table("kubernetes", kubernetes::Source::read);
+        self.kubernetes = kubernetes.unwrap_or_default();
         self.egress = table.texts("egress", MAX_LIST, host_or_any).map(reach);
     }
 
@@ -193,7 +198,7 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_| "expected ADDRESS:PORT, such as 127.0.0.1:3000")
 }
 
-fn image(text: &str) -> Result<String, &'static str> {
+pub(super) fn image(text: &str) -> Result<String, &'static str> {
     // As in a path of the engine's API, so nothing that means something there.
     let fits = |c: char| c.is_ascii_alphanumeric() || ".-_/:@".contains(c);
     if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits) {

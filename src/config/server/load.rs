@@ -134,8 +134,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
     let limits = limits(&over, &under);
     let mut agents = under.agents;
     agents.extend(over.agents);
-    let mut profiles = under.profiles;
-    profiles.extend(over.profiles);
+    let profiles = under.profiles.into_iter().chain(over.profiles).collect();
     let models = models::merged(top, over.models, models::beside(under.models, base));
     models::known(top, &agents, &models);
     let fallback = over.fallback.or(under.fallback).unwrap_or_default();
@@ -223,6 +222,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
             profiles,
             image: over.image.or(under.image),
             engine: over.engine.or(under.engine),
+            kubernetes: over.kubernetes.over(under.kubernetes, base),
             stage: PathBuf::from("/proc/self/exe"),
             egress: over.egress.or(under.egress).unwrap_or_else(registries),
         },

@@ -2,6 +2,7 @@
 
 pub mod brain;
 mod builtin;
+mod kubernetes;
 mod layer;
 pub mod load;
 pub mod models;
@@ -143,12 +144,36 @@ pub struct Sandbox {
     pub image: Option<String>,
     /// The container engine's socket; none: the first of the usual ones that exists.
     pub engine: Option<PathBuf>,
+    /// `[sandbox.kubernetes]`
+    pub kubernetes: Kubernetes,
     /// The program that sets the stage of a sandbox: the server's own, which no setting changes.
     pub stage: PathBuf,
     /// Hosts that policies may ask for.
     pub egress: Reach,
     /// `[sandbox.profiles.NAME]`
     pub profiles: BTreeMap<Name, Profile>,
+}
+
+/// Pods of a Kubernetes cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kubernetes {
+    /// The file that says where the cluster is and who the server is there; none: the cluster that
+    /// the server runs in, or the user's own.
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace, which is for sandboxes alone.
+    pub namespace: String,
+    /// An image of Prova, for the container beside the command.
+    pub keeper: Option<String>,
+    /// What runs the containers, where that is not the nodes' usual runtime.
+    pub runtime_class: Option<String>,
+    /// Labels of the nodes that may be used.
+    pub node_selector: BTreeMap<String, String>,
+    /// Secrets of the namespace by which the nodes fetch images.
+    pub pull_secrets: Vec<String>,
+    /// Whether each pod has a user namespace of its own.
+    pub user_namespaces: bool,
+    /// How long a pod may take to start.
+    pub start: Span,
 }
 
 /// A toolchain that a policy may pick by its name.
@@ -171,6 +196,8 @@ pub enum Backend {
     Bubblewrap,
     /// Containers of Docker or Podman.
     Container,
+    /// Pods of a Kubernetes cluster.
+    Kubernetes,
     /// No isolation at all, for trying things out.
     None,
 }

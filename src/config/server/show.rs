@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::server::{
-    Agent, Backend, Builtin, Endpoint, Limits, Permissions, Secret, ServerSettings, Work,
+    Agent, Backend, Builtin, Endpoint, Kubernetes, Limits, Permissions, Secret, ServerSettings,
+    Work,
 };
 use crate::domain::model::Prices;
 use crate::domain::money::Usd;
@@ -89,6 +90,10 @@ impl ServerSettings {
                 ("egress", Some(egress(&self.sandbox.egress))),
             ],
         );
+        section(
+            "sandbox.kubernetes",
+            &kubernetes_keys(&self.sandbox.kubernetes),
+        );
         for (name, profile) in &self.sandbox.profiles {
             section(
                 &format!("sandbox.profiles.{name}"),
@@ -124,6 +129,7 @@ impl Backend {
             Self::Auto => "auto",
             Self::Bubblewrap => "bubblewrap",
             Self::Container => "container",
+            Self::Kubernetes => "kubernetes",
             Self::None => "none",
         }
     }
@@ -138,6 +144,39 @@ impl Permissions {
             Self::Deny => "deny",
         }
     }
+}
+
+fn kubernetes_keys(kubernetes: &Kubernetes) -> Keys {
+    let text = |text: &str| Some(toml::Value::String(text.to_owned()));
+    let labels = kubernetes.node_selector.iter();
+    let labels: toml::Table = labels
+        .map(|(name, value)| (name.clone(), toml::Value::String(value.clone())))
+        .collect();
+    vec![
+        (
+            "kubeconfig",
+            kubernetes
+                .kubeconfig
+                .as_ref()
+                .and_then(|path| text(&path.display().to_string())),
+        ),
+        ("namespace", text(&kubernetes.namespace)),
+        ("keeper", kubernetes.keeper.as_deref().and_then(text)),
+        (
+            "runtime_class",
+            kubernetes.runtime_class.as_deref().and_then(text),
+        ),
+        ("node_selector", Some(labels.into())),
+        ("pull_secrets", Some(words(&kubernetes.pull_secrets))),
+        (
+            "user_namespaces",
+            Some(toml::Value::Boolean(kubernetes.user_namespaces)),
+        ),
+        (
+            "start_minutes",
+            whole(kubernetes.start.as_millis() / 60_000),
+        ),
+    ]
 }
 
 fn work_keys(work: &Work) -> Keys {
