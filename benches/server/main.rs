@@ -6,12 +6,16 @@
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a measurement prints, and ends where it cannot go on"
 )]
 
 mod agent;
 mod child;
+#[path = "../../tests/store/cluster.rs"]
+#[expect(dead_code, reason = "shared with the tests of the store")]
+mod cluster;
 mod figures;
 mod footprint;
 mod gateway;
@@ -19,9 +23,13 @@ mod github;
 mod intake;
 mod job;
 mod load;
+mod queue;
 mod sandbox;
 mod trees;
 mod watch;
+#[path = "../../tests/store/world.rs"]
+#[expect(dead_code, reason = "shared with the tests of the store")]
+mod world;
 
 use clap::{Parser, Subcommand};
 
@@ -56,6 +64,8 @@ enum What {
     Sandbox(Sandbox),
     /// Time and memory of following an agent.
     Agent(Agent),
+    /// Claims, dispatch and start while much waits, on SQLite and PostgreSQL.
+    Queue(Queue),
 }
 
 #[derive(clap::Args)]
@@ -123,6 +133,13 @@ struct Sandbox {
 }
 
 #[derive(clap::Args)]
+struct Queue {
+    /// Jobs, and deliveries, that wait.
+    #[arg(long, default_value_t = 100_000)]
+    waiting: u64,
+}
+
+#[derive(clap::Args)]
 struct Agent {
     /// How many things it says; by the hundred.
     #[arg(long, default_value_t = 10_000_000)]
@@ -173,6 +190,11 @@ async fn main() {
         Some(What::Trees(args)) => trees::run(&args).await,
         Some(What::Sandbox(args)) => sandbox::run(&args).await,
         Some(What::Agent(args)) => agent::run(&args).await,
+        Some(What::Queue(args)) => {
+            // The cluster dies with the thread that starts it, and this one stays.
+            let cluster = cluster::Cluster::start();
+            queue::run(&args, &cluster).await;
+        }
         None => everything().await,
     }
 }

@@ -12,7 +12,7 @@ use prova::adapters::sandbox::{select, settings::Settings};
 use prova::adapters::system::SystemClock;
 use prova::domain::evidence::Ending;
 use prova::domain::time::Span;
-use prova::ports::door::Door;
+use prova::ports::door::{Connection, Door};
 use prova::ports::sandbox::{Limits, Profile, Sandbox as Port, Spec};
 use prova::ports::tree::{Layers, Tree};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,10 @@ impl Door for Held {
 
     fn serve(&self, listener: TcpListener) -> io::Result<()> {
         *self.0.lock().unwrap() = Some(listener);
+        Ok(())
+    }
+
+    fn admit(&self, _connection: Box<dyn Connection>) -> io::Result<()> {
         Ok(())
     }
 }

@@ -184,7 +184,7 @@ impl Api {
                     pump(stream, |bytes| {
                         node.print(bytes);
                         changes.send_modify(|version| *version += 1);
-                    })
+                    });
                 }));
             }
         }
@@ -599,7 +599,7 @@ async fn session(
         readers.push(std::thread::spawn(move || {
             pump(stream.unwrap(), |bytes| {
                 let _gone = tell.blocking_send([&[channel], bytes].concat());
-            })
+            });
         }));
     }
     let pid = child
@@ -638,7 +638,7 @@ async fn session(
                 }
                 Some(Ok(Message::Binary(bytes))) if bytes.first() == Some(&255) => say = None,
                 Some(Ok(Message::Close(None::<CloseFrame>) | Message::Ping(_) | Message::Binary(_))) => {}
-                Some(Ok(_)) | Some(Err(_)) | None => break,
+                Some(Ok(_) | Err(_)) | None => break,
             },
             _ = lives.changed() => break,
         }

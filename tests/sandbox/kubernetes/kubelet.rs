@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+/// A line of a log, and when it came.
+pub(crate) type Line = (jiff::Timestamp, Vec<u8>);
+
 /// The pod of one Job.
 pub(crate) struct Node {
     pub(crate) dir: PathBuf,
@@ -16,7 +19,7 @@ pub(crate) struct Node {
     run: Mutex<Option<Child>>,
     group: i32,
     /// The log, line by line with their times, and what of the last has come.
-    pub(crate) log: Arc<Mutex<Vec<(jiff::Timestamp, Vec<u8>)>>>,
+    pub(crate) log: Arc<Mutex<Vec<Line>>>,
 }
 
 impl Node {
@@ -40,10 +43,10 @@ impl Node {
             log: Arc::default(),
         };
         let prepare = node.words(&pod["initContainers"][0]["command"]);
-        assert!(node.command(&prepare).status().unwrap().success());
+        assert!(Self::command(&prepare).status().unwrap().success());
         let container = &pod["containers"][0];
         let words = node.words(&container["command"]);
-        let mut command = node.command(&words);
+        let mut command = Self::command(&words);
         for pair in container["env"].as_array().unwrap() {
             let value = node.here(pair["value"].as_str().unwrap());
             command.env(pair["name"].as_str().unwrap(), value);
@@ -101,7 +104,7 @@ impl Node {
             .collect()
     }
 
-    fn command(&self, words: &[String]) -> Command {
+    fn command(words: &[String]) -> Command {
         let mut command = Command::new(&words[0]);
         command
             .args(&words[1..])
@@ -117,7 +120,7 @@ impl Node {
         let reach = words[0] == "sh" && words[2].contains("sandbox-pod reach");
         assert!(own || reach, "{words:?}");
         let (host, port) = service.split_once(':').unwrap();
-        let mut command = self.command(&words);
+        let mut command = Self::command(&words);
         command
             .env("KUBERNETES_SERVICE_HOST", host)
             .env("KUBERNETES_SERVICE_PORT", port);

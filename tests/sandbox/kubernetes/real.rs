@@ -1,8 +1,6 @@
 //! A real cluster: `PROVA_TEST_KUBECONFIG` names the file, `PROVA_TEST_KUBERNETES_IMAGE` an image with
 //! `sh` and `id`, `PROVA_TEST_KEEPER` one of Prova. The namespace is that of `deploy/kubernetes`.
 
-use std::io::Write as _;
-
 use prova::adapters::sandbox::settings::{Backend, Kubernetes, Settings};
 use prova::domain::evidence::Ending;
 use prova::domain::time::Span;
@@ -15,10 +13,10 @@ use crate::door::Porter;
     clippy::disallowed_methods,
     reason = "which cluster there is, only who runs the test can say"
 )]
+#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
 fn bed() -> Option<Bed> {
     let Ok(kubeconfig) = std::env::var("PROVA_TEST_KUBECONFIG") else {
-        let said = "not run: no cluster, PROVA_TEST_KUBECONFIG is not set";
-        writeln!(std::io::stderr(), "{said}").unwrap();
+        eprintln!("not run: no cluster, PROVA_TEST_KUBECONFIG is not set");
         return None;
     };
     Some(Bed::with(Settings {

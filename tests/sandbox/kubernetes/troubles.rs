@@ -44,8 +44,9 @@ async fn a_log_that_breaks_off_is_read_on_where_it_did() {
         let outcome = bed
             .sh("for i in 1 2 3 4 5 6 7 8; do echo line $i; done; sleep 1; printf end")
             .await;
-        let expected: String = (1..9).map(|i| format!("line {i}\n")).collect();
-        assert_eq!(text(&outcome), expected + "end", "{breaks}");
+        let mut lines: Vec<_> = (1..9).map(|n| format!("line {n}")).collect();
+        lines.push("end".to_owned());
+        assert_eq!(text(&outcome), lines.join("\n"), "{breaks}");
     }
 }
 
