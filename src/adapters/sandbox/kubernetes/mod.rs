@@ -1,8 +1,8 @@
 //! A pod for each run, made as a Job of a Kubernetes cluster.
 //!
-//! What isolates is what [`manifest`] says, on one page; the cluster only carries it out. Server and
+//! What isolates is what `manifest` says, on one page; the cluster only carries it out. Server and
 //! pod share no file system and no network: the checkout goes in and comes out as a stream
-//! ([`bundle`]), and the door is reached over another ([`mux`]), both between the server and a
+//! (`bundle`), and the door is reached over another (`mux`), both between the server and a
 //! *keeper* of ours beside the command. A pod needs no network at all, and a policy lets it have none.
 
 mod bundle;
