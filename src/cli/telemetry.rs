@@ -12,6 +12,11 @@ use crate::ports::live::LiveSecrets;
 /// `PROVA_LOG_FORMAT=json` gives one JSON object a line. No line says what is in `live`.
 pub fn start(level: &str, live: Arc<LiveSecrets>) {
     let filter = EnvFilter::try_from_env("PROVA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // It shows lines of ~/.pgpass that it cannot read.
+    let filter = match "sqlx_postgres::options=off".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    };
     let json = std::env::var_os("PROVA_LOG_FORMAT").is_some_and(|format| format == "json");
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::report::{Fault, Problem, Problems};
 use crate::domain::name::Name;
+use crate::domain::store_url::shown;
 use crate::domain::suggest;
 
 /// Largest file that is read, in bytes.
@@ -415,7 +416,7 @@ impl<'n, 't> Table<'n, 't> {
             Ok(value) => Some(value),
             Err(why) => {
                 let fault = Fault::BadValue {
-                    found: text.to_string(),
+                    found: without_password(text),
                     why: why.to_string(),
                 };
                 self.notes
@@ -527,5 +528,13 @@ fn type_of(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+/// A value that could not be read, as it is said to whoever wrote it: not the password of an URL.
+fn without_password(text: &str) -> String {
+    if text.contains('@') && text.contains('/') {
+        shown(text).into_owned()
+    } else {
+        text.to_owned()
     }
 }

@@ -2,38 +2,63 @@
 
 use std::borrow::Cow;
 
-/// Returns an URL with its password, if it has one, replaced by `***`.
+/// Parts of a query that say where a database is and how to get there.
+const OPEN: [&str; 9] = [
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "application_name",
+];
+
+/// Returns an URL with `***` where a password stands or may stand: between the first colon and the last
+/// `@`, whatever is there (a password may have a slash in it), and in what a query says of anything but
+/// the place.
 #[must_use]
 pub fn shown(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Cow::Borrowed(url);
+        let secret = url.contains('@') || url.contains('?');
+        return Cow::Borrowed(if secret { "***" } else { url });
     };
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, rest) = rest.split_at(authority);
-    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let name = user.split_once(':').map(|(name, _)| name);
-    let in_query = rest.contains("password=");
-    if name.is_none() && !in_query {
+    if scheme == "sqlite" {
         return Cow::Borrowed(url);
     }
-    let user = match (name, user) {
-        (Some(name), _) => format!("{name}:***@"),
-        (None, "") => String::new(),
-        (None, user) => format!("{user}@"),
+    let (user, place) = match rest.rsplit_once('@') {
+        Some((user, place)) => (Some(user), place),
+        None => (None, rest),
     };
-    Cow::Owned(format!("{scheme}://{user}{host}{}", without_password(rest)))
+    let user = user.map(|user| match user.split_once(':') {
+        Some((name, _)) => format!("{name}:***@"),
+        None => format!("{user}@"),
+    });
+    let user = user.unwrap_or_default();
+    Cow::Owned(format!("{scheme}://{user}{}", with_open_query(place)))
 }
 
-/// Takes the values of `password=` out of a query.
-fn without_password(rest: &str) -> String {
-    let Some((path, query)) = rest.split_once('?') else {
-        return rest.to_owned();
+fn with_open_query(place: &str) -> String {
+    let Some((path, query)) = place.split_once('?') else {
+        return place.to_owned();
     };
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some(("password", _)) => "password=***",
-        _ => pair,
+        Some((key, _)) if !OPEN.contains(&key) => format!("{key}=***"),
+        _ => pair.to_owned(),
     });
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
+/// Returns the first key of a query that no connection knows, if there is one.
+#[must_use]
+pub fn unknown_key(url: &str) -> Option<&str> {
+    let (_, query) = url.rsplit_once('?')?;
+    let keys = query
+        .split('&')
+        .filter_map(|pair| Some(pair.split_once('=')?.0));
+    keys.into_iter()
+        .find(|key| !OPEN.contains(key) && *key != "password")
 }
 
 #[cfg(test)]
@@ -62,9 +87,38 @@ mod tests {
                 "postgres://me@db/prova?password=secret",
                 "postgres://me@db/prova?password=***",
             ),
+            (
+                "postgres://me:se/cret@db/prova",
+                "postgres://me:***@db/prova",
+            ),
+            (
+                "postgres://me:se?c#ret@db/prova",
+                "postgres://me:***@db/prova",
+            ),
+            ("postgres://me:12/34@db", "postgres://me:***@db"),
+            ("mysql://me:secret@db/p", "mysql://me:***@db/p"),
+            ("postgres:/me:secret@db/p", "***"),
+            (
+                "postgres://db/prova?passwd=secret&sslmode=require",
+                "postgres://db/prova?passwd=***&sslmode=require",
+            ),
             ("nonsense", "nonsense"),
         ] {
             assert_eq!(shown(url), expected);
+        }
+    }
+
+    #[test]
+    fn what_no_connection_knows_is_named() {
+        for (url, expected) in [
+            ("postgres://db/prova", None),
+            ("postgres://db/prova?sslmode=require&password=x", None),
+            (
+                "postgres://db/prova?sslmode=require&Password=x",
+                Some("Password"),
+            ),
+        ] {
+            assert_eq!(unknown_key(url), expected);
         }
     }
 }

@@ -57,7 +57,7 @@ fn every_mistake_in_the_settings_is_named_at_once() {
     let home = Home::new();
     let text = "[server]\nlisten = \"localhost\"\ndashbord = true\n\
         [github]\napp_id = 12345\nprivate_key = \"hush\"\nprivate_key_file = \"app.pem\"\n\
-        webhook_secret_file = \"webhook.secret\"\n[store]\nurl = \"mysql://db/prova\"\n\
+        webhook_secret_file = \"webhook.secret\"\n[store]\nurl = \"mysql://me:hunter2@db/prova\"\n\
         [agents.claude]\ndriver = \"builtin\"\n[agents.other]\ndriver = \"exec\"\n\
         [sandbox]\nmounts = [\"opt\"]\n[limits]\nprocesses = 1\n";
     std::fs::write(home.path().join("prova.toml"), text).unwrap();

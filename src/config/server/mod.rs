@@ -19,6 +19,7 @@ use crate::domain::model::{Api, Model};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::spend::Budgets;
+use crate::domain::store_url::shown;
 use crate::domain::time::Span;
 
 /// Everything that an operator sets.
@@ -93,10 +94,16 @@ impl std::fmt::Debug for Secret {
 }
 
 /// What survives a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Store {
-    /// `sqlite://PATH`.
+    /// `sqlite://PATH` or `postgres://…`, which may have a password in it.
     pub url: String,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&shown(&self.url))
+    }
 }
 
 /// Jobs.
