@@ -8,13 +8,13 @@ use sqlx::{Connection as _, PgConnection};
 use prova::adapters::store::SqlStore;
 use prova::adapters::wake::InProcess;
 use prova::ports::fault::Class;
-use prova::ports::store::{Inbox as _, Processes as _, Queue as _, Reach, Tasks as _};
+use prova::ports::store::{Inbox as _, JobEnd, Processes as _, Queue as _, Reach, Tasks as _};
 use prova::ports::wake::Waiting;
 
 use crate::cluster::Cluster;
 use crate::world::{
-    Opened, at, comment, delivery, effect_ends, new_effect, queued, take_effect, take_job, task_id,
-    thread,
+    Opened, at, comment, delivery, effect_ends, job_ends, new_effect, queued, take_effect,
+    take_job, task_id, thread,
 };
 
 async fn open(url: &str) -> Arc<SqlStore> {
@@ -108,9 +108,20 @@ fn many_writers_leave_a_store_that_adds_up() {
                         new_effect(&format!("shared-{n}-{round}"), shared, comment("x")),
                     ];
                     store.commit(&changes, at(0)).await.unwrap();
-                    if let Some(job) = take_job(store.as_ref(), 1).await {
-                        let done = crate::world::job_over(&job);
-                        store.commit(&done, at(1)).await.unwrap();
+                    // Some leases run out at once, some jobs go back, and whoever is late is told.
+                    if let Some(job) =
+                        take_job(store.as_ref(), i64::from(round % 5 == 0) * 70_000).await
+                    {
+                        let again = JobEnd::Again(at(0), "again".to_owned());
+                        let end = if round % 3 == 0 {
+                            again
+                        } else {
+                            JobEnd::Over("done".to_owned())
+                        };
+                        match store.commit(&job_ends(&job, end), at(1)).await {
+                            Ok(()) => {}
+                            Err(fault) => assert_eq!(fault.class, Class::Conflict, "{fault}"),
+                        }
                     }
                     if let Some(effect) = take_effect(store.as_ref(), 1).await {
                         let sent = prova::ports::store::EffectEnd::Parked("x".to_owned());
@@ -143,8 +154,65 @@ fn many_writers_leave_a_store_that_adds_up() {
         }
         let counts = store.counts().await.unwrap();
         assert_eq!((counts.jobs_queued, counts.jobs_running), (0, 0));
+        assert_eq!(off_lanes(&url).await, 0);
         assert_eq!(counts.effects_pending, 0, "{sent} were left to be sent");
         assert_eq!(counts.effects_parked, 16 * ROUNDS * 2);
+    });
+}
+
+/// Lanes whose counters are not what their jobs are.
+async fn off_lanes(url: &str) -> i64 {
+    const OFF: &str = "SELECT count(*) FROM lane WHERE \
+         running <> (SELECT count(*) FROM job WHERE job.repo = lane.repo AND state = 'running') \
+         OR ready <> (SELECT count(*) FROM job WHERE job.repo = lane.repo AND state = 'ready')";
+    let mut beside = PgConnection::connect(url).await.unwrap();
+    let off = sqlx::query_scalar(OFF).fetch_one(&mut beside).await;
+    beside.close().await.unwrap();
+    off.unwrap()
+}
+
+/// A worker gives its job back in the moment in which another takes it over: it holds the lane, the other
+/// has seen the old lease and waits.
+#[test]
+fn a_job_that_is_given_back_while_it_is_taken_over_is_counted_once() {
+    let bed = Bed::new();
+    let url = bed.url("handed");
+    bed.runtime.block_on(async {
+        let store = open(&url).await;
+        store
+            .commit(&queued(thread(1, 1), at(0)), at(0))
+            .await
+            .unwrap();
+        let first = take_job(store.as_ref(), 0).await.unwrap();
+        let mut beside = PgConnection::connect(&url).await.unwrap();
+        let mut giving = beside.begin().await.unwrap();
+        let hold = "SELECT 1 FROM lane WHERE repo = '1' FOR NO KEY UPDATE";
+        sqlx::query(hold).execute(&mut *giving).await.unwrap();
+        let taker = store.clone();
+        let taking = tokio::spawn(async move { take_job(taker.as_ref(), 70_000).await });
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waits)
+            .fetch_one(&mut *giving)
+            .await
+            .unwrap()
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            // A transaction sees one picture of who waits, unless it is told to look again.
+            let again = "SELECT pg_stat_clear_snapshot()";
+            sqlx::query(again).execute(&mut *giving).await.unwrap();
+        }
+        for back in [
+            "UPDATE job SET state = 'ready', worker = NULL, lease_until = NULL",
+            "UPDATE lane SET running = running - 1, ready = ready + 1",
+        ] {
+            sqlx::query(back).execute(&mut *giving).await.unwrap();
+        }
+        giving.commit().await.unwrap();
+        let second = taking.await.unwrap().unwrap();
+        assert_eq!(second.lease.job, first.lease.job);
+        assert_eq!(second.lease.attempt, 2);
+        assert_eq!(off_lanes(&url).await, 0);
     });
 }
 
@@ -200,6 +268,10 @@ fn what_cannot_be_opened_is_refused_without_its_password() {
     assert!(shown.contains("createdb"), "{shown}");
     assert!(shown.contains("password=***"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
+    let url = format!("{}&password=hunter2", bed.url("debugged"));
+    let store = bed.runtime.block_on(open(&url));
+    let debugged = format!("{store:?}");
+    assert!(!debugged.contains("hunter2"), "{debugged}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! before each use. It also keeps a connection on which SQLite ended a transaction by itself (disk
 //! full) while sqlx still counts it as open; every later transaction on it fails.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::ConnectOptions as _;
@@ -16,12 +17,18 @@ use crate::adapters::store::dialect::{Engine, postgres};
 use crate::adapters::store::error::Error;
 
 /// How a connection is made.
-#[derive(Debug)]
 pub(super) enum Options {
     /// To a file.
     Sqlite(Box<SqliteConnectOptions>),
     /// To a server.
     Postgres(Box<PgConnectOptions>),
+}
+
+/// Without the settings: they have the password.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.engine().fmt(f)
+    }
 }
 
 impl Options {
@@ -132,6 +139,11 @@ impl Connections {
                 tracing::warn!(%error, "a database connection did not close cleanly");
             }
         }
+    }
+
+    /// Closes those that wait, as when one of them has turned out to be dead.
+    pub(super) fn forget_idle(&self) {
+        self.idle().clear();
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {

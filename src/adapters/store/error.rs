@@ -45,7 +45,7 @@ pub(super) enum Error {
 impl Error {
     /// Returns whether somebody else held a lock.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(self, Self::Sql(error) if primary_code(error) == Some(code::BUSY))
+        matches!(self, Self::Sql(error) if is_sqlite(error) && primary_code(error) == Some(code::BUSY))
     }
 
     /// Says what was being done.
@@ -85,6 +85,7 @@ fn sql(error: &sqlx::Error) -> (Class, String) {
             return (Class::Conflict, cause);
         }
         let (class, words) = match database.try_downcast_ref::<PgDatabaseError>() {
+            Some(postgres) if is_standby(postgres) => STANDBY,
             Some(postgres) => sql_state(postgres.code()),
             None => result_code(primary_code(error).unwrap_or_default()),
         };
@@ -101,6 +102,22 @@ fn sql(error: &sqlx::Error) -> (Class, String) {
         Class::Permanent
     };
     (class, error.to_string())
+}
+
+/// It passes when the standby is made the primary, as in a failover; nothing was done.
+const STANDBY: (Class, &str) = (
+    Class::Transient,
+    "the database takes no writes: give `store.url` the primary, not a standby.",
+);
+
+fn is_standby(error: &PgDatabaseError) -> bool {
+    // "cannot set transaction read-write mode during recovery" has the code of all that is not there.
+    error.code() == "25006" || (error.code() == "0A000" && error.message().contains("recovery"))
+}
+
+fn is_sqlite(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.try_downcast_ref::<PgDatabaseError>().is_none())
 }
 
 /// What PostgreSQL's codes mean, by class (the first two characters) where the class is enough. See
@@ -129,10 +146,6 @@ fn sql_state(code: &str) -> (Class, &'static str) {
         (_, "42501") => (
             Class::Permanent,
             "the user may not do that: let it own the database.",
-        ),
-        (_, "25006") => (
-            Class::Permanent,
-            "the database takes no writes: give `store.url` the primary, not a standby.",
         ),
         ("XX", _) => (
             Class::Permanent,

@@ -69,6 +69,7 @@ pub(super) async fn queue(
 }
 
 const READY: &str = "ready";
+const RUNNING: &str = "running";
 
 fn queued_state(not_before: Timestamp, now: Timestamp) -> &'static str {
     if not_before <= now { READY } else { "waiting" }
@@ -209,7 +210,7 @@ async fn take_over(session: &mut Session, job: &Row, terms: &Terms<'_>) -> Resul
         None => false,
     };
     if !too_many {
-        return take(session, id, terms).await;
+        return take(session, (id, RUNNING), terms).await;
     }
     if session.run(GIVE_UP_LEASE, args![id, terms.now]).await? == 1 {
         session.run(ONE_LESS_RUNNING, args![repo.as_str()]).await?;
@@ -250,6 +251,8 @@ pub(super) async fn wake(session: &mut Session, repo: &str, now: Timestamp) -> R
 pub(super) const NEXT_LANE: Claim = claim!(
     "SELECT repo FROM lane WHERE ready > 0 AND running < max_running ORDER BY turn, repo LIMIT 1"
 );
+pub(super) const STILL_OPEN: &str =
+    "SELECT repo FROM lane WHERE repo = $1 AND ready > 0 AND running < max_running";
 pub(super) const SERVE_LANE: &str = "UPDATE lane SET ready = ready - 1, running = running + 1, \
          turn = (SELECT max(turn) + 1 FROM lane) \
      WHERE repo = $1";
@@ -262,7 +265,12 @@ async fn next_lane(session: &mut Session) -> Result<Option<Row>, Error> {
     if free.is_some() || session.engine() == Engine::Sqlite {
         return Ok(free);
     }
-    session.row(NEXT_LANE.held, args![]).await
+    let Some(lane) = session.row(NEXT_LANE.alone, args![]).await? else {
+        return Ok(None);
+    };
+    // This one and no other: who waits for a lane must hold none.
+    session.hold_lane(&lane.text(0)?).await?;
+    session.row(STILL_OPEN, args![lane.text(0)?]).await
 }
 
 /// Takes the next job's place in its lane and leases the job.
@@ -275,7 +283,7 @@ async fn next_ready(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Er
     let repo = lane.text(0)?;
     session.run(SERVE_LANE, args![repo.as_str()]).await?;
     match session.row(NEXT_OF_LANE, args![repo.as_str()]).await? {
-        Some(job) => take(session, job.text(0)?, terms).await,
+        Some(job) => take(session, (job.text(0)?, READY), terms).await,
         None => Err(Error::Damaged {
             what: format!("the lane of repository {repo}"),
             why: "it counts a ready job, and there is none".to_owned(),
@@ -285,14 +293,19 @@ async fn next_ready(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Er
 
 pub(super) const TAKE: &str = "UPDATE job SET state = 'running', attempt = attempt + 1, \
          worker = $2, lease_until = $3 \
-     WHERE id = $1 AND (state = 'ready' OR (state = 'running' AND lease_until <= $4)) \
+     WHERE id = $1 AND state = $5 AND ($5 = 'ready' OR lease_until <= $4) \
      RETURNING attempt, cancelled, work, task";
 pub(super) const TASK: &str = concat!("SELECT ", task_columns!(), " FROM task WHERE id = $1");
 pub(super) const JOURNAL: &str = "SELECT entry FROM journal WHERE job = $1 ORDER BY seq";
 
-/// Leases a job, unless its worker has come back in the last moment.
-async fn take(session: &mut Session, id: String, terms: &Terms<'_>) -> Result<Step, Error> {
-    let terms = args![id.as_str(), terms.worker, terms.until, terms.now];
+/// Leases a job that is in that state, unless its worker has come back in the last moment or given it
+/// back: a lane counts what is ready and what runs, and was changed for the one or the other.
+async fn take(
+    session: &mut Session,
+    (id, state): (String, &str),
+    terms: &Terms<'_>,
+) -> Result<Step, Error> {
+    let terms = args![id.as_str(), terms.worker, terms.until, terms.now, state];
     let Some(job) = session.row(TAKE, terms).await? else {
         return Ok(Step::Again);
     };

@@ -219,7 +219,7 @@ pub(super) const LEASED: &str = "SELECT state, version, not_before, note, thread
 pub(super) const END: &str = "UPDATE outbox SET state = $2, not_before = $3, note = $4, \
          sent = coalesce($5, sent), \
          due = NULL, lease_until = NULL, lease_version = NULL, lease_attempt = NULL, worker = NULL \
-     WHERE key = $1";
+     WHERE key = $1 AND lease_version = $6 AND lease_attempt = $7";
 
 /// Ends an attempt at an effect.
 pub(super) async fn end(
@@ -232,10 +232,7 @@ pub(super) async fn end(
         .row(LEASED, args![key, lease.version, lease.attempt])
         .await?
     else {
-        return Err(Error::Conflict(format!(
-            "attempt {} at version {} of effect {key} is not the one that runs",
-            lease.attempt, lease.version
-        )));
+        return Err(not_the_one(lease));
     };
     let replaced = row.int(1)? != lease.version;
     let mut state = row.text(0)?;
@@ -259,8 +256,27 @@ pub(super) async fn end(
             }
         }
     }
-    session
-        .run(END, args![key, state, not_before, note, sent])
-        .await?;
+    let row_now = args![
+        key,
+        state,
+        not_before,
+        note,
+        sent,
+        lease.version,
+        lease.attempt
+    ];
+    // It may have been given out again since it was read.
+    if session.run(END, row_now).await? == 0 {
+        return Err(not_the_one(lease));
+    }
     next_of(session, &row.text(4)?).await
+}
+
+fn not_the_one(lease: &EffectLease) -> Error {
+    Error::Conflict(format!(
+        "attempt {} at version {} of effect {} is not the one that runs",
+        lease.attempt,
+        lease.version,
+        lease.key.as_str()
+    ))
 }

@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use crate::adapters::store::connections::{Connection, Connections, Taken};
 use crate::adapters::store::dialect::{Engine, postgres};
 use crate::adapters::store::error::Error;
-use crate::domain::store_url::shown;
+use crate::domain::store_url::{shown, unknown_key};
 
 static ON_SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static ON_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -40,13 +40,18 @@ pub(super) fn newest() -> i64 {
     ON_SQLITE.iter().map(|m| m.version).max().unwrap_or(0)
 }
 
-/// Where a database is.
-#[derive(Debug)]
+/// Where a database is. What is shown of it has no password.
 pub(super) enum Place {
     /// In a file.
     File(PathBuf),
     /// On a server: how to get there, and the URL without its password.
     Server(Box<PgConnectOptions>, String),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Place {
@@ -72,6 +77,10 @@ pub(super) fn place_of(url: &str) -> Result<Place, Error> {
             refuse("the path has a character that no option or database in memory is read from")
         }
         Some(("sqlite", path)) => Ok(Place::File(PathBuf::from(path))),
+        Some(("postgres" | "postgresql", _)) if unknown_key(url).is_some() => {
+            let key = unknown_key(url).unwrap_or_default();
+            refuse(&format!("no connection has a parameter {key}"))
+        }
         Some(("postgres" | "postgresql", _)) => match postgres::options(url) {
             Ok(options) => Ok(Place::Server(Box::new(options), shown(url).into_owned())),
             // What it says may have the password in it.
@@ -149,8 +158,9 @@ pub(super) async fn migrate(writer: &Arc<Connections>) -> Result<(), Error> {
         }
         Connection::Postgres(connection) => {
             let mut transaction = connection.begin_with(engine.begin_write()).await?;
-            let held = sqlx::query(postgres::HOLD_SCHEMA).execute(&mut *transaction);
-            held.await?;
+            for hold in postgres::HOLD_SCHEMA {
+                sqlx::query(hold).execute(&mut *transaction).await?;
+            }
             let done = lenient(engine)
                 .run_direct(None, &mut *transaction, false)
                 .await;

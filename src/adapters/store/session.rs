@@ -33,8 +33,11 @@ impl Session {
             let mut session = Self { taken };
             match session.run(begin, args![]).await {
                 Ok(_) => return Ok(session),
-                // Nothing was done on it yet, and there is at most one more of them.
-                Err(error) if may_be_dead => tracing::debug!(%error, "a connection had died"),
+                // Nothing was done on it yet. The others are no younger, so all of them go.
+                Err(error) if may_be_dead => {
+                    tracing::debug!(%error, "a connection had died");
+                    connections.forget_idle();
+                }
                 Err(error) => return Err(error),
             }
         }

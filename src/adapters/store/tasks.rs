@@ -9,7 +9,6 @@ use crate::adapters::store::{SqlStore, commit, jobs};
 use crate::domain::effect::{EffectKey, Sent};
 use crate::domain::ids::{InstallationId, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber};
 use crate::domain::repo::Repo;
-use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 use crate::ports::store::{AuditLine, Changes, JobLine, Tasks, ThreadTasks, Versioned};
@@ -63,18 +62,22 @@ async fn open_tasks_of(
 
 // The version counts this write too: whoever decides on the old name meanwhile has to read again.
 pub(super) const RENAME_TASK: &str =
-    "UPDATE task SET task = $2, version = version + 1 WHERE id = $1";
+    "UPDATE task SET task = $2, version = version + 1 WHERE id = $1 AND version = $3";
 pub(super) const UNSENT_BY_REPO: &str =
     "SELECT key, repo_document FROM outbox WHERE repo = $1 AND state = 'unsent'";
 pub(super) const RENAME_EFFECT: &str = "UPDATE outbox SET repo_document = $2 WHERE key = $1";
 
 async fn rename(session: &mut Session, repo: RepoId, to: &RepoName) -> Result<(), Error> {
     for row in session.rows(OPEN_BY_REPO, args![repo]).await? {
-        let mut task: Task = versioned(&row)?.task;
+        let Versioned {
+            mut task, version, ..
+        } = versioned(&row)?;
         task.repo.name = to.clone();
-        session
-            .run(RENAME_TASK, args![task.id, to_json(&task)?])
-            .await?;
+        let row = args![task.id, to_json(&task)?, version];
+        if session.run(RENAME_TASK, row).await? == 0 {
+            let id = task.id;
+            return Err(Error::Conflict(format!("task {id} was written meanwhile")));
+        }
     }
     for row in session.rows(UNSENT_BY_REPO, args![repo]).await? {
         let key = row.text(0)?;

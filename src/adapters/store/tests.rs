@@ -113,6 +113,7 @@ const HOT: &[&str] = &[
     jobs::WAITING,
     jobs::WAKE,
     jobs::NEXT_LANE.alone,
+    jobs::STILL_OPEN,
     jobs::SERVE_LANE,
     jobs::NEXT_OF_LANE,
     jobs::TAKE,

@@ -60,8 +60,6 @@ pub(super) struct Claim {
     pub(super) alone: &'static str,
     /// Passes over what somebody else holds.
     pub(super) free: &'static str,
-    /// Waits for it.
-    pub(super) held: &'static str,
 }
 
 /// Writes a [`Claim`] of one text. `NO KEY`: a row that refers to the claimed one may be added.
@@ -70,7 +68,6 @@ macro_rules! claim {
         $crate::adapters::store::dialect::Claim {
             alone: $sql,
             free: concat!($sql, " FOR NO KEY UPDATE SKIP LOCKED"),
-            held: concat!($sql, " FOR NO KEY UPDATE"),
         }
     };
 }

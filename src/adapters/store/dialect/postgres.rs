@@ -6,9 +6,8 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-/// Finds what would break a promise: a server that only follows another, or loses what it confirmed.
+/// Finds what would break a promise: a server that loses what it confirmed.
 pub(in crate::adapters::store) const CHECK: &str = "SELECT CASE \
-     WHEN pg_is_in_recovery() THEN 'this server is a standby, and takes no writes' \
      WHEN current_setting('synchronous_commit') = 'off' \
          THEN 'synchronous_commit is off: what was confirmed can be lost' \
      ELSE 'ok' END";
@@ -25,8 +24,12 @@ pub(in crate::adapters::store) const HOLD_THREAD: &str =
 pub(in crate::adapters::store) const HOLD_LANE: &str =
     "SELECT repo FROM lane WHERE repo = $1 FOR NO KEY UPDATE";
 
-/// Keeps others from migrating the same database, until the transaction ends.
-pub(in crate::adapters::store) const HOLD_SCHEMA: &str = "SELECT pg_advisory_xact_lock(70776001)";
+/// Lets a migration take its time, and keeps others from migrating the same database meanwhile.
+pub(in crate::adapters::store) const HOLD_SCHEMA: [&str; 3] = [
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL lock_timeout = 0",
+    "SELECT pg_advisory_xact_lock(70776001)",
+];
 
 /// Tells who listens, when the transaction is committed.
 pub(in crate::adapters::store) const NOTIFY: &str = "SELECT pg_notify('prova', $1)";
