@@ -16,6 +16,7 @@ mod handover;
 pub mod kubernetes;
 mod limits;
 mod none;
+mod probing;
 mod process;
 mod programs;
 mod server;

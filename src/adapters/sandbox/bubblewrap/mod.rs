@@ -31,6 +31,7 @@ use crate::adapters::sandbox::bubblewrap::remedy::Obstacle;
 use crate::adapters::sandbox::bubblewrap::view::Piece;
 use crate::adapters::sandbox::fence::{Fences, Input, without_memory};
 use crate::adapters::sandbox::limits;
+use crate::adapters::sandbox::probing;
 use crate::adapters::sandbox::process::{self, Stop, Watched};
 use crate::adapters::sandbox::programs::find_program;
 use crate::adapters::sandbox::settings::Settings;
@@ -40,8 +41,7 @@ use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Talk, Unenforced, Unusable};
-use crate::ports::tree::Tree;
+use crate::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 
 const NAME: &str = "bubblewrap";
 const START: &str = "start the sandbox";
@@ -186,30 +186,8 @@ impl Bubblewrap {
             std::os::unix::fs::chown(&checkout, Some(uid), Some(gid)).map_err(io)?;
         }
         let canary = canary.display().to_string();
-        let spec = Spec {
-            command: ["sh", "-c", probe::SCRIPT, "sh", &canary]
-                .map(str::to_owned)
-                .to_vec(),
-            env: BTreeMap::new(),
-            tree: Tree::Plain(checkout),
-            hide: Vec::new(),
-            input: None,
-            output: None,
-            objects: None,
-            home: None,
-            own: None,
-            log: dir.join("log"),
-            limits: Limits {
-                wall: Span::seconds(20),
-                output_bytes: 16 * 1024,
-                file_bytes: 1024 * 1024,
-                processes: 64,
-                memory_bytes: 256 * 1024 * 1024,
-                milli_cpus: None,
-                disk_bytes: 16 * 1024 * 1024,
-            },
-            profile: Profile::default(),
-        };
+        let words = ["sh", "-c", probe::SCRIPT, "sh", &canary];
+        let spec = probing::spec(dir, &words, Span::seconds(20));
         let outcome = self
             .attempt(&spec, None, None, &CancellationToken::new())
             .await?;

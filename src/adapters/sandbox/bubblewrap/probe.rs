@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::adapters::sandbox::probing;
+
 /// The namespaces that must be the sandbox's own, as `/proc/self/ns` calls them.
 pub(super) const NAMESPACES: [&str; 6] = ["ipc", "mnt", "net", "pid", "user", "uts"];
 
@@ -27,17 +29,11 @@ echo "end of probe"
 /// # Errors
 /// Says what is not as it must be.
 pub(super) fn verify(seen: &str, host: &BTreeMap<&'static str, String>) -> Result<String, String> {
-    let says = |fact: &str| seen.lines().any(|line| line == fact);
     let value = |key: &str| {
         let mut lines = seen.lines();
         lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
     };
-    if !says("end of probe") {
-        let shown: String = seen.trim().chars().take(500).collect();
-        return Err(format!(
-            "the probe did not get to its end; it printed {shown:?}"
-        ));
-    }
+    probing::ended(seen)?;
     for name in NAMESPACES {
         let inside = value(&format!("namespace-{name}")).filter(|id| !id.is_empty());
         let outside = host.get(name).map(String::as_str);
@@ -51,7 +47,7 @@ pub(super) fn verify(seen: &str, host: &BTreeMap<&'static str, String>) -> Resul
     if let Some(name) = interfaces.into_iter().find(|name| *name != "lo") {
         return Err(format!("the network interface {name} is visible inside"));
     }
-    for (fact, wrong) in [
+    let facts = [
         ("NoNewPrivs: 1", "programs inside can gain privileges"),
         ("Seccomp: 2", "no filter of system calls is in force inside"),
         (
@@ -65,11 +61,8 @@ pub(super) fn verify(seen: &str, host: &BTreeMap<&'static str, String>) -> Resul
         ("uid 1000", "the user inside is not the sandbox's own"),
         ("canary hidden", "a file of the host is visible inside"),
         ("system read-only", "the host's /usr can be written inside"),
-    ] {
-        if !says(fact) {
-            return Err(wrong.to_owned());
-        }
-    }
+    ];
+    probing::all_seen(seen, &facts)?;
     Ok(format!(
         "own {} namespaces, no network, no capabilities, system calls filtered, host files hidden, \
          system read-only",

@@ -14,7 +14,6 @@ mod run;
 mod seccomp;
 pub(super) mod watchdog;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,14 +23,14 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::sandbox::container::engine::Engine;
+use crate::adapters::sandbox::probing;
 use crate::adapters::sandbox::server::Server;
 use crate::adapters::sandbox::settings::Settings;
 use crate::domain::time::Span;
 use crate::ports::clock::Clock;
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Profile, Sandbox, Spec, Talk, Unenforced, Unusable};
-use crate::ports::tree::Tree;
+use crate::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 
 const NAME: &str = "container";
 const START: &str = "start the sandbox";
@@ -125,30 +124,8 @@ impl Container {
             std::os::unix::fs::chown(&checkout, Some(uid), Some(gid)).map_err(io)?;
         }
         let canary = canary.display().to_string();
-        let spec = Spec {
-            command: ["sh", "-c", probe::SCRIPT, "sh", &canary]
-                .map(str::to_owned)
-                .to_vec(),
-            env: BTreeMap::new(),
-            tree: Tree::Plain(checkout),
-            hide: Vec::new(),
-            input: None,
-            output: None,
-            objects: None,
-            home: None,
-            own: None,
-            log: dir.join("log"),
-            profile: Profile::default(),
-            limits: Limits {
-                wall: Span::seconds(60),
-                output_bytes: 16 * 1024,
-                file_bytes: 1024 * 1024,
-                processes: 64,
-                memory_bytes: 256 * 1024 * 1024,
-                milli_cpus: None,
-                disk_bytes: 16 * 1024 * 1024,
-            },
-        };
+        let words = ["sh", "-c", probe::SCRIPT, "sh", &canary];
+        let spec = probing::spec(dir, &words, Span::seconds(60));
         let outcome = self.run(&spec, None, &CancellationToken::new()).await?;
         Ok(String::from_utf8_lossy(&outcome.tail).into_owned())
     }

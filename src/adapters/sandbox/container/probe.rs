@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::adapters::sandbox::probing;
+
 /// The namespaces that must be the container's own, as `/proc/self/ns` calls them. An engine that is
 /// root shares its user namespace; what runs inside is nobody there.
 const NAMESPACES: [&str; 5] = ["ipc", "mnt", "net", "pid", "uts"];
@@ -44,14 +46,8 @@ pub(super) fn verify(
     host: &BTreeMap<&'static str, String>,
     user: u32,
 ) -> Result<String, String> {
-    let says = |fact: &str| seen.lines().any(|line| line == fact);
     let values = |key: &'static str| seen.lines().filter_map(move |line| line.strip_prefix(key));
-    if !says("end of probe") {
-        let shown: String = seen.trim().chars().take(500).collect();
-        return Err(format!(
-            "the probe did not get to its end; it printed {shown:?}"
-        ));
-    }
+    probing::ended(seen)?;
     for name in NAMESPACES {
         let line = format!("namespace-{name} ");
         let mut inside = seen.lines().filter_map(|it| it.strip_prefix(&line));
@@ -68,28 +64,16 @@ pub(super) fn verify(
         return Err(format!("{dir} can be written inside"));
     }
     let uid = format!("uid {user}");
-    for (fact, wrong) in [
-        ("NoNewPrivs: 1", "programs inside can gain privileges"),
-        (
-            "CapEff: 0000000000000000",
-            "the command inside has capabilities",
-        ),
-        (
-            "CapBnd: 0000000000000000",
-            "the command inside can gain capabilities",
-        ),
-        ("Seccomp: 2", "no filter of system calls is in force"),
-        (&uid, "the user inside is not the sandbox's own"),
+    probing::all_seen(seen, &probing::CONFINED)?;
+    let facts = [
+        (uid.as_str(), "the user inside is not the sandbox's own"),
         ("canary hidden", "a file of the host is visible inside"),
         (
             "checkout writable",
             "the checkout cannot be written by the user inside",
         ),
-    ] {
-        if !says(fact) {
-            return Err(wrong.to_owned());
-        }
-    }
+    ];
+    probing::all_seen(seen, &facts)?;
     Ok(format!(
         "user {user}, own {} namespaces, no network, no capabilities, system calls filtered, host \
          files hidden, system read-only",

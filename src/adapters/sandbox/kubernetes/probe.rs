@@ -1,6 +1,5 @@
 //! What is looked at before a cluster counts as a sandbox.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -11,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::sandbox::kubernetes::cluster::Cluster;
 use crate::adapters::sandbox::kubernetes::status::{Sight, look};
 use crate::adapters::sandbox::kubernetes::{Kubernetes, NAME, transfer};
+use crate::adapters::sandbox::probing;
 use crate::domain::time::Span;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Profile, Sandbox as _, Spec, Unusable};
-use crate::ports::tree::Tree;
+use crate::ports::sandbox::{Sandbox as _, Unusable};
 
 /// Tries to reach the one address that every container of every cluster is told.
 const REACH: &str = "exec /usr/local/bin/prova sandbox-pod reach \
@@ -114,31 +113,9 @@ impl Kubernetes {
 
     /// Runs the probe in directories below `dir`.
     async fn look_inside(&self, dir: &Path, cluster: &Cluster) -> Result<(String, Network), Fault> {
-        let checkout = dir.join("checkout");
-        std::fs::create_dir(&checkout)
+        std::fs::create_dir(dir.join("checkout"))
             .map_err(|error: io::Error| Fault::io("prepare the probe", &error))?;
-        let spec = Spec {
-            command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
-            env: BTreeMap::new(),
-            tree: Tree::Plain(checkout),
-            hide: Vec::new(),
-            input: None,
-            output: None,
-            objects: None,
-            home: None,
-            own: None,
-            log: dir.join("log"),
-            profile: Profile::default(),
-            limits: Limits {
-                wall: Span::minutes(2),
-                output_bytes: 16 * 1024,
-                file_bytes: 1024 * 1024,
-                processes: 64,
-                memory_bytes: 256 * 1024 * 1024,
-                milli_cpus: None,
-                disk_bytes: 16 * 1024 * 1024,
-            },
-        };
+        let spec = probing::spec(dir, &["sh", "-c", SCRIPT], Span::minutes(2));
         let name = self.name_of(&spec);
         let never = CancellationToken::new();
         let (run, beside) = (self.run(&spec, None, &never), self.reaches(cluster, &name));
@@ -172,41 +149,23 @@ impl Kubernetes {
 
 /// Checks the script's output. Returns what it saw in one line.
 fn verify(seen: &str, user: u32) -> Result<String, String> {
-    let says = |fact: &str| seen.lines().any(|line| line == fact);
-    if !says("end of probe") {
-        let shown: String = seen.trim().chars().take(500).collect();
-        return Err(format!(
-            "the probe did not get to its end; it printed {shown:?}"
-        ));
-    }
+    probing::ended(seen)?;
     if let Some(dir) = seen.lines().find_map(|line| line.strip_prefix("writable ")) {
         return Err(format!("{dir} can be written inside"));
     }
-    if says("account visible") {
+    if probing::says(seen, "account visible") {
         return Err("the token of a service account is visible inside".to_owned());
     }
     let uid = format!("uid {user}");
-    for (fact, wrong) in [
-        ("NoNewPrivs: 1", "programs inside can gain privileges"),
-        (
-            "CapEff: 0000000000000000",
-            "the command inside has capabilities",
-        ),
-        (
-            "CapBnd: 0000000000000000",
-            "the command inside can gain capabilities",
-        ),
-        ("Seccomp: 2", "no filter of system calls is in force"),
-        (&uid, "the user inside is not the sandbox's own"),
+    probing::all_seen(seen, &probing::CONFINED)?;
+    let facts = [
+        (uid.as_str(), "the user inside is not the sandbox's own"),
         (
             "checkout writable",
             "the checkout cannot be written by the user inside",
         ),
-    ] {
-        if !says(fact) {
-            return Err(wrong.to_owned());
-        }
-    }
+    ];
+    probing::all_seen(seen, &facts)?;
     Ok(format!(
         "user {user}, no capabilities, system calls filtered, system read-only"
     ))
