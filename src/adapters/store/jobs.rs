@@ -259,28 +259,30 @@ pub(super) const SERVE_LANE: &str = "UPDATE lane SET ready = ready - 1, running 
 pub(super) const NEXT_OF_LANE: &str = "SELECT id FROM job WHERE repo = $1 AND state = 'ready' \
      ORDER BY seq LIMIT 1";
 
-/// Returns the lane whose turn it is. When others hold every lane that has something, this waits for one.
-async fn next_lane(session: &mut Session) -> Result<Option<Row>, Error> {
-    let free = session.claim(&NEXT_LANE, args![]).await?;
-    if free.is_some() || session.engine() == Engine::Sqlite {
-        return Ok(free);
+/// Leases the next job of the lane whose turn it is. When others hold every lane that has something,
+/// this waits for one.
+async fn next_ready(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Error> {
+    if let Some(lane) = session.claim(&NEXT_LANE, args![]).await? {
+        return serve(session, lane.text(0)?, terms).await;
+    }
+    if session.engine() == Engine::Sqlite {
+        return Ok(Step::Nothing);
     }
     let Some(lane) = session.row(NEXT_LANE.alone, args![]).await? else {
-        return Ok(None);
+        return Ok(Step::Nothing);
     };
     // This one and no other: who waits for a lane must hold none.
-    session.hold_lane(&lane.text(0)?).await?;
-    session.row(STILL_OPEN, args![lane.text(0)?]).await
+    let repo = lane.text(0)?;
+    session.hold_lane(&repo).await?;
+    match session.row(STILL_OPEN, args![repo.as_str()]).await? {
+        Some(_) => serve(session, repo, terms).await,
+        // It was served meanwhile, and another one perhaps not.
+        None => Ok(Step::Again),
+    }
 }
 
-/// Takes the next job's place in its lane and leases the job.
-async fn next_ready(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Error> {
-    let Some(lane) = next_lane(session).await? else {
-        // What was waited for may have been served meanwhile, and another lane not.
-        let more = session.row(NEXT_LANE.alone, args![]).await?;
-        return Ok(more.map_or(Step::Nothing, |_| Step::Again));
-    };
-    let repo = lane.text(0)?;
+/// Takes the next job's place in its lane, which is held, and leases the job.
+async fn serve(session: &mut Session, repo: String, terms: &Terms<'_>) -> Result<Step, Error> {
     session.run(SERVE_LANE, args![repo.as_str()]).await?;
     match session.row(NEXT_OF_LANE, args![repo.as_str()]).await? {
         Some(job) => take(session, (job.text(0)?, READY), terms).await,
