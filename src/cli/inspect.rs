@@ -223,7 +223,8 @@ pub async fn audit(args: &AuditArgs, output: &Output) -> u8 {
     .await
 }
 
-async fn with_store(
+/// Opens the store that the settings name for `work`; what fails is told.
+pub(super) async fn with_store(
     config: &ConfigArgs,
     output: &Output,
     work: impl AsyncFnOnce(&dyn Store) -> Result<u8, Fault>,

@@ -3,14 +3,13 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::bootstrap::{open_store, system_clock};
-use crate::cli::exit::{DONE, FAILED, USAGE};
+use crate::bootstrap::system_clock;
+use crate::cli::exit::DONE;
+use crate::cli::inspect::with_store;
 use crate::cli::output::{Output, when};
 use crate::cli::settings::ConfigArgs;
-use crate::config::server::load::Need;
 use crate::domain::process::Process;
 use crate::domain::time::Timestamp;
-use crate::ports::store::Processes as _;
 
 /// `prova processes`.
 #[derive(Debug, Subcommand)]
@@ -32,35 +31,21 @@ pub struct LsArgs {
 /// Runs `prova processes`.
 pub async fn run(command: &ProcessesCommand, output: &Output) -> u8 {
     let ProcessesCommand::Ls(args) = command;
-    let settings = match args.config.settings(Need::Local, output) {
-        Ok(settings) => settings,
-        Err(code) => return code,
-    };
-    let store = match open_store(&settings).await {
-        Ok(store) => store,
-        Err(error) => {
-            output.error(&error.to_string());
-            return USAGE;
+    with_store(&args.config, output, async |store| {
+        let processes = store.processes().await?;
+        let now = system_clock().now();
+        if args.json {
+            output.json(&processes.iter().map(|one| in_json(one, now)).collect());
+        } else {
+            let rows: Vec<_> = processes.iter().map(|one| row(one, now)).collect();
+            let header = [
+                "ID", "ROLE", "HOST", "VERSION", "SCHEMA", "STARTED", "STATE",
+            ];
+            output.table(&header, &rows);
         }
-    };
-    let processes = match store.processes().await {
-        Ok(processes) => processes,
-        Err(fault) => {
-            output.error(&fault.to_string());
-            return FAILED;
-        }
-    };
-    let now = system_clock().now();
-    if args.json {
-        output.json(&processes.iter().map(|one| in_json(one, now)).collect());
-    } else {
-        let rows: Vec<_> = processes.iter().map(|one| row(one, now)).collect();
-        let header = [
-            "ID", "ROLE", "HOST", "VERSION", "SCHEMA", "STARTED", "STATE",
-        ];
-        output.table(&header, &rows);
-    }
-    DONE
+        Ok(DONE)
+    })
+    .await
 }
 
 fn state(process: &Process, now: Timestamp) -> &'static str {
