@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::cluster::Cluster;
 use crate::home::{Home, Server, wait_for};
-use crate::simulated::{REPO, ask, gated, settle_in, world};
+use crate::simulated::{REPO, ask, gated, once, settle_in, world};
 
 /// A lease that runs out while a test waits.
 const LEASE: (&str, &str) = ("PROVA_WORK__LEASE_SECONDS", "5");
@@ -60,18 +60,6 @@ fn proposed(home: &Home, sim: &Simulator, repo: &str) {
         let whole = pull.contains("prova: success") && told.contains("**In review**");
         whole.then_some(())
     });
-}
-
-/// Holds that what was asked for on the first thread was done once.
-fn once(sim: &Simulator, repo: &str) {
-    let (issue, pull) = (
-        sim.transcript(repo, 1).unwrap(),
-        sim.transcript(repo, 2).unwrap(),
-    );
-    assert_eq!(issue.matches("prova[bot] commented").count(), 1, "{issue}");
-    assert_eq!(pull.matches("Prova-Task:").count(), 1, "{pull}");
-    assert_eq!(pull.matches("prova: success").count(), 1, "{pull}");
-    assert!(sim.transcript(repo, 3).is_err(), "there is a second one");
 }
 
 fn open(home: &Home) {

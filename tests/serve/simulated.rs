@@ -82,15 +82,20 @@ pub(crate) fn ends_in_one_pull_request(home: &Home, sim: &Simulator, server: Ser
         jobs.next().is_none().then_some(())
     });
     assert_eq!(server.terminate().code(), Some(0));
+    once(sim, REPO);
+}
+
+/// Holds that what was asked for on the first thread was done once.
+pub(crate) fn once(sim: &Simulator, repo: &str) {
     let (issue, pull) = (
-        sim.transcript(REPO, 1).unwrap(),
-        sim.transcript(REPO, 2).unwrap(),
+        sim.transcript(repo, 1).unwrap(),
+        sim.transcript(repo, 2).unwrap(),
     );
     assert_eq!(issue.matches("prova[bot] commented").count(), 1, "{issue}");
     assert_eq!(pull.matches("Prova-Task:").count(), 1, "{pull}");
     assert_eq!(pull.matches("prova: success").count(), 1, "{pull}");
     assert!(
-        sim.transcript(REPO, 3).is_err(),
+        sim.transcript(repo, 3).is_err(),
         "there is a second pull request"
     );
 }
