@@ -54,11 +54,10 @@ fn with_open_query(place: &str) -> String {
 #[must_use]
 pub fn unknown_key(url: &str) -> Option<&str> {
     let (_, query) = url.rsplit_once('?')?;
-    let keys = query
+    let mut keys = query
         .split('&')
         .filter_map(|pair| Some(pair.split_once('=')?.0));
-    keys.into_iter()
-        .find(|key| !OPEN.contains(key) && *key != "password")
+    keys.find(|key| !OPEN.contains(key) && *key != "password")
 }
 
 #[cfg(test)]

@@ -77,14 +77,13 @@ pub(super) fn place_of(url: &str) -> Result<Place, Error> {
             refuse("the path has a character that no option or database in memory is read from")
         }
         Some(("sqlite", path)) => Ok(Place::File(PathBuf::from(path))),
-        Some(("postgres" | "postgresql", _)) if unknown_key(url).is_some() => {
-            let key = unknown_key(url).unwrap_or_default();
-            refuse(&format!("no connection has a parameter {key}"))
-        }
-        Some(("postgres" | "postgresql", _)) => match postgres::options(url) {
-            Ok(options) => Ok(Place::Server(Box::new(options), shown(url).into_owned())),
-            // What it says may have the password in it.
-            Err(_) => refuse("this URL of a PostgreSQL database cannot be read"),
+        Some(("postgres" | "postgresql", _)) => match unknown_key(url) {
+            Some(key) => refuse(&format!("no connection has a parameter {key}")),
+            None => match postgres::options(url) {
+                Ok(options) => Ok(Place::Server(Box::new(options), shown(url).into_owned())),
+                // What it says may have the password in it.
+                Err(_) => refuse("this URL of a PostgreSQL database cannot be read"),
+            },
         },
         Some((engine, _)) => refuse(&format!("{engine} is not a database that Prova knows")),
         None => refuse("this is not the URL of a database"),
