@@ -77,7 +77,7 @@ fn an_import_that_goes_up() {
         "simulator stands below ports",
     );
     caught(
-        "src/bootstrap.rs",
+        "src/bootstrap/mod.rs",
         "use crate::cli::run;",
         1,
         "bootstrap stands below cli",
@@ -93,7 +93,7 @@ fn an_import_that_goes_up() {
         "use crate::{bootstrap, http::router, simulator::Simulator, app::tick};",
     );
     clean(
-        "src/bootstrap.rs",
+        "src/bootstrap/mod.rs",
         "use crate::{adapters::git::Git, http::router, simulator::World};",
     );
     clean("src/main.rs", "fn main() { prova::cli::run() }");
