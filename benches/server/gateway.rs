@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prova::adapters::gateway::{Endpoint, HttpGateway, Settings};
-use prova::domain::budget::{Cap, Day, Scope};
+use prova::domain::budget::{Cap, Day, Denied, Scope};
 use prova::domain::model::{Api, Model, Prices};
 use prova::domain::money::Usd;
 use prova::ports::fault::Fault;
-use prova::ports::gateway::{Charge, Gateway as _, Ledger, Pass};
+use prova::ports::gateway::{Charge, Gateway as _, Hold, Ledger, Pass};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -225,11 +225,23 @@ async fn answer(stream: &mut BufReader<TcpStream>, bulk: usize, release: &Semaph
     stream.write_all(end.as_bytes()).await.is_ok() && goes_on
 }
 
-/// Forgets every charge.
+/// Has money for everything, and forgets every charge.
 struct Nothing;
 
 #[async_trait::async_trait]
 impl Ledger for Nothing {
+    async fn set_aside(&self, _: &Hold, _: &[Cap]) -> Result<Result<(), Denied>, Fault> {
+        Ok(Ok(()))
+    }
+
+    async fn keep(&self, _: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn free(&self, _: &str, _: &[Scope]) -> Result<(), Fault> {
+        Ok(())
+    }
+
     async fn record(&self, _: &Charge) -> Result<(), Fault> {
         Ok(())
     }

@@ -123,6 +123,18 @@ pub async fn forget_calls(ctx: &Context) {
     }
 }
 
+/// Charges in full what processes that died had set aside for model calls.
+pub async fn charge_ended(ctx: &Context) {
+    match ctx.store.charge_ended(ctx.now()).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(
+            count,
+            "charged model calls in full whose end nobody has seen"
+        ),
+        Err(fault) => tracing::warn!(%fault, "could not charge model calls that nobody ended"),
+    }
+}
+
 fn before(ctx: &Context, kept: Span) -> Timestamp {
     let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_millis(ctx.now().as_millis().saturating_sub(kept))

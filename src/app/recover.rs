@@ -5,6 +5,7 @@
 //! so whatever is leased under our own name when we begin is held by nobody. What other workers
 //! hold is theirs until it runs out.
 
+use crate::app::cleanup::charge_ended;
 use crate::app::context::Context;
 use crate::domain::retry::after_death;
 use crate::domain::time::{Span, Timestamp};
@@ -17,9 +18,11 @@ const ON_ITS_WAY: Span = Span::seconds(15);
 
 /// Gives back every lease that is held under our name, before anything is leased anew, and returns
 /// how many there were. The attempts count: what takes the process down each time is given up in
-/// the end.
+/// the end. Model calls that were under way are charged in full: nobody knows what they cost.
 pub async fn take_back(ctx: &Context) -> Result<usize, Fault> {
     let now = ctx.now();
+    ctx.store.end_holds(&ctx.settings.worker, now).await?;
+    charge_ended(ctx).await;
     let held = ctx.store.held_by(&ctx.settings.worker, now).await?;
     let jobs = held.jobs.into_iter().map(|lease| job_again(lease, now));
     let effects = held.effects.into_iter();

@@ -109,6 +109,7 @@ async fn clean(ctx: &Context, role: Role, stop: &CancellationToken) {
         match role {
             Role::Serve => {
                 cleanup::forget_deliveries(ctx).await;
+                cleanup::charge_ended(ctx).await;
                 cleanup::forget_calls(ctx).await;
             }
             Role::Worker => {}

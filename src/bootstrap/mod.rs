@@ -24,6 +24,7 @@ use crate::adapters::{git, github, sandbox};
 use crate::app::context::{Context, Remotes, Settings};
 use crate::app::headroom::Headroom;
 use crate::app::ingest::Ingest;
+use crate::app::ledger::StoreLedger;
 use crate::app::presence::{Presence, Standing};
 use crate::bootstrap::crew::{Crew, default_agent};
 use crate::bootstrap::disk::{below_work, disks, hold_work_dir, open_git};
@@ -150,12 +151,17 @@ impl House {
         // First of all: whoever has it may be at work.
         let work_dir = Arc::new(hold_work_dir(&settings.work.dir).await?);
         let store = open_store(&settings).await?;
+        let ledger = StoreLedger {
+            store: store.clone(),
+            clock: clock.clone(),
+            worker: work_dir.worker().to_owned(),
+        };
         Ok(Self {
             work_dir,
             live,
             secrets: Arc::new(Secrets::new(&[])),
             remotes: Remotes::Below(settings.github.web_url.clone()),
-            gateway: open_gateway(endpoints, store.clone(), clock.clone())?,
+            gateway: open_gateway(endpoints, ledger)?,
             wake: store.announce(Arc::new(InProcess::default())),
             store,
             github,

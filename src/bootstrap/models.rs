@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapters::gateway::{self, HttpGateway};
-use crate::adapters::store::SqlStore;
 use crate::app::ledger::StoreLedger;
 use crate::bootstrap::error::StartError;
 use crate::bootstrap::secrets::read_model_key;
 use crate::config::server::models::brain_of;
 use crate::config::server::{Agent, Endpoint, ServerSettings};
 use crate::domain::name::Name;
-use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
 
 /// Reads the model endpoints of the settings, with their keys.
@@ -33,14 +31,12 @@ pub(super) fn endpoints(
 
 pub(super) fn open_gateway(
     endpoints: BTreeMap<Name, gateway::Endpoint>,
-    store: Arc<SqlStore>,
-    clock: Arc<dyn Clock>,
+    ledger: StoreLedger,
 ) -> Result<Arc<dyn Gateway>, StartError> {
     let settings = gateway::Settings {
         endpoints,
         ..gateway::Settings::default()
     };
-    let ledger = StoreLedger { store, clock };
     Ok(Arc::new(HttpGateway::new(settings, Arc::new(ledger))?))
 }
 

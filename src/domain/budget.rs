@@ -1,7 +1,5 @@
 //! What model calls may cost: hard limits, each for something that many calls share.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{JobId, Login, RepoId, TaskId};
@@ -47,29 +45,13 @@ pub struct Exceeded {
     pub asked: Usd,
 }
 
-/// What has been spent and what calls under way may still spend, over all passes that are open.
-///
-/// A call holds the most that it can cost before it is made, and is charged what it did cost
-/// afterwards. So what is charged never passes a cap, however calls interleave, as long as none
-/// costs more than it held.
-#[derive(Debug, Default)]
-pub struct Book {
-    accounts: BTreeMap<Scope, Account>,
-}
-
-#[derive(Debug, Default)]
-struct Account {
-    spent: Usd,
-    held: Usd,
-    passes: usize,
-}
-
-/// Money set aside for one call.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "what is held and not settled is missing to every later call"]
-pub struct Hold {
-    scopes: Vec<Scope>,
-    most: Usd,
+/// A limit as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The limit, and what was spent.
+    pub cap: Cap,
+    /// What calls under way may still spend.
+    pub held: Usd,
 }
 
 /// Why money could not be set aside.
@@ -81,100 +63,50 @@ pub enum Denied {
     NotYet(Exceeded),
 }
 
-impl Book {
-    /// Counts a pass in. What is known here and what was read with the caps are of one history, so
-    /// the larger is the newer.
-    pub fn open(&mut self, caps: &[Cap]) {
-        for cap in caps {
-            let account = self.accounts.entry(cap.scope.clone()).or_default();
-            account.spent = account.spent.max(cap.spent);
-            account.passes += 1;
+/// Judges whether `most` may be set aside for a call, in every account or in none.
+///
+/// A call holds the most that it can cost before it is made, and is charged what it did cost
+/// afterwards; one of which nobody knows what it cost is charged all that it held. So what is charged
+/// never passes a cap, however calls interleave and whoever dies, as long as none costs more than it
+/// held, and nobody else changes the accounts between the judgement and the hold.
+///
+/// # Errors
+/// When a cap could be passed.
+pub fn judge(accounts: &[Account], most: Usd) -> Result<(), Denied> {
+    let mut wait = None;
+    for Account { cap, held } in accounts {
+        let exceeded = || Exceeded {
+            cap: cap.clone(),
+            asked: most,
+        };
+        if cap.spent.plus(most) > cap.most {
+            return Err(Denied::Never(exceeded()));
+        }
+        if cap.spent.plus(*held).plus(most) > cap.most {
+            wait.get_or_insert_with(exceeded);
         }
     }
-
-    /// Counts a pass out. What no pass shares any more is forgotten, so it must be recorded before.
-    pub fn close(&mut self, caps: &[Cap]) {
-        for cap in caps {
-            if let Some(account) = self.accounts.get_mut(&cap.scope) {
-                account.passes = account.passes.saturating_sub(1);
-                if account.passes == 0 {
-                    self.accounts.remove(&cap.scope);
-                }
-            }
-        }
-    }
-
-    /// Sets `most` aside, of every cap or of none.
-    ///
-    /// # Errors
-    /// When a cap could be passed.
-    pub fn admit(&mut self, caps: &[Cap], most: Usd) -> Result<Hold, Denied> {
-        let mut wait = None;
-        for cap in caps {
-            let (spent, held) = self.state(cap);
-            let exceeded = || Exceeded {
-                cap: Cap {
-                    spent,
-                    ..cap.clone()
-                },
-                asked: most,
-            };
-            if spent.plus(most) > cap.most {
-                return Err(Denied::Never(exceeded()));
-            }
-            if spent.plus(held).plus(most) > cap.most {
-                wait.get_or_insert_with(exceeded);
-            }
-        }
-        if let Some(exceeded) = wait {
-            return Err(Denied::NotYet(exceeded));
-        }
-        let scopes: BTreeSet<&Scope> = caps.iter().map(|cap| &cap.scope).collect();
-        for scope in &scopes {
-            let account = self.accounts.entry((*scope).clone()).or_default();
-            account.held = account.held.plus(most);
-        }
-        Ok(Hold {
-            scopes: scopes.into_iter().cloned().collect(),
-            most,
-        })
-    }
-
-    /// Gives back what was set aside and charges what the call cost.
-    pub fn settle(&mut self, hold: Hold, cost: Usd) {
-        for scope in hold.scopes {
-            if let Some(account) = self.accounts.get_mut(&scope) {
-                account.held = account.held.less(hold.most);
-                account.spent = account.spent.plus(cost);
-            }
-        }
-    }
-
-    fn state(&self, cap: &Cap) -> (Usd, Usd) {
-        self.accounts
-            .get(&cap.scope)
-            .map_or((cap.spent, Usd::ZERO), |account| {
-                (account.spent, account.held)
-            })
-    }
+    wait.map_or(Ok(()), |exceeded| Err(Denied::NotYet(exceeded)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::ids::{JobId, RepoId};
+    use crate::domain::ids::JobId;
 
     fn cents(cents: u64) -> Usd {
         Usd::from_micros(cents * 10_000)
     }
 
-    fn cap(scope: Scope, most: u64, spent: u64) -> Cap {
+    fn cap(scope: Scope, most: u64) -> Cap {
         Cap {
             scope,
             most: cents(most),
-            spent: cents(spent),
+            spent: Usd::ZERO,
         }
     }
 
@@ -183,124 +115,174 @@ mod tests {
         Scope::Job(id)
     }
 
-    #[test]
-    fn a_call_that_could_pass_a_cap_is_refused_with_the_cap() {
-        let mut book = Book::default();
-        let caps = [cap(job(1), 200, 0), cap(Scope::Server(Day(1)), 1_000, 950)];
-        book.open(&caps);
-        let denied = book.admit(&caps, cents(51)).unwrap_err();
-        assert_eq!(
-            denied,
-            Denied::Never(Exceeded {
-                cap: caps[1].clone(),
-                asked: cents(51)
-            })
-        );
-        let hold = book.admit(&caps, cents(50)).unwrap();
-        book.settle(hold, cents(10));
-        assert!(book.admit(&caps, cents(40)).is_ok());
+    /// An account in cents: the limit, what was spent, what is held.
+    fn account(scope: Scope, (most, spent, held): (u64, u64, u64)) -> Account {
+        Account {
+            cap: Cap {
+                spent: cents(spent),
+                ..cap(scope, most)
+            },
+            held: cents(held),
+        }
     }
 
     #[test]
-    fn a_call_that_only_others_under_way_stand_against_may_ask_again() {
-        let mut book = Book::default();
-        let caps = [cap(job(1), 100, 0)];
-        book.open(&caps);
-        let first = book.admit(&caps, cents(80)).unwrap();
-        assert!(matches!(
-            book.admit(&caps, cents(30)),
-            Err(Denied::NotYet(_))
-        ));
-        book.settle(first, cents(20));
-        assert!(book.admit(&caps, cents(30)).is_ok());
+    fn a_call_must_fit_under_every_cap() {
+        let day = || Scope::Server(Day(1));
+        // What stands in the account of the job, in that of the day, and a call's most.
+        let fits = [
+            ((200, 0, 0), (1_000, 950, 0), 50),
+            ((200, 10, 0), (1_000, 960, 0), 40),
+            ((100, 20, 50), (100, 0, 0), 30),
+            ((0, 0, 0), (0, 0, 0), 0),
+        ];
+        for (of_job, of_day, most) in fits {
+            let accounts = [account(job(1), of_job), account(day(), of_day)];
+            assert_eq!(judge(&accounts, cents(most)), Ok(()), "{accounts:?} {most}");
+        }
+        let (never, not_yet) = (Denied::Never, Denied::NotYet);
+        let denied: [(_, _, _, fn(Exceeded) -> Denied, _); 5] = [
+            ((200, 0, 0), (1_000, 950, 0), 51, never, 1),
+            // Only calls under way stand against it.
+            ((100, 0, 80), (1_000, 0, 80), 30, not_yet, 0),
+            ((100, 0, 80), (1_000, 950, 50), 30, not_yet, 0),
+            // No end of another call would help, whatever is looked at first.
+            ((100, 0, 80), (1_000, 980, 0), 30, never, 1),
+            // More than there was has been spent.
+            ((100, 120, 0), (1_000, 120, 0), 1, never, 0),
+        ];
+        for (of_job, of_day, most, class, which) in denied {
+            let accounts = [account(job(1), of_job), account(day(), of_day)];
+            let exceeded = Exceeded {
+                cap: accounts[which].cap.clone(),
+                asked: cents(most),
+            };
+            assert_eq!(judge(&accounts, cents(most)), Err(class(exceeded)));
+        }
     }
 
     #[test]
-    fn what_a_call_costs_beyond_its_hold_is_charged_all_the_same() {
-        let mut book = Book::default();
-        let caps = [cap(job(1), 100, 0)];
-        book.open(&caps);
-        let hold = book.admit(&caps, cents(10)).unwrap();
-        book.settle(hold, cents(120));
-        assert!(matches!(book.admit(&caps, cents(1)), Err(Denied::Never(_))));
+    fn no_sum_overflows() {
+        let most = Usd::from_micros(u64::MAX);
+        let full = Account {
+            held: most,
+            ..account(job(1), (100, 100, 0))
+        };
+        assert!(matches!(judge(&[full], most), Err(Denied::Never(_))));
     }
 
-    #[test]
-    fn a_shared_cap_goes_by_the_newer_of_memory_and_store() {
-        let mut book = Book::default();
-        let day = Scope::Repository(RepoId(7), Day(1));
-        let first = [cap(day.clone(), 100, 0)];
-        book.open(&first);
-        let hold = book.admit(&first, cents(60)).unwrap();
-        book.settle(hold, cents(60));
-        // Read before the sixty cents were recorded.
-        let second = [cap(day.clone(), 100, 30)];
-        book.open(&second);
-        assert!(book.admit(&second, cents(41)).is_err());
-        book.close(&first);
-        assert!(book.admit(&second, cents(41)).is_err());
-        book.close(&second);
-        // Nobody shares it any more: what is read next time counts.
-        let third = [cap(day, 100, 10)];
-        book.open(&third);
-        assert!(book.admit(&third, cents(41)).is_ok());
-    }
-
-    /// What can happen to a book: a pass calls, or one of the calls under way ends.
+    /// What can happen: a pass calls, a call under way ends, or its process dies, and may turn out
+    /// to have lived.
     #[derive(Clone, Debug)]
     enum Step {
         Call { pass: usize, most: u64 },
         End { which: usize, share: u64 },
+        Die { which: usize },
+        Wake { which: usize, share: u64 },
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0_usize..4, 0_u64..60).prop_map(|(pass, most)| Step::Call { pass, most }),
-            (any::<usize>(), 0_u64..=100).prop_map(|(which, share)| Step::End { which, share }),
+            4 => (0_usize..4, 0_u64..60).prop_map(|(pass, most)| Step::Call { pass, most }),
+            3 => (any::<usize>(), 0_u64..=100)
+                .prop_map(|(which, share)| Step::End { which, share }),
+            1 => any::<usize>().prop_map(|which| Step::Die { which }),
+            1 => (any::<usize>(), 0_u64..=100)
+                .prop_map(|(which, share)| Step::Wake { which, share }),
         ]
+    }
+
+    /// The scopes of a call, and the most that it can cost.
+    type Call = ([Scope; 2], Usd);
+
+    #[derive(Default)]
+    struct Books {
+        /// What is charged and what is held.
+        accounts: BTreeMap<Scope, (Usd, Usd)>,
+        /// What calls did cost, known or not.
+        cost: BTreeMap<Scope, Usd>,
+        under_way: Vec<Call>,
+        presumed: Vec<Call>,
+    }
+
+    impl Books {
+        fn admit(&mut self, caps: &[Cap; 2], most: Usd) {
+            let account = |cap: &Cap| {
+                let (spent, held) = self.accounts.get(&cap.scope).copied().unwrap_or_default();
+                let cap = Cap {
+                    spent,
+                    ..cap.clone()
+                };
+                Account { cap, held }
+            };
+            if judge(&[account(&caps[0]), account(&caps[1])], most).is_ok() {
+                let call = ([caps[0].scope.clone(), caps[1].scope.clone()], most);
+                self.change(&call, |(spent, held)| (spent, held.plus(most)));
+                self.under_way.push(call);
+            }
+        }
+
+        fn change(&mut self, (scopes, _): &Call, change: impl Fn((Usd, Usd)) -> (Usd, Usd)) {
+            for scope in scopes {
+                let account = self.accounts.entry(scope.clone()).or_default();
+                *account = change(*account);
+            }
+        }
+
+        fn pay(&mut self, (scopes, most): &Call, share: u64) -> Usd {
+            let cost = Usd::from_micros(most.as_micros() * share / 100);
+            for scope in scopes {
+                let sum = self.cost.entry(scope.clone()).or_default();
+                *sum = sum.plus(cost);
+            }
+            cost
+        }
+    }
+
+    fn one_of(calls: &mut Vec<Call>, which: usize) -> Option<Call> {
+        (!calls.is_empty()).then(|| calls.swap_remove(which % calls.len()))
     }
 
     proptest! {
         #[test]
-        fn charges_never_pass_a_cap_however_calls_interleave(
+        fn nothing_passes_a_cap_however_calls_interleave_and_whoever_dies(
             steps in proptest::collection::vec(step(), 0..200),
             most in proptest::array::uniform4(0_u64..200),
         ) {
-            let mut book = Book::default();
+            let mut books = Books::default();
             let day = Scope::Server(Day(3));
             let passes: Vec<[Cap; 2]> = [0_u32, 1, 2, 2] // the last two are of one job
                 .iter()
-                .map(|&n| [cap(job(n), most[n as usize], 0), cap(day.clone(), most[3], 0)])
+                .map(|&n| [cap(job(n), most[n as usize]), cap(day.clone(), most[3])])
                 .collect();
-            for caps in &passes {
-                book.open(caps);
-            }
-            let mut under_way = Vec::new();
-            let mut charged: BTreeMap<Scope, Usd> = BTreeMap::new();
             for step in steps {
                 match step {
-                    Step::Call { pass, most } => {
-                        if let Ok(hold) = book.admit(&passes[pass], cents(most)) {
-                            under_way.push(hold);
+                    Step::Call { pass, most } => books.admit(&passes[pass], cents(most)),
+                    Step::End { which, share } => {
+                        if let Some(call) = one_of(&mut books.under_way, which) {
+                            let (most, cost) = (call.1, books.pay(&call, share));
+                            books.change(&call, |(spent, held)| (spent.plus(cost), held.less(most)));
                         }
                     }
-                    Step::End { which, share } => {
-                        if !under_way.is_empty() {
-                            let hold = under_way.swap_remove(which % under_way.len());
-                            let cost = Usd::from_micros(hold.most.as_micros() * share / 100);
-                            for scope in &hold.scopes {
-                                let sum = charged.entry(scope.clone()).or_default();
-                                *sum = sum.plus(cost);
-                            }
-                            book.settle(hold, cost);
+                    Step::Die { which } => {
+                        if let Some(call) = one_of(&mut books.under_way, which) {
+                            let most = call.1;
+                            books.change(&call, |(spent, held)| (spent.plus(most), held.less(most)));
+                            books.presumed.push(call);
+                        }
+                    }
+                    Step::Wake { which, share } => {
+                        if let Some(call) = one_of(&mut books.presumed, which) {
+                            let (most, cost) = (call.1, books.pay(&call, share));
+                            books.change(&call, |(spent, held)| (spent.less(most).plus(cost), held));
                         }
                     }
                 }
-                for caps in &passes {
-                    for cap in caps {
-                        let spent = charged.get(&cap.scope).copied().unwrap_or_default();
-                        prop_assert!(spent <= cap.most, "{:?}: {spent} of {}", cap.scope, cap.most);
-                    }
+                for cap in passes.iter().flatten() {
+                    let (spent, held) = books.accounts.get(&cap.scope).copied().unwrap_or_default();
+                    let cost = books.cost.get(&cap.scope).copied().unwrap_or_default();
+                    prop_assert!(spent.plus(held) <= cap.most, "{:?}: {spent} {held}", cap.scope);
+                    prop_assert!(cost <= spent, "{:?}: {cost}", cap.scope);
                 }
             }
         }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::budget::{Cap, Scope};
+use crate::domain::budget::{Cap, Denied, Scope};
 use crate::domain::egress::HostRule;
 use crate::domain::ids::JobId;
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
+use crate::domain::time::Span;
 use crate::domain::traffic::{Tokens, Traffic};
 use crate::ports::door::Door;
 use crate::ports::fault::Fault;
@@ -25,7 +26,8 @@ pub struct Pass {
     pub egress: Vec<HostRule>,
     /// Most bytes to and from those hosts together.
     pub egress_bytes: u64,
-    /// What model calls may cost. A cap that several passes share is enforced over all of them.
+    /// What model calls may cost. A cap that several passes share is enforced over all of them, in
+    /// whichever processes they are.
     pub caps: Vec<Cap>,
 }
 
@@ -49,10 +51,25 @@ pub trait Passage: Door {
     async fn close(&self) -> Traffic;
 }
 
+/// Money for one model call: the most that it can cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Names the call, as its charge does; drawn at random.
+    pub id: String,
+    /// The job that calls.
+    pub job: JobId,
+    /// The endpoint that is to be called.
+    pub endpoint: Name,
+    /// The model, as the request names it.
+    pub model: String,
+    /// The most that it can cost.
+    pub most: Usd,
+}
+
 /// What one model call cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// Names the call; drawn at random, so that recording it twice can be told from two calls.
+    /// Names the call, so that recording it twice can be told from two calls.
     pub id: String,
     /// The job that called.
     pub job: JobId,
@@ -68,9 +85,26 @@ pub struct Charge {
     pub cost: Usd,
 }
 
-/// Remembers what was spent, so that a crash forgets at most the calls that were under way.
+/// How long money stays set aside without a word; then nobody is taken to know any more what the call
+/// cost, and it is charged in full.
+pub const HELD: Span = Span::minutes(2);
+
+/// Keeps the accounts of all processes: what was spent, and what calls under way may still spend.
 #[async_trait::async_trait]
 pub trait Ledger: Send + Sync {
-    /// Records a charge. A second record of the same id changes nothing.
+    /// Sets money aside for a call, for as long as [`HELD`], under every cap or under none. What the
+    /// caps say of what was spent is old by then, and does not count.
+    ///
+    /// After a fault it is not known whether it was set aside.
+    async fn set_aside(&self, hold: &Hold, caps: &[Cap]) -> Result<Result<(), Denied>, Fault>;
+
+    /// Says that a call is still under way: what was set aside for it stays so, for [`HELD`] from now.
+    async fn keep(&self, id: &str) -> Result<(), Fault>;
+
+    /// Gives back what was set aside for a call that has reached no model.
+    async fn free(&self, id: &str, scopes: &[Scope]) -> Result<(), Fault>;
+
+    /// Records what a call cost, in the place of what was set aside for it, or of what it was charged
+    /// meanwhile because nobody knew. A second record of the same id changes nothing.
     async fn record(&self, charge: &Charge) -> Result<(), Fault>;
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::budget::Scope;
+use crate::domain::budget::{Cap, Denied, Scope};
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::ids::{
     DeliveryId, InstallationId, JobId, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
@@ -21,7 +21,7 @@ use crate::domain::repo::Repo;
 use crate::domain::task::Task;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
-use crate::ports::gateway::Charge;
+use crate::ports::gateway::{Charge, Hold};
 
 /// A delivery as it came in, its signature already verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -449,11 +449,36 @@ pub trait Queue: Send + Sync {
     async fn check(&self) -> Result<String, Fault>;
 }
 
-/// What model calls cost.
+/// What model calls cost, and what is set aside for those under way.
 #[async_trait::async_trait]
 pub trait Spending: Send + Sync {
-    /// Adds what a model call cost to every scope that it counts towards; a call that is recorded
+    /// Sets the most aside that a call of `holder` can cost, until then, in the scope of every cap or
+    /// in none. All who set aside in one scope do so one after another, so no cap is passed by two at
+    /// once; [`judge`](crate::domain::budget::judge) says what may be. A call for which it was done
     /// already changes nothing.
+    async fn set_aside(
+        &self,
+        hold: &Hold,
+        caps: &[Cap],
+        holder: (&str, Timestamp),
+    ) -> Result<Result<(), Denied>, Fault>;
+
+    /// Leaves money set aside until then.
+    async fn keep_aside(&self, id: &str, until: Timestamp) -> Result<(), Fault>;
+
+    /// Gives back what was set aside for a call, or what it was charged because nobody knew its cost.
+    async fn free_call(&self, id: &str, scopes: &[Scope]) -> Result<(), Fault>;
+
+    /// Charges calls in full for which money was set aside until `now` or before, each once, and
+    /// returns how many.
+    async fn charge_ended(&self, now: Timestamp) -> Result<u64, Fault>;
+
+    /// Lets all that `holder` has set aside end now: whoever had that name before is dead.
+    async fn end_holds(&self, holder: &str, now: Timestamp) -> Result<(), Fault>;
+
+    /// Adds what a model call cost to every scope that it counts towards, in the place of what was set
+    /// aside for it or of what it was charged because nobody knew; a call that is recorded already
+    /// changes nothing.
     async fn record_call(&self, charge: &Charge, at: Timestamp) -> Result<(), Fault>;
 
     /// Returns what was spent in each scope, in order, all as of one moment.

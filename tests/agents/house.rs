@@ -29,12 +29,12 @@ use prova::ports::agent::{Agent, Request, Run, Session, Watcher};
 use prova::ports::checkouts::Checkout;
 use prova::ports::clock::Clock as _;
 use prova::ports::door::Door;
-use prova::ports::fault::Fault;
-use prova::ports::gateway::{Charge, Gateway as _, Ledger, Pass, Passage};
+use prova::ports::gateway::{Gateway as _, Pass, Passage};
 use prova::ports::sandbox::{Limits, Profile, Sandbox};
 use prova::ports::tree::Tree;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Accounts;
 use crate::installed::directory;
 use crate::model::{Model, Script};
 use crate::outcome::{Driver, Subject};
@@ -57,16 +57,6 @@ impl Watcher for Notes {
 
     fn stirred(&self) -> Arc<AtomicU64> {
         Arc::default()
-    }
-}
-
-/// Forgets every charge.
-struct Nothing;
-
-#[async_trait::async_trait]
-impl Ledger for Nothing {
-    async fn record(&self, _: &Charge) -> Result<(), Fault> {
-        Ok(())
     }
 }
 
@@ -160,7 +150,7 @@ impl House {
             Arc::new(SystemClock),
         );
         let house = Self {
-            gateway: HttpGateway::new(settings, Arc::new(Nothing)).unwrap(),
+            gateway: HttpGateway::new(settings, Arc::new(Accounts::default())).unwrap(),
             sandbox: sandbox.unwrap(),
             dir,
             driver: subject.driver,

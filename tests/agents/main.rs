@@ -10,6 +10,8 @@
     reason = "a test fails by panicking, also in what its functions share"
 )]
 
+#[path = "../gateway/accounts.rs"]
+mod accounts;
 mod acp;
 mod cage;
 mod case;

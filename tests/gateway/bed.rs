@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,12 +16,12 @@ use prova::adapters::gateway::{Bounds, Endpoint, HttpGateway, Settings};
 use prova::domain::budget::{Cap, Day, Scope};
 use prova::domain::model::{Api, Model, Prices};
 use prova::domain::name::Name;
-use prova::ports::fault::Fault;
-use prova::ports::gateway::{Charge, Gateway as _, Ledger, Pass, Passage};
+use prova::ports::gateway::{Gateway as _, Pass, Passage};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::accounts::Accounts;
 use crate::endpoint::Server;
 use crate::network::Network;
 
@@ -41,22 +41,10 @@ pub(crate) const MODEL: Model = Model {
     context_tokens: Some(200_000),
 };
 
-/// Remembers every charge.
-#[derive(Default)]
-pub(crate) struct Recorder(pub(crate) Mutex<Vec<Charge>>);
-
-#[async_trait::async_trait]
-impl Ledger for Recorder {
-    async fn record(&self, charge: &Charge) -> Result<(), Fault> {
-        self.0.lock().unwrap().push(charge.clone());
-        Ok(())
-    }
-}
-
 /// The gateway of a test.
 pub(crate) struct Bed {
     pub(crate) gateway: HttpGateway,
-    pub(crate) ledger: Arc<Recorder>,
+    pub(crate) ledger: Arc<Accounts>,
     pub(crate) network: Arc<Network>,
 }
 
@@ -67,6 +55,19 @@ impl Bed {
     }
 
     pub(crate) fn new(endpoint: SocketAddr, network: Network, bounds: Bounds) -> Self {
+        Self::on(Arc::default(), (endpoint, network, bounds))
+    }
+
+    /// A gateway of another process, which shares a ledger.
+    pub(crate) fn beside(&self, server: &Server, bounds: Bounds) -> Self {
+        let there = (server.address, Network::default(), bounds);
+        Self::on(self.ledger.clone(), there)
+    }
+
+    fn on(
+        ledger: Arc<Accounts>,
+        (endpoint, network, bounds): (SocketAddr, Network, Bounds),
+    ) -> Self {
         let named = Api::ALL.map(|api| {
             let endpoint = Endpoint {
                 api,
@@ -81,7 +82,7 @@ impl Bed {
             bounds,
             ..Settings::default()
         };
-        let (ledger, network) = (Arc::new(Recorder::default()), Arc::new(network));
+        let network = Arc::new(network);
         let gateway = HttpGateway::with_outside(settings, ledger.clone(), network.clone()).unwrap();
         Self {
             gateway,

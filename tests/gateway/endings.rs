@@ -27,7 +27,7 @@ async fn a_call_that_is_abandoned_is_charged_all_that_it_could_write() {
     answer.body_mut().frame().await.unwrap().unwrap();
     drop(answer);
     drop(inside.door.close().await);
-    let charges = bed.ledger.0.lock().unwrap();
+    let charges = bed.ledger.charges.lock().unwrap();
     assert_eq!(
         (charges[0].tokens.input, charges[0].tokens.output),
         (10, 500)
@@ -83,6 +83,8 @@ async fn an_endpoint_that_is_not_there_costs_nothing() {
     );
     let traffic = inside.door.close().await;
     assert_eq!(traffic.models, []);
+    assert!(bed.ledger.charges.lock().unwrap().is_empty());
+    assert!(bed.ledger.holds.lock().unwrap().is_empty(), "all is free");
     assert_eq!(failures(&traffic), [(CallFailure::Unreachable, 1)]);
 }
 

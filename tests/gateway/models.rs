@@ -51,7 +51,7 @@ async fn a_stream_of_anthropics_passes_as_it_is_and_is_counted() {
     assert_eq!(used.tokens, tokens);
     // 0.00003 + 0.0009 + 0.00075 + 0.0006
     assert_eq!(used.cost.to_string(), "0.00228");
-    let charges = bed.ledger.0.lock().unwrap();
+    let charges = bed.ledger.charges.lock().unwrap();
     assert_eq!(charges.len(), 1);
     assert_eq!((charges[0].tokens, charges[0].cost), (tokens, used.cost));
 }
@@ -314,7 +314,7 @@ async fn no_answer_shows_the_real_key_or_the_account() {
     assert!(!text.contains(REAL), "{text}");
     // What the endpoint refused costs nothing.
     assert_eq!(inside.door.close().await.models, []);
-    assert!(bed.ledger.0.lock().unwrap().is_empty());
+    assert!(bed.ledger.charges.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What every store promises, and what each of them adds.
 //!
-//! The stories in `deliveries`, `tasks`, `jobs`, `effects`, `spend` and `processes`, and the model test,
+//! The stories in `deliveries`, `tasks`, `jobs`, `effects`, `spend`, `holds` and `processes`, and the model test,
 //! know only the port. `all_stories!` runs all of them on one kind of store; another kind is another line.
 
 #![expect(
@@ -14,6 +14,7 @@
 mod cluster;
 mod deliveries;
 mod effects;
+mod holds;
 mod jobs;
 mod model;
 mod postgres;
@@ -124,6 +125,17 @@ macro_rules! all_stories {
                 calls_at_once_all_count
                 what_was_spent_outlives_the_calls
                 a_job_is_listed_with_what_it_cost;
+            holds:
+                money_is_set_aside_under_every_cap_or_under_none
+                a_call_is_charged_in_the_place_of_what_it_held
+                a_call_that_was_not_made_leaves_nothing
+                what_is_set_aside_twice_is_set_aside_once
+                a_call_that_dwarfs_every_cap_is_denied
+                a_call_that_nobody_ended_is_charged_in_full_once
+                a_call_that_is_said_to_live_is_not_ended
+                a_cost_that_is_learnt_late_takes_the_place_of_the_presumed_one
+                what_a_dead_worker_had_set_aside_ends_at_its_next_start
+                calls_of_many_at_once_never_pass_a_cap;
             processes:
                 a_process_stands_as_it_said_last
                 a_process_that_leaves_gives_its_duties_up

@@ -8,10 +8,14 @@ use sqlx::{Connection as _, PgConnection};
 use prova::adapters::store::SqlStore;
 use prova::adapters::wake::InProcess;
 use prova::ports::fault::Class;
-use prova::ports::store::{Inbox as _, JobEnd, Processes as _, Queue as _, Reach, Tasks as _};
+use prova::ports::store::{
+    Inbox as _, JobEnd, Processes as _, Queue as _, Reach, Spending as _, Tasks as _,
+};
 use prova::ports::wake::Waiting;
 
 use crate::cluster::Cluster;
+use crate::holds::{caps, hold};
+use crate::spend::{call, job, scopes, usd};
 use crate::world::{
     Opened, at, comment, delivery, effect_ends, job_ends, new_effect, queued, take_effect,
     take_job, task_id, thread,
@@ -169,6 +173,62 @@ async fn off_lanes(url: &str) -> i64 {
     let off = sqlx::query_scalar(OFF).fetch_one(&mut beside).await;
     beside.close().await.unwrap();
     off.unwrap()
+}
+
+/// Three processes' worth of connections call for jobs of one day, end each other's calls and are late:
+/// none is refused for another one's sake, and the sums are those of the calls.
+#[test]
+fn accounts_add_up_however_many_processes_share_them() {
+    const OFF: &str = "SELECT count(*) FROM spend WHERE \
+         held <> (SELECT COALESCE(sum(micros), 0) FROM hold WHERE strpos(scopes, '\"' || scope || '\"') > 0) \
+         OR scope LIKE 'server:%' AND micros <> (SELECT sum(micros) FROM model_call)";
+    let bed = Bed::new();
+    let url = bed.url("accounts");
+    bed.runtime.block_on(async {
+        let stores = [open(&url).await, open(&url).await, open(&url).await];
+        let callers = (0..24_u64).map(|n| {
+            let store = stores[usize::try_from(n % 3).unwrap()].clone();
+            tokio::spawn(async move {
+                let job = job(n % 5);
+                for round in 0..20 {
+                    let id = format!("{n}-{round}");
+                    let until = at(i64::from(round % 3 == 0) * 1_000);
+                    let holder = (["v", "w"][usize::try_from(n % 2).unwrap()], until);
+                    let asked = hold(&id, job, 10);
+                    let caps = caps(job, 700, 1_500);
+                    let verdict = store.set_aside(&asked, &caps, holder).await.unwrap();
+                    if verdict.is_err() {
+                        continue;
+                    }
+                    match (n + round) % 5 {
+                        0 => {}
+                        1 => store.free_call(&id, &scopes(job, 0)).await.unwrap(),
+                        2 => store.end_holds(holder.0, at(500)).await.unwrap(),
+                        _ => {
+                            store.keep_aside(&id, at(2_000)).await.unwrap();
+                            let charge = call(&id, job, 4);
+                            store.record_call(&charge, at(5)).await.unwrap();
+                        }
+                    }
+                    store.charge_ended(at(500)).await.unwrap();
+                }
+            })
+        });
+        for caller in callers.collect::<Vec<_>>() {
+            caller.await.unwrap();
+        }
+        let mut beside = PgConnection::connect(&url).await.unwrap();
+        let off = sqlx::query_scalar::<_, i64>(OFF);
+        assert_eq!(off.fetch_one(&mut beside).await.unwrap(), 0);
+        beside.close().await.unwrap();
+        for n in 0..5 {
+            let spent = stores[0].spent(&scopes(job(n), 0)).await.unwrap();
+            let [of_job, _, _, _, of_day] = spent[..] else {
+                panic!("{spent:?}");
+            };
+            assert!(of_job <= usd(700) && of_day <= usd(1_500), "{spent:?}");
+        }
+    });
 }
 
 /// A worker gives its job back in the moment in which another takes it over: it holds the lane, the other

@@ -11,15 +11,15 @@ use prova::ports::store::Store;
 
 use crate::world::{at, job_id, queued, task_id, thread};
 
-fn usd(micros: u64) -> Usd {
+pub(crate) fn usd(micros: u64) -> Usd {
     Usd::from_micros(micros)
 }
 
-fn job(number: u64) -> JobId {
+pub(crate) fn job(number: u64) -> JobId {
     job_id(task_id(thread(1, number), 1), 1)
 }
 
-fn scopes(job: JobId, day: i64) -> Vec<Scope> {
+pub(crate) fn scopes(job: JobId, day: i64) -> Vec<Scope> {
     let day = Day(day);
     vec![
         Scope::Job(job),
@@ -30,7 +30,7 @@ fn scopes(job: JobId, day: i64) -> Vec<Scope> {
     ]
 }
 
-fn call(id: &str, job: JobId, micros: u64) -> Charge {
+pub(crate) fn call(id: &str, job: JobId, micros: u64) -> Charge {
     Charge {
         id: id.to_owned(),
         job,

@@ -7,12 +7,14 @@ use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, SqliteConnection};
 
 use prova::adapters::store::SqlStore;
+use prova::domain::budget::Scope;
 use prova::domain::effect::Sent;
 use prova::domain::ids::CommentId;
 use prova::domain::money::Usd;
 use prova::ports::fault::Class;
 use prova::ports::store::{
-    DeliveryState, EffectEnd, Inbox as _, Notes as _, Processes as _, Queue as _, Tasks as _,
+    DeliveryState, EffectEnd, Inbox as _, Notes as _, Processes as _, Queue as _, Spending as _,
+    Tasks as _,
 };
 
 use crate::world::{
@@ -36,6 +38,7 @@ const EXPAND: &str = "\
     ALTER TABLE audit ADD COLUMN later TEXT; \
     ALTER TABLE model_call ADD COLUMN later TEXT; \
     ALTER TABLE spend ADD COLUMN later TEXT; \
+    ALTER TABLE hold ADD COLUMN later TEXT; \
     ALTER TABLE process ADD COLUMN later TEXT; \
     ALTER TABLE duty ADD COLUMN later TEXT; \
     INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -64,12 +67,13 @@ pub(crate) async fn open_expanded() -> Opened {
 }
 
 /// What a server of each schema adds to what the ones before have left.
-const ROWS: [&str; 5] = [
+const ROWS: [&str; 6] = [
     include_str!("rows/0001.sql"),
     include_str!("rows/0002.sql"),
     include_str!("rows/0003.sql"),
     include_str!("rows/0004.sql"),
     include_str!("rows/0005.sql"),
+    include_str!("rows/0006.sql"),
 ];
 
 /// Makes a store of an earlier schema, filled.
@@ -106,7 +110,11 @@ async fn reads_back(store: &SqlStore, schema: usize) {
     let jobs = store.jobs(task_id(thread(1, 1), 1)).await.unwrap();
     assert_eq!(jobs[0].state, "running");
     assert_eq!(jobs[0].journal, [(1, at(10), entry("c0ffee"))]);
-    let cost = if schema >= 2 { 3 } else { 0 };
+    let cost = match schema {
+        1 => 0,
+        2..=5 => 3,
+        _ => 10,
+    };
     assert_eq!(jobs[0].cost, Usd::from_micros(cost));
     let sent = store.sent(&key("status")).await.unwrap();
     assert_eq!(sent, Some(Sent::Comment(CommentId(5))));
@@ -119,6 +127,13 @@ async fn reads_back(store: &SqlStore, schema: usize) {
 
 /// Does what was left to do, as the server does that comes after.
 async fn goes_on(store: &SqlStore, schema: usize) {
+    // A model call that was under way is charged all that it may have cost.
+    let of_job = [Scope::Job(job_id(task_id(thread(1, 1), 1), 1))];
+    let before = store.spent(&of_job).await.unwrap()[0];
+    let ended = store.charge_ended(at(60_000)).await.unwrap();
+    assert_eq!(ended, u64::from(schema >= 6));
+    let after = store.spent(&of_job).await.unwrap()[0];
+    assert_eq!(after, before.plus(Usd::from_micros(40 * ended)));
     // What the dead worker had, once its lease has run out; then the others, in their order.
     for (repo, number) in [(1, 1), (1, 2), (2, 1)] {
         let job = take_job(store, 60_000).await.unwrap();

@@ -122,6 +122,7 @@ impl Bot {
                 ledger: StoreLedger {
                     store: house.store.clone(),
                     clock: self.clock.clone(),
+                    worker: "scripted".to_owned(),
                 },
             });
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use prova::app::context::Context;
 use prova::domain::branch::BranchName;
-use prova::domain::budget::Scope;
+use prova::domain::budget::{Cap, Denied, Scope};
 use prova::domain::change::{Harvest, HarvestLimits};
 use prova::domain::drift::Proposal;
 use prova::domain::effect::{EffectKey, ReactionTarget, Sent};
@@ -27,7 +27,7 @@ use prova::domain::time::Timestamp;
 use prova::ports::checkouts::{Cache, Checkout, Checkouts, Place, Remote, Setup};
 use prova::ports::door::Door;
 use prova::ports::fault::Fault;
-use prova::ports::gateway::Charge;
+use prova::ports::gateway::{Charge, Hold};
 use prova::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, NewCheck, NewCommit, NewPull,
     PostedComment, PostedPull, PostedThread, Pulls, Repositories, ThreadNow, Threads,
@@ -230,6 +230,11 @@ relay! { Inbox for dyn Store:
 }
 
 relay! { Spending for dyn Store:
+    set_aside(hold: [&Hold], caps: [&[Cap]], holder: [(&str, Timestamp)]) -> [Result<(), Denied>];
+    keep_aside(id: [&str], until: [Timestamp]) -> [()];
+    free_call(id: [&str], scopes: [&[Scope]]) -> [()];
+    charge_ended(now: [Timestamp]) -> [u64];
+    end_holds(holder: [&str], now: [Timestamp]) -> [()];
     record_call(charge: [&Charge], at: [Timestamp]) -> [()];
     spent(scopes: [&[Scope]]) -> [Vec<Usd>];
     forget_calls(before: [Timestamp]) -> [u64];

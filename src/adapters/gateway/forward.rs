@@ -14,8 +14,10 @@ use tokio::time::timeout;
 use crate::adapters::gateway::body::{AnyBody, Watch, watched, whole};
 use crate::adapters::gateway::endpoint::Upstream;
 use crate::adapters::gateway::headers;
+use crate::adapters::gateway::hold;
 use crate::adapters::gateway::meter::Meter;
 use crate::adapters::gateway::passage::Pass;
+use crate::adapters::gateway::random;
 use crate::adapters::gateway::ticket::{Metered, Ticket};
 use crate::adapters::gateway::wire::refusal::Refusal;
 use crate::adapters::gateway::wire::request::{Asked, apply};
@@ -24,6 +26,7 @@ use crate::domain::metering::{End, Most};
 use crate::domain::model::Api;
 use crate::domain::traffic::{BlockReason, Traffic};
 use crate::domain::unanswered::CallFailure;
+use crate::ports::gateway::Hold;
 
 /// The longest error of an endpoint that is passed on.
 const LONGEST_ERROR: usize = 64 * 1024;
@@ -136,18 +139,19 @@ async fn admit(
         return Ok(None);
     }
     let most = Most::of(&asked.size, model);
-    match pass.house.admit(&pass.caps, most.cost(&model.prices)).await {
-        Ok(hold) => Ok(Some(Ticket::new(
-            (pass, upstream),
-            asked.model.clone(),
-            (most, model.prices),
-            hold,
-        ))),
-        Err(exceeded) => {
-            pass.exhaust(&exceeded);
-            Err(Refusal::Budget(Box::new(exceeded)))
+    let hold = Hold {
+        id: random::id(),
+        job: pass.job,
+        endpoint: upstream.name.clone(),
+        model: asked.model.clone(),
+        most: most.cost(&model.prices),
+    };
+    let held = hold::admit(pass, hold).await.inspect_err(|refusal| {
+        if let Refusal::Budget(exceeded) = refusal {
+            pass.exhaust(exceeded);
         }
-    }
+    })?;
+    Ok(Some(Ticket::new(pass, (most, model.prices), held)))
 }
 
 /// Sends a call once, and passes its answer on.

@@ -1,8 +1,8 @@
-//! What all passes share: endpoints, the way to them, and the book of what is spent.
+//! What all passes share: endpoints, the way to them, and the ledger of what is spent.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,8 +17,6 @@ use tokio::sync::Notify;
 use crate::adapters::gateway::endpoint::Upstream;
 use crate::adapters::gateway::outside::Outside;
 use crate::adapters::gateway::settings::{InvalidSettings, Settings};
-use crate::domain::budget::{Book, Cap, Denied, Exceeded, Hold};
-use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::ports::gateway::Ledger;
 
@@ -34,8 +32,8 @@ pub(crate) struct House {
     pub(crate) client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) ledger: Arc<dyn Ledger>,
-    book: Mutex<Book>,
-    settled: Notify,
+    /// Something that was set aside is free again.
+    pub(crate) settled: Notify,
 }
 
 impl House {
@@ -60,65 +58,8 @@ impl House {
             client,
             outside,
             ledger,
-            book: Mutex::default(),
             settled: Notify::new(),
         })
-    }
-
-    /// Sets money aside; waits for calls under way when only they stand against it, but no longer
-    /// than they may be silent.
-    pub(crate) async fn admit(&self, caps: &[Cap], most: Usd) -> Result<Hold, Exceeded> {
-        let patience = tokio::time::sleep(self.settings.bounds.silence);
-        tokio::pin!(patience);
-        loop {
-            let settled = self.settled.notified();
-            tokio::pin!(settled);
-            // Before the book is read: what settles in between is not missed.
-            settled.as_mut().enable();
-            let exceeded = match self.book().admit(caps, most) {
-                Ok(hold) => return Ok(hold),
-                Err(Denied::Never(exceeded)) => return Err(exceeded),
-                Err(Denied::NotYet(exceeded)) => exceeded,
-            };
-            tokio::select! {
-                () = settled => {}
-                () = &mut patience => return Err(exceeded),
-            }
-        }
-    }
-
-    /// Gives back what was set aside and charges what the call cost.
-    pub(crate) fn settle(&self, hold: Hold, cost: Usd) {
-        self.book().settle(hold, cost);
-        self.settled.notify_waiters();
-    }
-
-    fn book(&self) -> MutexGuard<'_, Book> {
-        // Its numbers are whole after every step, whoever panicked.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A pass that is counted in the book as long as this lives.
-pub(crate) struct Seat {
-    house: Arc<House>,
-    caps: Vec<Cap>,
-}
-
-impl Seat {
-    /// Counts a pass in.
-    pub(crate) fn take(house: &Arc<House>, caps: &[Cap]) -> Self {
-        house.book().open(caps);
-        Self {
-            house: house.clone(),
-            caps: caps.to_vec(),
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.house.book().close(&self.caps);
     }
 }
 

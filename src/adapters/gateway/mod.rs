@@ -4,14 +4,15 @@
 //! Whoever connects is hostile. Nothing it sends is passed on that was not understood first.
 //!
 //! `connection` tells what a request is for. `forward` calls models: `wire` reads what is asked,
-//! `house` sets money aside, `endpoint` adds the key, `meter` reads what was used, and `ticket`
-//! charges it. `tunnel` and `plain` go to other hosts, once `reach` has looked at them.
+//! `hold` sets money aside, `endpoint` adds the key, `meter` reads what was used, and `ticket` charges
+//! it. `tunnel` and `plain` go to other hosts, once `reach` has looked at them.
 
 mod body;
 mod connection;
 mod endpoint;
 mod forward;
 mod headers;
+mod hold;
 mod house;
 mod meter;
 mod outside;
@@ -37,7 +38,7 @@ use crate::ports::gateway::{self, Gateway, Ledger, Passage};
 pub use outside::{Internet, Outside};
 pub use settings::{Bounds, Endpoint, InvalidSettings, Settings};
 
-/// The gateway of one server; every pass that is open shares its budgets.
+/// The gateway of one process; budgets are the ledger's, and so those of all that share it.
 pub struct HttpGateway {
     house: Arc<House>,
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::adapters::gateway::endpoint::Upstream;
-use crate::adapters::gateway::house::{House, Seat};
+use crate::adapters::gateway::house::House;
 use crate::adapters::gateway::{connection, variables};
 use crate::domain::budget::{Cap, Exceeded};
 use crate::domain::egress::HostRule;
@@ -42,7 +42,6 @@ pub(crate) struct Pass {
     pub(crate) places: Arc<Semaphore>,
     /// Tunnels that may still be opened; they outlive the connections that they were asked on.
     pub(crate) tunnels: Arc<Semaphore>,
-    _seat: Seat,
 }
 
 impl Pass {
@@ -63,7 +62,6 @@ impl Pass {
             places: Arc::new(Semaphore::new(house.settings.bounds.connections)),
             tunnels: Arc::new(Semaphore::new(house.settings.bounds.connections)),
             room: Semaphore::new(2 * house.settings.bounds.body_bytes as usize),
-            _seat: Seat::take(house, &pass.caps),
             caps: pass.caps,
         }
     }

@@ -58,6 +58,11 @@ pub struct Bounds {
     pub connect: Duration,
     /// How long a model, a request's body or a tunnel may be silent.
     pub silence: Duration,
+    /// How often the ledger is told that a call is still under way; a fraction of
+    /// [`HELD`](crate::ports::gateway::HELD).
+    pub renewal: Duration,
+    /// How often the ledger is asked again for money that calls under way may leave.
+    pub look: Duration,
 }
 
 impl Default for Bounds {
@@ -69,6 +74,8 @@ impl Default for Bounds {
             connect: Duration::from_secs(15),
             // Models think for minutes before the first byte.
             silence: Duration::from_mins(10),
+            renewal: Duration::from_secs(30),
+            look: Duration::from_secs(1),
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** what a transaction decides on does not change before it is committed. On SQLite a
 //! transaction that will write takes the one lock for that when it begins; on PostgreSQL it holds the
-//! thread, lane or row that it decides on before it reads it, in the order that `dialect` gives.
+//! thread, lane, scope or row that it decides on before it reads it, in the order that `dialect` gives.
 
 mod announce;
 mod backup;
@@ -16,6 +16,7 @@ mod commit;
 mod connections;
 mod dialect;
 mod error;
+mod holds;
 mod inbox;
 mod jobs;
 mod notes;

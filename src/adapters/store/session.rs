@@ -85,11 +85,20 @@ impl Session {
             Ok(value) => self.run("COMMIT", args![]).await.map(|_| value),
             Err(error) => Err(error),
         };
-        // The engine may have rolled back by itself; then ROLLBACK fails and the connection goes.
-        if outcome.is_ok() || self.run("ROLLBACK", args![]).await.is_ok() {
+        if outcome.is_ok() {
             self.taken.give_back();
+        } else {
+            self.undo().await;
         }
         outcome
+    }
+
+    /// Rolls back.
+    pub(super) async fn undo(mut self) {
+        // The engine may have done so by itself; then ROLLBACK fails and the connection goes.
+        if self.run("ROLLBACK", args![]).await.is_ok() {
+            self.taken.give_back();
+        }
     }
 
     /// Runs a statement and returns how many rows it changed.

@@ -141,8 +141,14 @@ const HOT: &[&str] = &[
     queue::LIVE,
     queue::NEXT_DUE,
     spend::ADD_CALL,
-    spend::ADD_SPEND,
+    spend::SETTLE,
     spend::SPENT,
+    spend::UNPRESUME,
+    holds::ADD,
+    holds::SET_ASIDE,
+    holds::KEEP,
+    holds::TAKE,
+    holds::ENDED.alone,
     spend::FORGET,
 ];
 

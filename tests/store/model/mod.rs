@@ -3,6 +3,7 @@
 mod inbox;
 mod lanes;
 mod outbox;
+mod spending;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,6 +23,7 @@ enum Op {
     Inbox(inbox::Op),
     Lanes(lanes::Op),
     Outbox(outbox::Op),
+    Spending(spending::Op),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -30,6 +32,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => inbox::op().prop_map(Op::Inbox),
         4 => lanes::op().prop_map(Op::Lanes),
         4 => outbox::op().prop_map(Op::Outbox),
+        3 => spending::op().prop_map(Op::Spending),
     ]
 }
 
@@ -38,6 +41,7 @@ struct Model {
     inbox: inbox::Model,
     lanes: lanes::Model,
     outbox: outbox::Model,
+    spending: spending::Model,
 }
 
 impl Model {
@@ -57,6 +61,7 @@ impl Model {
             (unsent, given_up)
         );
         self.lanes.compare(store).await;
+        self.spending.compare(store).await;
         let due = store.next_due(now).await.unwrap();
         assert!(due.is_none_or(|due| due > now));
     }
@@ -72,6 +77,7 @@ async fn play(opened: Opened, ops: Vec<Op>) {
             Op::Inbox(op) => model.inbox.play(store, op, now).await,
             Op::Lanes(op) => model.lanes.play(store, op, now).await,
             Op::Outbox(op) => model.outbox.play(store, op, now).await,
+            Op::Spending(op) => model.spending.play(store, op, now).await,
         }
         model.compare(store, now).await;
     }

@@ -1,5 +1,5 @@
 //! What is answered in the place of a model, in the shape that each API gives its errors, so that
-//! agents show it and do not take it for something to try again.
+//! agents show it and take it for something to try again only where it is.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -44,6 +44,11 @@ pub(crate) enum Refusal {
     /// It could have passed a budget.
     #[error("{}", over(.0))]
     Budget(Box<Exceeded>),
+    /// The ledger does not answer, so nobody knows whether a budget has room.
+    #[error(
+        "the gateway cannot tell now whether the budget has room for this call: it was not made; try again"
+    )]
+    Ledger,
     /// The endpoint refused the real key.
     #[error("the endpoint {0} refused the server's key; its operator has to look at models.{0}")]
     ServersKey(Name),
@@ -155,6 +160,13 @@ impl Refusal {
                 "billing_error",
                 ("insufficient_quota", "insufficient_quota"),
                 "FAILED_PRECONDITION",
+            ),
+            // Agents try this again.
+            Self::Ledger => words(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "api_error",
+                ("server_error", "budget_unknown"),
+                "UNAVAILABLE",
             ),
             Self::ServersKey(_) => words(
                 StatusCode::FORBIDDEN,
