@@ -18,7 +18,7 @@ const LEASE: (&str, &str) = ("PROVA_WORK__LEASE_SECONDS", "5");
 const NO_JOBS: (&str, &str) = ("PROVA_WORK__JOBS", "0");
 
 /// A server without jobs of its own.
-fn front(home: &Home) -> Server {
+pub(crate) fn front(home: &Home) -> Server {
     let server = home.start("serve", "front", &[NO_JOBS, LEASE]);
     wait_for(home, "the server to answer", || {
         (home.get("/readyz").0 == 200).then_some(())
@@ -27,8 +27,8 @@ fn front(home: &Home) -> Server {
 }
 
 /// A worker that is on the list of processes.
-fn worker(home: &Home, dir: &str) -> Server {
-    let worker = home.start("worker", dir, &[LEASE]);
+pub(crate) fn worker(home: &Home, dir: &str, more: &[(&str, &str)]) -> Server {
+    let worker = home.start("worker", dir, &[&[LEASE], more].concat());
     wait_for(home, "the worker to be at work", || {
         home.log_of(dir).contains("role=\"worker\"").then_some(())
     });
@@ -44,7 +44,7 @@ fn job(home: &Home, state: &str, attempts: u64) -> Option<()> {
 }
 
 /// Waits until the first job runs, and nothing is on its way to GitHub.
-fn runs(home: &Home, attempts: u64) {
+pub(crate) fn runs(home: &Home, attempts: u64) {
     wait_for(home, "the job to run, and the thread to say so", || {
         job(home, "running", attempts)?;
         let sent = home.get("/metrics").1.contains("prova_effects_pending 0\n");
@@ -77,7 +77,7 @@ async fn settled(store: Option<&str>) -> (Home, Simulator) {
 }
 
 /// A cluster with an empty database. It dies with the thread that asks for it, so not within a runtime.
-fn on_postgres(story: impl AsyncFnOnce(&mut Cluster, &str)) {
+pub(crate) fn on_postgres(story: impl AsyncFnOnce(&mut Cluster, &str)) {
     let mut cluster = Cluster::start();
     let url = cluster.database("prova", "template0");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -113,7 +113,7 @@ async fn do_everything_once(store: Option<&str>) {
         "second",
         &[NO_JOBS, ("PROVA_SERVER__LISTEN", "127.0.0.1:0")],
     );
-    let workers = ["one", "two"].map(|dir| worker(&home, dir));
+    let workers = ["one", "two"].map(|dir| worker(&home, dir, &[]));
     sim.deliver_to(&home.webhook()).unwrap();
     ask(&sim);
     for repo in others {
@@ -188,7 +188,7 @@ fn a_crash_of_postgres_is_sat_out() {
     on_postgres(async |cluster, url| {
         let (home, sim) = settled(Some(url)).await;
         let server = front(&home);
-        let worker = worker(&home, "one");
+        let worker = worker(&home, "one", &[]);
         sim.deliver_to(&home.webhook()).unwrap();
         ask(&sim);
         runs(&home, 1);
@@ -205,11 +205,11 @@ fn a_crash_of_postgres_is_sat_out() {
 async fn is_replaced(store: Option<&str>) {
     let (home, sim) = settled(store).await;
     let server = front(&home);
-    let first = worker(&home, "one");
+    let first = worker(&home, "one", &[]);
     sim.deliver_to(&home.webhook()).unwrap();
     ask(&sim);
     runs(&home, 1);
-    let second = worker(&home, "two");
+    let second = worker(&home, "two", &[]);
     first.kill();
     runs(&home, 2);
     open(&home);
@@ -251,12 +251,12 @@ async fn a_worker_that_wakes_up_after_its_lease_writes_nothing() {
     let (home, sim) = (Home::new(), world().await);
     settle_in(&home, &sim, &gated(&home));
     let server = front(&home);
-    let stalled = worker(&home, "one");
+    let stalled = worker(&home, "one", &[]);
     sim.deliver_to(&home.webhook()).unwrap();
     ask(&sim);
     runs(&home, 1);
     stall(&home, &stalled).await;
-    let second = worker(&home, "two");
+    let second = worker(&home, "two", &[]);
     runs(&home, 2);
     // It wakes up while the other works, finds out, and ends what it had under way.
     stalled.signal(Signal::CONT);
@@ -318,7 +318,7 @@ async fn a_second_signal_hands_jobs_over_at_once() {
     sim.deliver_to(&home.webhook()).unwrap();
     ask(&sim);
     runs(&home, 1);
-    let _second = worker(&home, "two");
+    let _second = worker(&home, "two", &[]);
     first.signal(Signal::TERM);
     wait_for(&home, "the worker to have heard it", || {
         home.log_of("one").contains("another signal").then_some(())

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod budgets;
 #[path = "../store/cluster.rs"]
 mod cluster;
 mod commands;
