@@ -58,12 +58,35 @@ impl Home {
 
     /// Starts `prova serve` and waits until it answers.
     pub(crate) async fn serve(&self) -> Server {
+        let command = self.command("serve");
+        Server::start(command, self.port, self.dir.path().join("log")).await
+    }
+
+    /// Starts one process of several on the same settings: it listens, works and logs in places of
+    /// its own.
+    pub(crate) async fn start(&self, role: &str, name: &str, env: &[(&str, &str)]) -> Server {
+        let (dir, port) = (self.dir.path().join(name), free_port());
+        std::fs::create_dir_all(&dir).unwrap();
+        let mut command = self.command(role);
+        let listen = format!("127.0.0.1:{port}");
+        let key = match role {
+            "worker" => "PROVA_WORKER__LISTEN",
+            _ => "PROVA_SERVER__LISTEN",
+        };
+        command
+            .env(key, listen)
+            .env("PROVA_WORK__DIR", dir.join("work"))
+            .envs(env.iter().copied());
+        Server::start(command, port, dir.join("log")).await
+    }
+
+    fn command(&self, role: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prova"));
         command
-            .arg("serve")
+            .arg(role)
             .arg("--config")
             .arg(self.dir.path().join("prova.toml"));
-        Server::start(command, self.port, self.dir.path().join("log")).await
+        command
     }
 }
 

@@ -27,6 +27,7 @@ mod queue;
 mod sandbox;
 mod trees;
 mod watch;
+mod workers;
 #[path = "../../tests/store/world.rs"]
 #[expect(dead_code, reason = "shared with the tests of the store")]
 mod world;
@@ -66,6 +67,8 @@ enum What {
     Agent(Agent),
     /// Claims, dispatch and start while much waits, on SQLite and PostgreSQL.
     Queue(Queue),
+    /// Jobs a second with one worker and with four, on PostgreSQL.
+    Workers(Workers),
 }
 
 #[derive(clap::Args)]
@@ -140,6 +143,20 @@ struct Queue {
 }
 
 #[derive(clap::Args)]
+struct Workers {
+    #[arg(long, default_value_t = 64)]
+    jobs: usize,
+    /// How long the agent of each waits, in seconds.
+    #[arg(long, default_value_t = 10)]
+    wait: u64,
+    /// Jobs at once on each worker.
+    #[arg(long, default_value_t = 4)]
+    at_once: usize,
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+#[derive(clap::Args)]
 struct Agent {
     /// How many things it says; by the hundred.
     #[arg(long, default_value_t = 10_000_000)]
@@ -194,6 +211,10 @@ async fn main() {
             // The cluster dies with the thread that starts it, and this one stays.
             let cluster = cluster::Cluster::start();
             queue::run(&args, &cluster).await;
+        }
+        Some(What::Workers(args)) => {
+            let cluster = cluster::Cluster::start();
+            workers::run(&args, &cluster).await;
         }
         None => everything().await,
     }

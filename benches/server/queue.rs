@@ -16,8 +16,25 @@ use crate::figures::{megabytes, millis, percentile};
 use crate::github;
 use crate::world::{at, job_over, queued, thread};
 
-/// A delivery that asks for nothing: its body is what GitHub sends.
-const BODY: &str = include_str!("../../fixtures/webhooks/issues__opened__7835ce6e.json");
+/// What GitHub sends most: deliveries that ask for nothing, and so are decided without asking it.
+const COMMON: [(&str, &str); 4] = [
+    (
+        "issue_comment",
+        include_str!("../../fixtures/webhooks/issue_comment__created__ee0cd56f.json"),
+    ),
+    (
+        "push",
+        include_str!("../../fixtures/webhooks/push__none__a1e7e123.json"),
+    ),
+    (
+        "pull_request",
+        include_str!("../../fixtures/webhooks/pull_request__synchronize__3b7e69a2.json"),
+    ),
+    (
+        "workflow_run",
+        include_str!("../../fixtures/webhooks/workflow_run__completed__2b4fe694.json"),
+    ),
+];
 
 /// Repositories that the jobs belong to.
 const LANES: u64 = 100;
@@ -109,10 +126,11 @@ async fn dispatch(name: &str, url: Option<String>, waiting: u64) {
     let (home, url) = home(&sim, url.as_deref());
     let store = SqlStore::open(&url).await.unwrap();
     for from in (0..waiting).step_by(500) {
-        let some = (from..waiting.min(from + 500)).map(|n| NewDelivery {
+        let some = (from..waiting.min(from + 500)).zip(COMMON.iter().cycle());
+        let some = some.map(|(n, (event, body))| NewDelivery {
             id: DeliveryId::new(format!("d{n}")),
-            event: "issues".to_owned(),
-            body: BODY.as_bytes().to_vec().into(),
+            event: (*event).to_owned(),
+            body: body.as_bytes().to_vec().into(),
             received_at: Timestamp::EPOCH,
         });
         store.accept(some.collect()).await.unwrap();
@@ -131,7 +149,7 @@ async fn dispatch(name: &str, url: Option<String>, waiting: u64) {
     let rate = before as f64 / took.as_secs_f64();
     println!(
         "dispatch on {name}, {before} deliveries of {} kB: {rate:.0} a second, {:.1} MB resident at most",
-        BODY.len() / 1_000,
+        COMMON.iter().map(|(_, body)| body.len()).sum::<usize>() / COMMON.len() / 1_000,
         megabytes(usage.peak)
     );
 }
@@ -140,7 +158,8 @@ async fn pending(server: &Server) -> u64 {
     value(server, "prova_deliveries_pending ").await
 }
 
-async fn value(server: &Server, name: &str) -> u64 {
+/// Returns a number of the server's metrics.
+pub(crate) async fn value(server: &Server, name: &str) -> u64 {
     let (_, metrics) = get(server.port, "/metrics").await.unwrap_or_default();
     let line = metrics.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|rest| rest.trim().parse().ok()).unwrap_or(0)

@@ -106,10 +106,15 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         return Meaning::Nothing("a bot's doing");
     }
     match &event.what {
-        Happening::Opened => Meaning::Asked(Asked::Opening(
-            event.thread.labels.clone(),
-            parse::parse(&event.thread.body, &identity.mention),
-        )),
+        Happening::Opened => {
+            let labels = event.thread.labels.clone();
+            let commands = parse::parse(&event.thread.body, &identity.mention);
+            if labels.is_empty() && commands.is_empty() {
+                Meaning::Nothing("a thread that does not speak to us")
+            } else {
+                Meaning::Asked(Asked::Opening(labels, commands))
+            }
+        }
         Happening::Labeled(name) => Meaning::Asked(Asked::Label(name.clone())),
         Happening::Assigned(login) => Meaning::Asked(Asked::Assignment(login.clone())),
         Happening::Commented(comment) => {

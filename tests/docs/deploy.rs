@@ -107,3 +107,51 @@ fn the_settings_of_the_server_are_read_and_mean_this_namespace() {
     let image = pod["containers"][0]["image"].as_str().map(str::to_owned);
     assert_eq!(image, settings.sandbox.kubernetes.keeper);
 }
+
+#[test]
+fn workers_share_the_settings_of_the_server_and_nothing_else() {
+    let front = find("workers.yaml", "Deployment");
+    let workers = find("workers.yaml", "StatefulSet");
+    let server = find("server.yaml", "Deployment");
+    let variable = |object: &Value, name: &str| {
+        let env = &object["spec"]["template"]["spec"]["containers"][0]["env"];
+        let all = env.as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|one| one["name"] == name)
+    };
+    // It takes the place of the other, under its name.
+    assert_eq!(front["metadata"], server["metadata"]);
+    assert_eq!(front["spec"]["selector"], server["spec"]["selector"]);
+    assert_eq!(
+        variable(&front, "PROVA_WORK__JOBS").map(|one| one["value"].clone()),
+        Some("0".into())
+    );
+    let store = variable(&front, "PROVA_STORE__URL");
+    assert!(store.is_some() && store == variable(&workers, "PROVA_STORE__URL"));
+
+    let pod = |object: &Value| object["spec"]["template"]["spec"].clone();
+    for key in ["serviceAccountName", "securityContext"] {
+        assert_eq!(pod(&workers)[key], pod(&server)[key], "{key}");
+        assert_eq!(pod(&front)[key], pod(&server)[key], "{key}");
+    }
+    for object in [&front, &workers] {
+        let (one, other) = (
+            &pod(object)["containers"][0],
+            &pod(&server)["containers"][0],
+        );
+        assert_eq!(one["image"], other["image"]);
+        assert_eq!(one["securityContext"], other["securityContext"]);
+        assert_eq!(one["livenessProbe"], other["livenessProbe"]);
+    }
+    // The webhook secret is the servers' alone.
+    let secrets = pod(&workers)["volumes"][1]["secret"].clone();
+    assert_eq!(secrets["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(secrets["items"][0]["key"], "prova.pem");
+    // It has its time to drain before it is killed.
+    let drain = variable(&workers, "PROVA_WORK__DRAIN_SECONDS").unwrap_or_default();
+    let drain: i64 = drain["value"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let patience = pod(&workers)["terminationGracePeriodSeconds"].as_i64();
+    assert!(patience >= Some(drain + 30), "{patience:?}");
+}

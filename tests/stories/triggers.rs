@@ -34,6 +34,15 @@ async fn a_label_put_on_later() {
 }
 
 #[tokio::test]
+async fn an_issue_that_does_not_speak_to_us_asks_github_nothing() {
+    let bot = World::fixer().start().await;
+    bot.sim.forget_requests();
+    bot.issue();
+    bot.settle().await;
+    assert_eq!(bot.sim.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn a_label_with_the_name_of_an_agent() {
     let bot = World::fixer()
         .agent("shouter", "sed -i s/teh/THE/ README.md")
