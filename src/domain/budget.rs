@@ -126,6 +126,8 @@ mod tests {
         }
     }
 
+    type Class = fn(Exceeded) -> Denied;
+
     #[test]
     fn a_call_must_fit_under_every_cap() {
         let day = || Scope::Server(Day(1));
@@ -140,8 +142,8 @@ mod tests {
             let accounts = [account(job(1), of_job), account(day(), of_day)];
             assert_eq!(judge(&accounts, cents(most)), Ok(()), "{accounts:?} {most}");
         }
-        let (never, not_yet) = (Denied::Never, Denied::NotYet);
-        let denied: [(_, _, _, fn(Exceeded) -> Denied, _); 5] = [
+        let (never, not_yet): (Class, Class) = (Denied::Never, Denied::NotYet);
+        let denied = [
             ((200, 0, 0), (1_000, 950, 0), 51, never, 1),
             // Only calls under way stand against it.
             ((100, 0, 80), (1_000, 0, 80), 30, not_yet, 0),
