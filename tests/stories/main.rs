@@ -39,4 +39,5 @@ mod steering;
 mod sweep;
 mod text;
 mod triggers;
+mod undo;
 mod world;
