@@ -39,4 +39,5 @@ mod steering;
 mod sweep;
 mod text;
 mod triggers;
+mod turns;
 mod world;

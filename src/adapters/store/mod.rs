@@ -18,6 +18,7 @@ mod dialect;
 mod error;
 mod inbox;
 mod jobs;
+mod limits;
 mod notes;
 mod outbox;
 mod processes;
@@ -26,6 +27,7 @@ mod schema;
 mod session;
 mod spend;
 mod tasks;
+mod turns;
 mod version;
 
 use std::sync::Arc;

@@ -205,6 +205,12 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
                     .or(under.jobs_per_repository)
                     .unwrap_or(2),
             ),
+            jobs_per_installation: small(
+                over.jobs_per_installation
+                    .or(under.jobs_per_installation)
+                    .unwrap_or(0),
+            ),
+            jobs_in_all: small(over.jobs_in_all.or(under.jobs_in_all).unwrap_or(0)),
             drain: Span::seconds(over.drain_seconds.or(under.drain_seconds).unwrap_or(0)),
             lease: Span::seconds(over.lease_seconds.or(under.lease_seconds).unwrap_or(60)),
             cache_bytes: over.cache_gib.or(under.cache_gib).unwrap_or(50) << 30,
@@ -268,5 +274,50 @@ fn beside(url: &str, base: &Path) -> String {
     match url.strip_prefix("sqlite://") {
         Some(path) => format!("sqlite://{}", base.join(path).display()),
         None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(text: &str) -> Result<ServerSettings, Problems> {
+        let text = format!("[github]\napp_id = 1\n[work]\n{text}");
+        let variables = BTreeMap::new();
+        load(
+            "prova.toml",
+            &text,
+            Path::new(""),
+            (&variables, Need::Local),
+        )
+    }
+
+    #[test]
+    fn limits_of_jobs_are_counts_and_none_is_none() {
+        let work_of = |text| {
+            let work = work(text).unwrap().work;
+            (
+                work.jobs_per_repository,
+                work.jobs_per_installation,
+                work.jobs_in_all,
+            )
+        };
+        assert_eq!(work_of(""), (2, 0, 0));
+        assert_eq!(
+            work_of("jobs_per_installation = 8\njobs_in_all = 65536"),
+            (2, 8, 65_536)
+        );
+        let (any, some) = ("from 0 to 65536", "from 1 to 256");
+        for (key, value, expected) in [
+            ("jobs_per_installation", "-1", any),
+            ("jobs_in_all", "65537", any),
+            ("jobs_in_all", "\"8\"", ""),
+            ("jobs_per_repository", "0", some),
+        ] {
+            let problems = work(&format!("{key} = {value}")).unwrap_err().to_string();
+            assert!(problems.contains(&format!("work.{key}: ")), "{problems}");
+            let expected = format!("a whole number {expected}");
+            assert!(problems.contains(expected.trim_end()), "{problems}");
+        }
     }
 }
