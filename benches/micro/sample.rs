@@ -106,6 +106,8 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         pull: None,
         last: None,
         stopped_by: None,
+        follow_up: None,
+        undone: None,
     }
 }
 

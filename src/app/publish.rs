@@ -6,12 +6,12 @@ use crate::app::dispatch::changes;
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Sent};
-use crate::domain::ids::{CommentId, CommitSha};
+use crate::domain::ids::{CommentId, CommitSha, TreeSha};
 use crate::domain::retry::{MAX_ATTEMPTS, Verdict, after_rate_limit, after_transient};
 use crate::domain::sanitize::neutral;
 use crate::domain::settle::{Ending, settle};
 use crate::ports::fault::{Class, Fault};
-use crate::ports::github::{NewCheck, NewPull};
+use crate::ports::github::{NewCheck, NewCommit, NewPull};
 use crate::ports::store::{Changes, EFFECT_LEASE, EffectEnd, EffectLease, LeasedEffect};
 use crate::ports::wake::Waiting;
 
@@ -113,6 +113,14 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
             put_branch(ctx, leased, branch, (to, from.as_ref())).await?;
             Ok(Sent::Branch(to.clone()))
         }
+        Effect::Undo {
+            branch,
+            commit,
+            tree,
+            message,
+        } => take_back(ctx, leased, branch, (commit, tree, message))
+            .await
+            .map(Sent::Branch),
         Effect::Pull { .. } => open_pull(ctx, leased).await,
         Effect::Check {
             commit,
@@ -207,6 +215,40 @@ async fn put_branch(
         }
         outcome => outcome,
     }
+}
+
+/// Puts a commit with an earlier tree on top of the one that is the branch's head, unless it is there
+/// already.
+async fn take_back(
+    ctx: &Context,
+    leased: &LeasedEffect,
+    branch: &BranchName,
+    (commit, tree, message): (&CommitSha, &TreeSha, &str),
+) -> Result<CommitSha, Fault> {
+    let repo = &leased.repo;
+    let moved = |why: &str| Fault::new(Class::Conflict, format!("take {commit} back"), why);
+    let head = ctx.github.branch(repo, branch).await?;
+    let head = head.ok_or_else(|| moved("its branch is gone"))?;
+    if head != *commit {
+        let made = ctx.github.made(repo, &head).await?;
+        let done = made.tree == *tree && made.parents == [commit.clone()];
+        return if done {
+            Ok(head)
+        } else {
+            Err(moved("the branch holds commits that were not seen before"))
+        };
+    }
+    let undo = NewCommit {
+        message: message.to_owned(),
+        parent: commit.clone(),
+        base_tree: tree.clone(),
+        entries: Vec::new(),
+        tree: tree.clone(),
+    };
+    let made = ctx.github.commit(repo, &undo).await?;
+    // Somebody may have pushed since: then it is no fast-forward, and a conflict.
+    ctx.github.move_branch(repo, branch, &made).await?;
+    Ok(made)
 }
 
 async fn open_pull(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {

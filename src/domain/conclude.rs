@@ -10,7 +10,7 @@ use crate::domain::policy::Policy;
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
 use crate::domain::report::{Changed, Outcome, Report, RunFacts};
-use crate::domain::task::{State, Step, Task, transition};
+use crate::domain::task::{FollowUp, State, Step, Task, transition};
 
 /// An effect with its name and the thread that it belongs to.
 type Addressed = (EffectKey, ThreadKey, Effect);
@@ -161,6 +161,9 @@ pub fn conclude(
     decision
         .effects
         .extend(publication(&task, &report, ended, policy, links));
+    if let Some(follow_up) = follow_up(&task, &report, ended) {
+        task.follow_up = Some(follow_up);
+    }
     task.last = Some(match task.state {
         State::Stopped => stopped(report),
         State::Queued
@@ -177,6 +180,20 @@ pub fn conclude(
     }
     decision.task = Some(task);
     decision
+}
+
+/// Returns what a job puts on the branch of a pull request that is there, so that it can be taken
+/// back.
+fn follow_up(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<FollowUp> {
+    let (commit, _) = report.commit.as_ref()?;
+    let harvested = ended.progress.harvested.as_ref()?;
+    task.pull?;
+    Some(FollowUp {
+        job: ended.job,
+        commit: commit.clone(),
+        before: harvested.harvest.base_tree.clone(),
+        last: task.last.clone().map(Box::new),
+    })
 }
 
 /// Returns the report to publish when a run has found nothing left to do, because the last one did

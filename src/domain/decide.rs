@@ -24,6 +24,7 @@ use crate::domain::surroundings::Linked;
 use crate::domain::task::{State, Step, Task, transition};
 use crate::domain::time::Span;
 use crate::domain::trigger::{Ended, Wish};
+use crate::domain::undo::undo;
 
 /// GitHub reports one act by several events, minutes apart on a bad day: `opened` and one `labeled`
 /// for each label. A label or assignment that close to the last request is the same request.
@@ -326,7 +327,7 @@ impl Desk<'_> {
             }
             Command::Plan { .. } => Err(not_yet(Verb::Plan)),
             Command::Approve => Err(not_yet(Verb::Approve)),
-            Command::Undo => Err(not_yet(Verb::Undo)),
+            Command::Undo => self.undo(),
             Command::Rebase => Err(not_yet(Verb::Rebase)),
             Command::Review { .. } => Err(not_yet(Verb::Review)),
             Command::Budget { .. } => Err(not_yet(Verb::Budget)),
@@ -383,6 +384,16 @@ impl Desk<'_> {
             stopped_by: Some(self.event.actor.login.clone()),
             ..task
         });
+        Ok(reason)
+    }
+
+    fn undo(&mut self) -> Result<String, Refusal> {
+        self.allowed()?;
+        let task = self.task().ok_or(Refusal::NothingToUndo)?;
+        let (task, effect) = undo(task, &self.event.actor, self.target())?;
+        let reason = format!("task {}: the last follow-up is to be taken back", task.id);
+        self.decision.task = Some(task);
+        self.decision.effects.push(effect);
         Ok(reason)
     }
 
@@ -467,6 +478,7 @@ impl Desk<'_> {
                     state,
                     jobs: task.jobs + 1,
                     work: work.clone(),
+                    undone: None,
                     ..task.clone()
                 }
             }
@@ -485,6 +497,8 @@ impl Desk<'_> {
                 pull: None,
                 last: None,
                 stopped_by: None,
+                follow_up: None,
+                undone: None,
             },
         };
         let job = JobId {

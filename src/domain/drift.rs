@@ -82,6 +82,8 @@ pub fn reopened(proposal: &Proposal, ended: &Task, ordinal: u32, links: &Links) 
         head: Some(proposal.head.clone()),
         pull: Some(proposal.number),
         stopped_by: None,
+        follow_up: None,
+        undone: None,
         ..ended.clone()
     };
     Decision {
@@ -128,6 +130,8 @@ pub fn unknown(
         pull: Some(proposal.number),
         last: None,
         stopped_by: None,
+        follow_up: None,
+        undone: None,
     };
     Decision {
         reasons: vec![format!(

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
 use crate::domain::ids::{
-    CheckRunId, CommentId, CommitSha, JobId, TaskId, ThreadKey, ThreadNumber,
+    CheckRunId, CommentId, CommitSha, JobId, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
 
 /// An effect's stable name: recording the same key again changes nothing, or, for an effect that
@@ -52,6 +52,12 @@ impl EffectKey {
     #[must_use]
     pub fn branch(job: JobId) -> Self {
         Self(format!("{job}/branch"))
+    }
+
+    /// The commit that takes the last follow-up back: one for each time that somebody asks.
+    #[must_use]
+    pub fn undo(thread: ThreadKey, asked: ReactionTarget) -> Self {
+        Self(format!("undo/{}", Self::place(asked, thread)))
     }
 
     /// The branch for what a contestant of a race left that is not proposed.
@@ -119,6 +125,17 @@ pub enum Effect {
         to: CommitSha,
         /// Where it must point now; `None`: it must not exist. Anything else is somebody's work.
         from: Option<CommitSha>,
+    },
+    /// Take the commit at the head of a branch back, by one more with the tree that was there before.
+    Undo {
+        /// Which branch.
+        branch: BranchName,
+        /// The commit that must be its head; anything else is somebody's work.
+        commit: CommitSha,
+        /// The tree that it is to have again.
+        tree: TreeSha,
+        /// The message of the commit.
+        message: String,
     },
     /// Open the pull request.
     Pull {

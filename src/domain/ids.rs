@@ -91,6 +91,14 @@ text_id! {
     TreeSha
 }
 
+impl CommitSha {
+    /// Returns as much of it as people read.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.as_str().chars().take(10).collect()
+    }
+}
+
 /// A repository's `owner/name` as it was called when it was read; renames change it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RepoName {

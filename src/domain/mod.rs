@@ -65,6 +65,7 @@ pub mod render;
 pub mod trigger;
 
 pub mod overlooked;
+pub mod undo;
 
 pub mod decide;
 

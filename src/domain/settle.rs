@@ -3,9 +3,10 @@
 use crate::domain::decide::{Decision, answer_of, status_of};
 use crate::domain::effect::{Effect, Sent};
 use crate::domain::render::parts::Links;
-use crate::domain::render::status::overtaken;
+use crate::domain::render::status::{not_undone, overtaken};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::task::{State, Step, Task, transition};
+use crate::domain::undo::{not_taken_back, taken_back};
 
 /// How an effect ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,20 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             advance(&mut task, Step::Seen);
             told(task, links, "commits are on the pull request")
         }
+        (Effect::Undo { .. }, Ending::Sent(Sent::Branch(with))) => told(
+            taken_back(task, with),
+            links,
+            "the last follow-up is taken back",
+        ),
+        (Effect::Undo { .. }, Ending::Sent(_)) => Decision::default(),
+        (Effect::Undo { commit, .. }, Ending::Overtaken | Ending::Parked(_)) => {
+            let why = match ending {
+                Ending::Parked(why) => why.clone(),
+                Ending::Overtaken | Ending::Sent(_) => not_undone(task, commit, links),
+            };
+            let task = not_taken_back(task, why);
+            told(task, links, "the last follow-up stays")
+        }
         (Effect::Pull { .. }, Ending::Sent(Sent::Pull(number))) => {
             let mut task = Task {
                 pull: Some(*number),
@@ -67,6 +82,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 // Without its branch nobody can reach the commit, so it is not offered.
                 Effect::Branch { .. } => None,
                 Effect::Pull { .. }
+                | Effect::Undo { .. }
                 | Effect::React { .. }
                 | Effect::Comment { .. }
                 | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),

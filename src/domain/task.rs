@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
-use crate::domain::ids::{CommitSha, Login, TaskId, ThreadNumber};
+use crate::domain::ids::{CommitSha, JobId, Login, TaskId, ThreadNumber, TreeSha};
 use crate::domain::job::Work;
 use crate::domain::repo::Repo;
 use crate::domain::report::Report;
@@ -31,6 +31,36 @@ pub struct Task {
     pub last: Option<Report>,
     /// Who stopped it last.
     pub stopped_by: Option<Login>,
+    /// What the last job put on the branch of a pull request that was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<FollowUp>,
+    /// The follow-up that was taken back, until something else is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
+}
+
+/// What the last follow-up put on the branch of a pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowUp {
+    /// The job that made it.
+    pub job: JobId,
+    /// Its commit.
+    pub commit: CommitSha,
+    /// The tree that the branch had before.
+    pub before: TreeSha,
+    /// What had become of the job before it.
+    pub last: Option<Box<Report>>,
+}
+
+/// A follow-up that was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// Its commit.
+    pub commit: CommitSha,
+    /// Who asked for it.
+    pub by: Login,
+    /// The commit that takes it back, once it is on the branch.
+    pub with: Option<CommitSha>,
 }
 
 /// Where a task is. States are truthful: each is entered by something that was observed.
@@ -108,6 +138,8 @@ pub enum Step {
     Seen,
     /// The job ended, or publishing did, in a way that needs a person.
     Block,
+    /// A person asked to take the last follow-up back.
+    Undo,
     /// A person said stop.
     Stop,
     /// The pull request was merged.
@@ -140,14 +172,15 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
         (_, Step::Close) => Ok(State::Closed),
         (State::InReview | State::Blocked | State::Stopped, Step::Queue) => Ok(State::Queued),
         (State::Queued | State::Running, Step::Start) => Ok(State::Running),
-        (State::Running, Step::Publish) => Ok(State::Publishing),
+        (State::Running, Step::Publish)
+        | (State::InReview | State::Blocked | State::Stopped, Step::Undo) => Ok(State::Publishing),
         (State::Publishing, Step::Seen) => Ok(State::InReview),
         (State::Queued | State::Running | State::Publishing, Step::Block) => Ok(State::Blocked),
         (
             State::Queued | State::Running | State::Publishing | State::InReview | State::Blocked,
             Step::Stop,
         ) => Ok(State::Stopped),
-        (State::Queued | State::Running | State::Publishing, Step::Queue)
+        (State::Queued | State::Running | State::Publishing, Step::Queue | Step::Undo)
         | (State::Publishing | State::InReview | State::Blocked | State::Stopped, Step::Start)
         | (
             State::Queued | State::Publishing | State::InReview | State::Blocked | State::Stopped,
@@ -168,12 +201,13 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 8] = [
+    const STEPS: [Step; 9] = [
         Step::Queue,
         Step::Start,
         Step::Publish,
         Step::Seen,
         Step::Block,
+        Step::Undo,
         Step::Stop,
         Step::Merge,
         Step::Close,
@@ -195,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..8, 0..40)) {
+        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..9, 0..40)) {
             let mut state = State::Queued;
             for pick in picks {
                 let step = STEPS[pick];

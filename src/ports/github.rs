@@ -135,6 +135,15 @@ pub struct TreeEntry {
     pub put: Option<(Mode, Vec<u8>)>,
 }
 
+/// A commit that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeCommit {
+    /// Its tree.
+    pub tree: TreeSha,
+    /// What it follows.
+    pub parents: Vec<CommitSha>,
+}
+
 /// Commits and branches by the Git data API, so that GitHub signs what the App commits.
 #[async_trait::async_trait]
 pub trait Commits: Send + Sync {
@@ -151,6 +160,9 @@ pub trait Commits: Send + Sync {
         branch: &BranchName,
         at: &CommitSha,
     ) -> Result<(), Fault>;
+
+    /// Returns what a commit holds and follows. (contents: read)
+    async fn made(&self, repo: &Repo, commit: &CommitSha) -> Result<MadeCommit, Fault>;
 
     /// Moves a branch forward; `Conflict` when that is not a fast-forward, `NotFound` when the
     /// branch is gone. Never forces. (contents: write)

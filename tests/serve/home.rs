@@ -198,14 +198,11 @@ impl Home {
     }
 
     fn ask(&self, head: &str, body: &[u8]) -> (u16, String) {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
+        let head = format!("{head}Host: prova\r\nConnection: close\r\n\r\n");
+        // A server that was killed may reset what came in for it at that moment.
+        let Ok(answer) = self.exchange(&[head.as_bytes(), body].concat()) else {
             return (0, String::new());
         };
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let head = format!("{head}Host: prova\r\nConnection: close\r\n\r\n");
-        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
         let status = answer
             .split(' ')
             .nth(1)
@@ -213,6 +210,15 @@ impl Home {
             .unwrap_or(0);
         let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
         (status, body.to_owned())
+    }
+
+    fn exchange(&self, request: &[u8]) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(request)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) fn task(id: TaskId) -> Task {
         pull: None,
         last: None,
         stopped_by: None,
+        follow_up: None,
+        undone: None,
     }
 }
 

@@ -29,8 +29,9 @@ use prova::ports::door::Door;
 use prova::ports::fault::Fault;
 use prova::ports::gateway::Charge;
 use prova::ports::github::{
-    App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, NewCheck, NewCommit, NewPull,
-    PostedComment, PostedPull, PostedThread, Pulls, Repositories, ThreadNow, Threads,
+    App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, MadeCommit, NewCheck,
+    NewCommit, NewPull, PostedComment, PostedPull, PostedThread, Pulls, Repositories, ThreadNow,
+    Threads,
 };
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
@@ -276,6 +277,7 @@ relay! { Threads for dyn GitHub:
 relay! { Commits for dyn GitHub:
     commit(repo: [&Repo], commit: [&NewCommit]) -> [CommitSha];
     branch(repo: [&Repo], branch: [&BranchName]) -> [Option<CommitSha>];
+    made(repo: [&Repo], commit: [&CommitSha]) -> [MadeCommit];
     create_branch(repo: [&Repo], branch: [&BranchName], at: [&CommitSha]) -> [()];
     move_branch(repo: [&Repo], branch: [&BranchName], to: [&CommitSha]) -> [()];
     {}

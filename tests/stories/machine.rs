@@ -50,6 +50,7 @@ enum Asks {
     Label,
     Retry,
     Stop,
+    Undo,
     Request,
 }
 
@@ -65,6 +66,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(Asks::Label),
         Just(Asks::Retry),
         Just(Asks::Stop),
+        Just(Asks::Undo),
         Just(Asks::Request)
     ];
     let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
@@ -181,6 +183,7 @@ impl World {
             Asks::Label => None,
             Asks::Retry => Some(Command::Retry { agent: None }),
             Asks::Stop => Some(Command::Stop),
+            Asks::Undo => Some(Command::Undo),
             Asks::Request => Some(Command::Request {
                 agent: None,
                 text: "mend it".to_owned(),
@@ -284,11 +287,14 @@ impl World {
         }
         let (_, effect) = self.unsent.remove(0);
         let ending = match (way, &effect) {
-            (Way::Overtaken, Effect::Branch { .. } | Effect::Pull { .. }) => Ending::Overtaken,
+            (Way::Overtaken, Effect::Branch { .. } | Effect::Undo { .. } | Effect::Pull { .. }) => {
+                Ending::Overtaken
+            }
             (Way::Parked, _) => Ending::Parked("GitHub said no.".to_owned()),
             (_, Effect::React { .. }) => Ending::Sent(Sent::Reaction),
             (_, Effect::Comment { .. }) => Ending::Sent(Sent::Comment(CommentId(1))),
             (_, Effect::Branch { to, .. }) => Ending::Sent(Sent::Branch(to.clone())),
+            (_, Effect::Undo { .. }) => Ending::Sent(Sent::Branch(CommitSha::new("d".repeat(40)))),
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
         };
@@ -373,7 +379,10 @@ impl World {
             return Ok(());
         };
         let publishes = |(_, effect): &(EffectKey, Effect)| {
-            matches!(effect, Effect::Branch { .. } | Effect::Pull { .. })
+            matches!(
+                effect,
+                Effect::Branch { .. } | Effect::Undo { .. } | Effect::Pull { .. }
+            )
         };
         match &task.state {
             State::Queued | State::Running => {

@@ -40,4 +40,5 @@ mod sweep;
 mod text;
 mod triggers;
 mod turns;
+mod undo;
 mod world;

@@ -31,6 +31,8 @@ enum Scenario {
     Review,
     /// A request is taken back.
     Cancel,
+    /// What was done for a review is taken back.
+    Undo,
     /// Two agents race, and one of them breaks what is checked.
     Race,
     /// The budget is used up while an agent works.
@@ -38,6 +40,10 @@ enum Scenario {
     /// An agent works for longer than a heartbeat takes.
     Slow,
 }
+
+/// The first run corrects the README, each later one adds a line to it.
+const GROWING: &str =
+    "if grep -q teh README.md; then sed -i s/teh/the/ README.md; else echo more >> README.md; fi";
 
 impl Scenario {
     /// Comes to the point from which calls are cut.
@@ -50,8 +56,7 @@ impl Scenario {
                 bot
             }
             Self::Review => {
-                let script = "if grep -q teh README.md; then sed -i s/teh/the/ README.md; else echo more >> README.md; fi";
-                let bot = World::new().agent("grower", script).start().await;
+                let bot = World::new().agent("grower", GROWING).start().await;
                 let (_, pull) = bot.in_review().await;
                 bot.alice()
                     .review_comment(REPO, pull, "README.md:3", "@prova one more line")
@@ -62,6 +67,13 @@ impl Scenario {
                 let bot = World::fixer().start().await;
                 let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot.alice().comment(REPO, issue, "@prova stop").unwrap();
+                bot
+            }
+            Self::Undo => {
+                let bot = World::new().agent("grower", GROWING).start().await;
+                let (_, pull) = bot.in_review().await;
+                bot.say("alice", pull, "@prova one more line").await;
+                bot.alice().comment(REPO, pull, "@prova undo").unwrap();
                 bot
             }
             Self::Race => {
@@ -256,6 +268,11 @@ sweeps! {
     a_stop_and_a_call_that_fails: Cancel Fails;
     a_stop_and_an_answer_that_is_lost: Cancel Unanswered;
     a_stop_and_a_call_that_is_made_twice: Cancel Twice;
+    an_undo_and_death_before_a_call: Undo DeadBefore;
+    an_undo_and_death_after_a_call: Undo DeadAfter;
+    an_undo_and_a_call_that_fails: Undo Fails;
+    an_undo_and_an_answer_that_is_lost: Undo Unanswered;
+    an_undo_and_a_call_that_is_made_twice: Undo Twice;
     a_race_and_death_before_a_call: Race DeadBefore;
     a_race_and_death_after_a_call: Race DeadAfter;
     a_race_and_a_call_that_fails: Race Fails;

@@ -15,10 +15,10 @@ use crate::adapters::github::Client;
 use crate::adapters::github::answer::Answer;
 use crate::adapters::github::request::{Request, in_repo, segments};
 use crate::domain::branch::BranchName;
-use crate::domain::ids::CommitSha;
+use crate::domain::ids::{CommitSha, TreeSha};
 use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
-use crate::ports::github::{Commits, NewCommit, TreeEntry};
+use crate::ports::github::{Commits, MadeCommit, NewCommit, TreeEntry};
 
 /// Bytes of file content that travel inside the tree; what is more goes in requests of its own.
 const INLINE_BYTES: usize = 1024 * 1024;
@@ -26,6 +26,12 @@ const INLINE_BYTES: usize = 1024 * 1024;
 #[derive(Deserialize)]
 struct Object {
     sha: String,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    tree: Object,
+    parents: Vec<Object>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +96,19 @@ impl Commits for Client {
         }
         answer.succeeded()?;
         Ok(())
+    }
+
+    async fn made(&self, repo: &Repo, commit: &CommitSha) -> Result<MadeCommit, Fault> {
+        let doing = format!("read commit {commit} of {}", repo.name);
+        let path = format!("/git/commits/{}", segments(commit.as_str()));
+        let request = Request::get(doing, in_repo(repo, &path));
+        let made: Made = self.send(repo, &request).await?.json()?;
+        Ok(MadeCommit {
+            tree: TreeSha::new(made.tree.sha),
+            parents: (made.parents.into_iter())
+                .map(|parent| CommitSha::new(parent.sha))
+                .collect(),
+        })
     }
 
     async fn move_branch(

@@ -75,13 +75,14 @@ pub(super) fn delivery_state(word: &str, note: String) -> Result<DeliveryState, 
     }
 }
 
-/// Returns the word for an effect's kind. The statement that drops what publishes names three of
+/// Returns the word for an effect's kind. The statement that drops what publishes names four of
 /// them.
 pub(super) fn kind(effect: &Effect) -> &'static str {
     match effect {
         Effect::React { .. } => "react",
         Effect::Comment { .. } => "comment",
         Effect::Branch { .. } => "branch",
+        Effect::Undo { .. } => "undo",
         Effect::Pull { .. } => "pull",
         Effect::Check { .. } => "check",
     }

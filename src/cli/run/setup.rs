@@ -288,6 +288,7 @@ fn answers(decision: &Decision) -> String {
             Effect::Comment { body } => Some(body.as_str()),
             Effect::React { .. }
             | Effect::Branch { .. }
+            | Effect::Undo { .. }
             | Effect::Pull { .. }
             | Effect::Check { .. } => None,
         });

@@ -1,8 +1,9 @@
 //! The commit's message.
 
 use crate::domain::event::ThreadKind;
-use crate::domain::ids::TaskId;
+use crate::domain::ids::{CommitSha, TaskId};
 use crate::domain::job::Request;
+use crate::domain::repo::Actor;
 use crate::domain::report::Report;
 use crate::domain::sanitize::{neutral, visible};
 
@@ -53,6 +54,16 @@ pub fn message(task: TaskId, request: &Request, claimed: Option<&str>, web_host:
     format!(
         "{title}\n\nAsked in #{} by {name}.\n\nProva-Task: {task}\nCo-authored-by: {name} <{}+{name}@users.noreply.{web_host}>\n",
         request.thread.number, by.id,
+    )
+}
+
+/// Returns the message of the commit that takes another one back.
+#[must_use]
+pub fn undone(task: TaskId, commit: &CommitSha, by: &Actor) -> String {
+    let name = neutral::subject(by.login.as_str(), 100);
+    format!(
+        "Take back {}\n\nThe tree is the one from before {commit}. Asked by {name}.\n\nProva-Task: {task}\n",
+        commit.short()
     )
 }
 

@@ -24,7 +24,8 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | {} | runs a recipe, no model involved |\n\
          | {} | says how it stands |\n\
          | {} | ends what runs; what is done so far stays on the branch |\n\
-         | {} | tries again |\n\n\
+         | {} | tries again |\n\
+         | {} | takes the last follow-up on a pull request back, by one more commit |\n\n\
          Agents: {}. Recipes: {}. Only people with write permission can start work.",
         command("<what to do>"),
         command("with AGENT <what to do>"),
@@ -33,6 +34,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
         command("status"),
         command("stop"),
         command("retry"),
+        command("undo"),
         list(agents),
         list(recipes),
     )

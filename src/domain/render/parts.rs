@@ -34,7 +34,7 @@ impl Links {
     /// Returns a link to a commit.
     #[must_use]
     pub fn commit(&self, repo: &RepoName, commit: &CommitSha) -> String {
-        let short: String = commit.as_str().chars().take(10).collect();
+        let short = commit.short();
         format!("[`{short}`]({}/{repo}/commit/{commit})", self.web_url)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::ids::ThreadNumber;
+use crate::domain::ids::{CommitSha, ThreadNumber};
 use crate::domain::job::Told;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
@@ -27,6 +27,9 @@ pub fn status(task: &Task, links: &Links) -> String {
         State::Running => format!(
             "**Working on it**, asked by @{by}: an agent runs in a sandboxed checkout. {stop} ends it."
         ),
+        State::Publishing if task.undone.is_some() => {
+            "**Publishing**: the last follow-up is being taken back.".to_owned()
+        }
         State::Publishing => {
             format!("**Publishing**, asked by @{by}: the work is done; its pull request is next.")
         }
@@ -58,6 +61,34 @@ pub fn overtaken(task: &Task, links: &Links) -> String {
     )
 }
 
+/// Tells why the last follow-up was not taken back when somebody has pushed meanwhile.
+#[must_use]
+pub fn not_undone(task: &Task, commit: &CommitSha, links: &Links) -> String {
+    format!(
+        "Somebody has pushed to {} after {}, and I never write over anybody's commits: it was not taken back. `git revert {}` does it on top of them.",
+        links.branch(&task.repo.name, &task.branch),
+        links.commit(&task.repo.name, commit),
+        commit.short()
+    )
+}
+
+/// Says that the last follow-up was taken back.
+fn taken_back(task: &Task, links: &Links) -> String {
+    let Some(undone) = &task.undone else {
+        return String::new();
+    };
+    let commit = |sha: &CommitSha| links.commit(&task.repo.name, sha);
+    let with = undone
+        .with
+        .as_ref()
+        .map_or_else(String::new, |with| format!(" by {}", commit(with)));
+    format!(
+        "The last follow-up, {}, is taken back{with}, as @{} asked.\n\n",
+        commit(&undone.commit),
+        undone.by
+    )
+}
+
 fn closed(task: &Task, links: &Links) -> String {
     match task.pull {
         Some(number) => {
@@ -85,6 +116,7 @@ fn in_review(task: &Task, links: &Links) -> String {
             let _ = write!(out, " in {}", links.commit(&task.repo.name, commit));
         }
         out.push_str(".\n\n");
+        out.push_str(&taken_back(task, links));
         out.push_str(&match report.evidence.len() {
             0 => "No checks ran, because `.github/prova.toml` names none.\n".to_owned(),
             _ => checks(&report.evidence),
@@ -106,6 +138,10 @@ fn blocked(task: &Task, links: &Links) -> String {
         return format!("**Blocked**. {}", next(task, links));
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
+    let back = taken_back(task, links);
+    if !back.is_empty() {
+        let _ = write!(out, "\n{back}");
+    }
     out.push_str(&took_over(report));
     out.push_str(&race(report, task, links));
     out.push_str(&remedies(report));

@@ -6,10 +6,10 @@ use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::trouble::Trouble;
 use crate::domain::branch::BranchName;
-use crate::domain::ids::CommitSha;
+use crate::domain::ids::{CommitSha, TreeSha};
 use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
-use crate::ports::github::{Commits, NewCommit};
+use crate::ports::github::{Commits, MadeCommit, NewCommit};
 
 #[async_trait::async_trait]
 impl Commits for LocalForge {
@@ -48,6 +48,22 @@ impl Commits for LocalForge {
         let tip = self.tip(branch).await;
         let tip = tip.map_err(|trouble| trouble.fault(doing))?;
         Ok(tip.map(|tip| CommitSha::new(tip.to_string())))
+    }
+
+    async fn made(&self, _repo: &Repo, commit: &CommitSha) -> Result<MadeCommit, Fault> {
+        let doing = format!("read commit {commit}");
+        let failed = |trouble: Trouble| trouble.fault(&doing);
+        let read = |suffix: &'static str| async move {
+            rev_parse(&self.place.git_dir, &format!("{commit}{suffix}")).await
+        };
+        ObjectId::expect(commit.as_str(), &doing)?;
+        let tree = read("^{tree}").await.map_err(failed)?;
+        // What was made here has one parent.
+        let parent = read("^").await.map_err(failed)?;
+        Ok(MadeCommit {
+            tree: TreeSha::new(tree.to_string()),
+            parents: vec![CommitSha::new(parent.to_string())],
+        })
     }
 
     async fn create_branch(
