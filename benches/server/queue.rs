@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prova::adapters::store::SqlStore;
 use prova::domain::ids::DeliveryId;
 use prova::domain::time::Timestamp;
-use prova::ports::store::{Inbox as _, NewDelivery, Queue as _, Tasks as _};
+use prova::ports::store::{Inbox as _, JobLimits, NewDelivery, Queue as _, Tasks as _};
 use prova::simulator::Simulator;
 
 use crate::Queue;
@@ -75,7 +75,8 @@ pub(crate) async fn run(args: &Queue, cluster: &Cluster) {
 /// Fills a store with jobs, and takes some of them.
 async fn claims(name: &str, url: &str, waiting: u64) {
     let store = Arc::new(SqlStore::open(url).await.unwrap());
-    store.limit_lanes(4).await.unwrap();
+    let limits = JobLimits::of_repositories(4);
+    store.limit_jobs(limits).await.unwrap();
     fill(&store, waiting).await;
     let mut took = Vec::new();
     for _ in 0..LEASES {

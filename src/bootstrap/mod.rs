@@ -50,7 +50,7 @@ use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
 use crate::ports::sandbox::{Limits, Sandbox};
-use crate::ports::store::{Processes as _, Queue as _, Store};
+use crate::ports::store::{JobLimits, Processes as _, Queue as _, Store};
 use crate::ports::wake::Wake;
 
 pub use crate::bootstrap::disk::{open_logs, open_repository, open_store};
@@ -117,8 +117,13 @@ impl House {
 
     /// Lets the store keep to the settings.
     async fn limit(&self) -> Result<(), StartError> {
-        let limit = self.settings.work.jobs_per_repository;
-        let limited = self.store.limit_lanes(limit).await;
+        let work = &self.settings.work;
+        let limits = JobLimits {
+            per_repository: work.jobs_per_repository,
+            per_installation: work.jobs_per_installation,
+            in_all: work.jobs_in_all,
+        };
+        let limited = self.store.limit_jobs(limits).await;
         limited.map_err(StartError::Store)
     }
 

@@ -13,6 +13,7 @@ use crate::config::server::load::Need;
 use crate::domain::budget::Scope;
 use crate::domain::ids::{DeliveryId, JobId, TaskId, ThreadKey};
 use crate::domain::money::Usd;
+use crate::domain::schedule::WaitsFor;
 use crate::ports::fault::Fault;
 use crate::ports::store::{
     AuditLine, DeliveryLine, DeliveryState, JobLine, Store, StoredDelivery, Versioned,
@@ -367,7 +368,7 @@ fn job_json(job: &JobLine) -> Value {
         .collect();
     json!({
         "id": job.id, "state": job.state, "attempts": job.attempts, "note": job.note,
-        "cost_usd": dollars(job.cost),
+        "waits_for": job.waits_for.map(WaitsFor::told), "cost_usd": dollars(job.cost),
         "journal": journal,
     })
 }
@@ -412,6 +413,9 @@ fn show_task(read: &Priced, jobs: &[JobLine], audit: &[AuditLine], how: (bool, &
             told(job.cost),
             job.note
         ));
+        if let Some(waits_for) = job.waits_for {
+            output.line(&format!("waits for {}", waits_for.told()));
+        }
         let rows: Vec<_> = job
             .journal
             .iter()

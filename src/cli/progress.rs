@@ -253,6 +253,7 @@ mod tests {
         JobLine {
             id: "1-1-1.1".parse().unwrap(),
             state: state.to_owned(),
+            waits_for: None,
             attempts,
             note: "fetch x: refused".to_owned(),
             cost: Usd::ZERO,

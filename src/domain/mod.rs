@@ -51,6 +51,7 @@ pub mod surroundings;
 
 pub mod job;
 pub mod report;
+pub mod schedule;
 pub mod task;
 pub mod verify;
 

@@ -194,6 +194,10 @@ fn steps(out: &mut String, job: &JobLine) {
         escaped(&job.note),
         job.cost
     );
+    if let Some(waits_for) = job.waits_for {
+        let waits_for = escaped(waits_for.told());
+        let _ = write!(out, "<tr><td><td>waits for {waits_for}</tr>");
+    }
     for (attempt, _, entry) in &job.journal {
         let _ = write!(out, "<tr><td>{attempt}<td>{}</tr>", escaped(&entry.told()));
     }

@@ -18,6 +18,7 @@ use crate::domain::job::{Entry, Work};
 use crate::domain::money::Usd;
 use crate::domain::process::{Process, Schema};
 use crate::domain::repo::Repo;
+use crate::domain::schedule::WaitsFor;
 use crate::domain::task::Task;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
@@ -282,6 +283,8 @@ pub struct JobLine {
     pub id: JobId,
     /// `queued`, `running` or `over`.
     pub state: String,
+    /// What it waits for while it is queued.
+    pub waits_for: Option<WaitsFor>,
     /// Attempts so far.
     pub attempts: u32,
     /// How it ended, or why it was tried again.
@@ -290,6 +293,29 @@ pub struct JobLine {
     pub cost: Usd,
     /// Its journal, oldest first, with the attempt and the time.
     pub journal: Vec<(u32, Timestamp, Entry)>,
+}
+
+/// How many jobs may run at once, on all workers together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobLimits {
+    /// Of one repository; 1 at least.
+    pub per_repository: u32,
+    /// Of one installation of the App, which may have many repositories; 0: no limit.
+    pub per_installation: u32,
+    /// Of all installations; 0: no limit.
+    pub in_all: u32,
+}
+
+impl JobLimits {
+    /// Limits each repository, and nothing else.
+    #[must_use]
+    pub const fn of_repositories(limit: u32) -> Self {
+        Self {
+            per_repository: limit,
+            per_installation: 0,
+            in_all: 0,
+        }
+    }
 }
 
 /// Counts for health, metrics and the command line.
@@ -407,8 +433,10 @@ pub trait Queue: Send + Sync {
     /// Leases the next due job to `worker` until then, from the lane whose turn it is. A job whose
     /// lease has run out is leased again, as another attempt.
     ///
-    /// A lane is a repository; it runs at most its limit at once, and lanes with waiting jobs take
-    /// turns whatever their length.
+    /// A lane is a repository. Installations with waiting jobs take turns, however many repositories
+    /// they have, and so do the lanes of an installation, whatever their length; in a lane those that
+    /// were queued first come first, with the head start that `schedule` gives. No lane, no
+    /// installation, and not all together run more at once than [`Self::limit_jobs`] lets them.
     async fn lease_job(
         &self,
         worker: &str,
@@ -441,8 +469,8 @@ pub trait Queue: Send + Sync {
     /// Returns the jobs that are not over: their directories are in use.
     async fn live_jobs(&self) -> Result<Vec<JobId>, Fault>;
 
-    /// Sets how many jobs of one repository may run at once, for every lane.
-    async fn limit_lanes(&self, per_repository: u32) -> Result<(), Fault>;
+    /// Sets how many jobs may run at once. What runs already beyond that runs to its end.
+    async fn limit_jobs(&self, limits: JobLimits) -> Result<(), Fault>;
 
     /// Checks the store: writable, schema as expected, free of damage. Returns what it is, in one
     /// line.

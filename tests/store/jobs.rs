@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use prova::domain::time::Timestamp;
 use prova::ports::store::{
-    Changes, EffectEnd, EffectLease, Heartbeat, Held, JobEnd, LeasedEffect, LeasedJob, Store,
+    Changes, EffectEnd, EffectLease, Heartbeat, Held, JobEnd, JobLimits, LeasedEffect, LeasedJob,
+    Store,
 };
 
 use crate::world::{
@@ -89,7 +90,10 @@ pub(crate) async fn a_task_has_one_live_job(store: Arc<dyn Store>) {
 }
 
 pub(crate) async fn a_lane_runs_at_most_its_limit(store: Arc<dyn Store>) {
-    store.limit_lanes(2).await.unwrap();
+    store
+        .limit_jobs(JobLimits::of_repositories(2))
+        .await
+        .unwrap();
     fill(&*store, 1, 4).await;
     let first = take_job(&*store, 1).await.unwrap();
     assert_eq!(place(&first), (1, 1));
@@ -98,7 +102,10 @@ pub(crate) async fn a_lane_runs_at_most_its_limit(store: Arc<dyn Store>) {
     end(&*store, &first, 2).await;
     assert_eq!(take_place(&*store, 2).await, Some((1, 3)));
     assert_eq!(take_place(&*store, 2).await, None);
-    store.limit_lanes(3).await.unwrap();
+    store
+        .limit_jobs(JobLimits::of_repositories(3))
+        .await
+        .unwrap();
     assert_eq!(take_place(&*store, 2).await, Some((1, 4)));
     // New lanes have the limit too.
     fill(&*store, 2, 4).await;
@@ -109,32 +116,39 @@ pub(crate) async fn a_lane_runs_at_most_its_limit(store: Arc<dyn Store>) {
 }
 
 pub(crate) async fn lanes_take_turns_whatever_their_length(store: Arc<dyn Store>) {
-    store.limit_lanes(100).await.unwrap();
+    store
+        .limit_jobs(JobLimits::of_repositories(100))
+        .await
+        .unwrap();
+    // Of one installation.
     fill(&*store, 1, 6).await;
-    fill(&*store, 2, 2).await;
-    fill(&*store, 3, 1).await;
+    fill(&*store, 3, 2).await;
+    fill(&*store, 5, 1).await;
     let mut order = Vec::new();
     while let Some((repo, _)) = take_place(&*store, 1).await {
         order.push(repo);
     }
-    assert_eq!(order, [1, 2, 3, 1, 2, 1, 1, 1, 1]);
+    assert_eq!(order, [1, 3, 5, 1, 3, 1, 1, 1, 1]);
 }
 
 pub(crate) async fn a_lane_that_fills_up_again_waits_for_its_turn(store: Arc<dyn Store>) {
-    store.limit_lanes(100).await.unwrap();
+    store
+        .limit_jobs(JobLimits::of_repositories(100))
+        .await
+        .unwrap();
     fill(&*store, 1, 1).await;
     assert_eq!(take_place(&*store, 1).await, Some((1, 1)));
-    fill(&*store, 2, 3).await;
-    assert_eq!(take_place(&*store, 1).await, Some((2, 1)));
+    fill(&*store, 3, 3).await;
+    assert_eq!(take_place(&*store, 1).await, Some((3, 1)));
     // Neither what it did before nor what it left undone counts.
     let again = queued(thread(1, 2), at(0));
     store.commit(&again, at(1)).await.unwrap();
-    fill(&*store, 3, 2).await;
+    fill(&*store, 5, 2).await;
     let mut order = Vec::new();
     while let Some((repo, _)) = take_place(&*store, 1).await {
         order.push(repo);
     }
-    assert_eq!(order, [2, 1, 3, 2, 3]);
+    assert_eq!(order, [3, 1, 5, 3, 5]);
 }
 
 pub(crate) async fn a_job_is_not_leased_before_its_time(store: Arc<dyn Store>) {
@@ -214,12 +228,18 @@ pub(crate) async fn an_expired_lease_holds_until_it_is_given_to_another(store: A
 }
 
 pub(crate) async fn a_lowered_limit_holds_after_a_crash(store: Arc<dyn Store>) {
-    store.limit_lanes(3).await.unwrap();
+    store
+        .limit_jobs(JobLimits::of_repositories(3))
+        .await
+        .unwrap();
     fill(&*store, 1, 3).await;
     for _ in 0..3 {
         take_job(&*store, 0).await.unwrap();
     }
-    store.limit_lanes(1).await.unwrap();
+    store
+        .limit_jobs(JobLimits::of_repositories(1))
+        .await
+        .unwrap();
     let again = take_job(&*store, 70_000).await.unwrap();
     assert_eq!(again.lease.attempt, 2);
     assert_eq!(take_job(&*store, 70_000).await, None);
@@ -331,7 +351,10 @@ struct Watch {
 
 pub(crate) async fn sixteen_workers_share_the_lanes(store: Arc<dyn Store>) {
     const JOBS: u32 = 120;
-    store.limit_lanes(2).await.unwrap();
+    store
+        .limit_jobs(JobLimits::of_repositories(2))
+        .await
+        .unwrap();
     for number in 1..=u64::from(JOBS) {
         // Half of them in one repository.
         let repo = if number % 2 == 0 { 1 } else { 2 + number % 5 };

@@ -1,6 +1,6 @@
 //! What every store promises, and what each of them adds.
 //!
-//! The stories in `deliveries`, `tasks`, `jobs`, `effects`, `spend`, `holds` and `processes`, and the model test,
+//! The stories in `deliveries`, `tasks`, `jobs`, `turns`, `effects`, `spend`, `holds` and `processes`, and the model test,
 //! know only the port. `all_stories!` runs all of them on one kind of store; another kind is another line.
 
 #![expect(
@@ -22,6 +22,7 @@ mod processes;
 mod spend;
 mod sqlite;
 mod tasks;
+mod turns;
 mod upgrade;
 mod world;
 
@@ -102,6 +103,17 @@ macro_rules! all_stories {
                 a_job_that_goes_back_keeps_its_journal
                 a_worker_sees_what_it_holds_and_no_more
                 sixteen_workers_share_the_lanes;
+            turns:
+                installations_take_turns_however_many_repositories_they_have
+                an_installation_runs_at_most_its_limit
+                all_together_run_at_most_their_limit
+                limits_that_were_lowered_hold_after_a_crash
+                limits_that_are_lifted_hold_nobody_back
+                a_lane_follows_its_repository_to_another_installation
+                a_conversation_comes_before_what_was_queued_in_the_hour_before
+                a_job_that_goes_back_keeps_its_place
+                a_queued_job_says_what_it_waits_for
+                sixteen_workers_keep_every_limit;
             effects:
                 effects_of_a_thread_are_sent_in_order
                 threads_do_not_wait_for_each_other

@@ -9,7 +9,7 @@ use prova::adapters::store::SqlStore;
 use prova::adapters::wake::InProcess;
 use prova::ports::fault::Class;
 use prova::ports::store::{
-    Inbox as _, JobEnd, Processes as _, Queue as _, Reach, Spending as _, Tasks as _,
+    Inbox as _, JobEnd, JobLimits, Processes as _, Queue as _, Reach, Spending as _, Tasks as _,
 };
 use prova::ports::wake::Waiting;
 
@@ -98,7 +98,12 @@ fn many_writers_leave_a_store_that_adds_up() {
     let url = bed.url("crowd");
     bed.runtime.block_on(async {
         let stores = [open(&url).await, open(&url).await, open(&url).await];
-        stores[0].limit_lanes(2).await.unwrap();
+        let limits = JobLimits {
+            per_repository: 2,
+            per_installation: 3,
+            in_all: 5,
+        };
+        stores[0].limit_jobs(limits).await.unwrap();
         let crowd = (0..16_u64).map(|n| {
             let store = stores[usize::try_from(n % 3).unwrap()].clone();
             tokio::spawn(async move {

@@ -41,6 +41,7 @@ const EXPAND: &str = "\
     ALTER TABLE hold ADD COLUMN later TEXT; \
     ALTER TABLE process ADD COLUMN later TEXT; \
     ALTER TABLE duty ADD COLUMN later TEXT; \
+    ALTER TABLE installation ADD COLUMN later TEXT; \
     INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
     VALUES (999, 'later', TRUE, x'00', 0)";
 
@@ -67,26 +68,32 @@ pub(crate) async fn open_expanded() -> Opened {
 }
 
 /// What a server of each schema adds to what the ones before have left.
-const ROWS: [&str; 6] = [
+const ROWS: [&str; 7] = [
     include_str!("rows/0001.sql"),
     include_str!("rows/0002.sql"),
     include_str!("rows/0003.sql"),
     include_str!("rows/0004.sql"),
     include_str!("rows/0005.sql"),
     include_str!("rows/0006.sql"),
+    include_str!("rows/0007.sql"),
 ];
 
 /// Makes a store of an earlier schema, filled.
 async fn filled(path: &Path, schema: usize) {
+    migrated(path, schema).await;
+    for rows in ROWS.iter().take(schema) {
+        run(path, rows).await;
+    }
+}
+
+/// Makes an empty store of an earlier schema.
+async fn migrated(path: &Path, schema: usize) {
     std::fs::File::create(path).unwrap();
     let migrations: Vec<_> = MIGRATIONS.iter().take(schema).cloned().collect();
     let mut connection = SqliteConnection::connect(&url(path)).await.unwrap();
     let migrator = Migrator::with_migrations(migrations);
     migrator.run(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    for rows in ROWS.iter().take(schema) {
-        run(path, rows).await;
-    }
 }
 
 /// Reads all that is there.
@@ -134,8 +141,9 @@ async fn goes_on(store: &SqlStore, schema: usize) {
     assert_eq!(ended, u64::from(schema >= 6));
     let after = store.spent(&of_job).await.unwrap()[0];
     assert_eq!(after, before.plus(Usd::from_micros(40 * ended)));
-    // What the dead worker had, once its lease has run out; then the others, in their order.
-    for (repo, number) in [(1, 1), (1, 2), (2, 1)] {
+    // What the dead worker had, once its lease has run out; then the others, in their order: the
+    // installation first that was served longest ago.
+    for (repo, number) in [(1, 1), (2, 1), (1, 2)] {
         let job = take_job(store, 60_000).await.unwrap();
         let expected = task_id(thread(repo, number), 1);
         assert_eq!(job.lease.job, job_id(expected, 1));
@@ -178,6 +186,34 @@ async fn a_store_of_each_earlier_schema_reads_back_and_its_work_goes_on() {
         goes_on(&store, schema).await;
         store.close().await;
     }
+}
+
+/// The version before knows nothing of installations; what it queues is taken, and takes its turn.
+#[tokio::test]
+async fn what_a_version_without_installations_queues_takes_its_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("prova.db");
+    migrated(&path, ROWS.len()).await;
+    let store = SqlStore::open(&url(&path)).await.unwrap();
+    run(&path, ROWS[0]).await;
+    // A lane of this version's, whose installation is the other lane's in truth.
+    store
+        .commit(&queued(thread(3, 1), at(0)), at(0))
+        .await
+        .unwrap();
+    let mut order = Vec::new();
+    while let Some(job) = take_job(&store, 60_000).await {
+        let thread = job.task.task.id.thread;
+        order.push((thread.repo.0, thread.number.0));
+        store.commit(&job_over(&job), at(60_000)).await.unwrap();
+    }
+    assert_eq!(order, [(1, 1), (1, 2), (3, 1), (2, 1)]);
+    // Its next job tells.
+    store
+        .commit(&queued(thread(1, 3), at(0)), at(60_001))
+        .await
+        .unwrap();
+    assert!(take_job(&store, 60_001).await.is_some());
 }
 
 #[tokio::test]

@@ -166,6 +166,23 @@ pub(crate) fn queued(thread: ThreadKey, not_before: Timestamp) -> Changes {
     }
 }
 
+/// The same, in a repository of that installation.
+pub(crate) fn queued_of(installation: u64, thread: ThreadKey, not_before: Timestamp) -> Changes {
+    let mut changes = queued(thread, not_before);
+    if let Some((task, _)) = &mut changes.task {
+        task.repo.installation = InstallationId(installation);
+    }
+    changes
+}
+
+/// The same, asked for by somebody on a pull request.
+pub(crate) fn in_conversation(mut changes: Changes) -> Changes {
+    if let Some(job) = &mut changes.job {
+        job.work.request.thread.kind = ThreadKind::Pull;
+    }
+    changes
+}
+
 pub(crate) fn effects(effects: Vec<NewEffect>) -> Changes {
     Changes {
         effects,

@@ -36,8 +36,8 @@ use prova::ports::github::{
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
     Acceptance, AuditLine, Changes, Counts, DeliveryLine, DeliveryState, Duty, Heartbeat, Held,
-    Inbox, JobLine, Lease, LeasedEffect, LeasedJob, NewDelivery, Notes, Processes, Queue, Reach,
-    Spending, Store, StoredDelivery, Tasks, ThreadTasks, Versioned,
+    Inbox, JobLimits, JobLine, Lease, LeasedEffect, LeasedJob, NewDelivery, Notes, Processes,
+    Queue, Reach, Spending, Store, StoredDelivery, Tasks, ThreadTasks, Versioned,
 };
 use prova::ports::tree::Tree;
 use secrecy::SecretString;
@@ -194,7 +194,7 @@ relay! { Queue for dyn Store:
     lease_effect(worker: [&str], now: [Timestamp], until: [Timestamp]) -> [Option<LeasedEffect>];
     held_by(worker: [&str], now: [Timestamp]) -> [Held];
     live_jobs() -> [Vec<JobId>];
-    limit_lanes(per_repository: [u32]) -> [()];
+    limit_jobs(limits: [JobLimits]) -> [()];
     check() -> [String];
     {
         async fn heartbeat(&self, lease: &Lease, until: Timestamp) -> Result<Heartbeat, Fault> {

@@ -39,5 +39,6 @@ mod steering;
 mod sweep;
 mod text;
 mod triggers;
+mod turns;
 mod undo;
 mod world;

@@ -4,32 +4,51 @@
 //! state `ready`; a job is only taken from a lane whose `running` is below its limit. Each function here
 //! changes a job and its lane together, and holds the lane first where others write at the same time.
 //!
-//! Lanes take turns in a circle: a lane that is served, or that gets its first ready job, goes to the
-//! back. A lane at its limit keeps its place.
+//! `turns` says which lane is next. In it the job is that was queued first, its head start counted in.
 
 use std::collections::BTreeSet;
 
 use crate::adapters::store::codec::{from_json, parsed, task_columns, to_json, versioned};
-use crate::adapters::store::dialect::{Claim, Engine, claim};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::session::{Row, Session, args};
+use crate::adapters::store::turns::Turn;
+use crate::adapters::store::{limits, turns};
 use crate::domain::ids::TaskId;
 use crate::domain::job::Entry;
+use crate::domain::schedule::head_start;
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Changes, JobEnd, Lease, LeasedJob, NewJob};
 
 /// Jobs whose time has come are moved to `ready` in portions, so that no transaction is long.
 const PORTION: u32 = 256;
 
-pub(super) const ADD_LANE: &str = "INSERT INTO lane (repo, max_running) \
-     VALUES ($1, (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'lane_limit')) \
-     ON CONFLICT (repo) DO NOTHING";
+/// Gives each installation of which something is kept its place among the others.
+pub(super) const ADD_INSTALLATION: &str =
+    "INSERT INTO installation (id) VALUES ($1) ON CONFLICT (id) DO NOTHING";
+pub(super) const ADD_INSTALLATION_OF: &str = "INSERT INTO installation (id) \
+     SELECT installation FROM task WHERE id = $1 ON CONFLICT (id) DO NOTHING";
 
-pub(super) const ADD_JOB: &str = "INSERT INTO job (id, task, repo, state, queued_at, not_before, work) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// A repository that was moved is followed: the installation is that of the task as it is now.
+pub(super) const ADD_LANE: &str = "INSERT INTO lane (repo, installation, max_running) VALUES ($1, \
+         COALESCE((SELECT installation.id FROM task \
+             JOIN installation ON installation.id = task.installation WHERE task.id = $2), ''), \
+         (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'lane_limit')) \
+     ON CONFLICT (repo) DO UPDATE SET installation = excluded.installation \
+     WHERE lane.installation <> excluded.installation";
+
+pub(super) const ADD_JOB: &str = "INSERT INTO job \
+         (id, task, repo, state, queued_at, not_before, work, head_start) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Holds the lanes whose queue a change is about, before anything else of it holds a row.
 pub(super) async fn hold(session: &mut Session, changes: &Changes) -> Result<(), Error> {
+    // Two that add the same one wait for each other, so this comes before the lanes.
+    if let Some((task, _)) = &changes.task {
+        let installation = args![task.repo.installation];
+        session.run(ADD_INSTALLATION, installation).await?;
+    } else if let Some(job) = &changes.job {
+        session.run(ADD_INSTALLATION_OF, args![job.id.task]).await?;
+    }
     let ends = changes.job_end.iter().map(|(lease, _)| lease.job.task);
     let begins = changes.job.iter().map(|job| job.id.task);
     let repos: BTreeSet<_> = ends
@@ -50,7 +69,7 @@ pub(super) async fn queue(
     now: Timestamp,
 ) -> Result<(), Error> {
     let repo = job.id.task.thread.repo;
-    session.run(ADD_LANE, args![repo]).await?;
+    session.run(ADD_LANE, args![repo, job.id.task]).await?;
     let state = queued_state(job.not_before, now);
     let row = args![
         job.id,
@@ -59,7 +78,8 @@ pub(super) async fn queue(
         state,
         now,
         job.not_before,
-        to_json(&job.work)?
+        to_json(&job.work)?,
+        head_start(&job.work)
     ];
     session.run(ADD_JOB, row).await?;
     if state == READY {
@@ -195,8 +215,6 @@ pub(super) async fn lease(session: &mut Session, terms: &Terms<'_>) -> Result<St
 
 pub(super) const EXPIRED: &str = "SELECT id, repo FROM job \
      WHERE state = 'running' AND lease_until <= $1 ORDER BY lease_until LIMIT 1";
-pub(super) const IS_TOO_MANY: &str = "SELECT CASE WHEN running > max_running THEN 1 ELSE 0 END \
-     FROM lane WHERE repo = $1";
 pub(super) const GIVE_UP_LEASE: &str = "UPDATE job SET state = 'ready', worker = NULL, lease_until = NULL \
      WHERE id = $1 AND state = 'running' AND lease_until <= $2";
 
@@ -205,10 +223,7 @@ pub(super) const GIVE_UP_LEASE: &str = "UPDATE job SET state = 'ready', worker =
 async fn take_over(session: &mut Session, job: &Row, terms: &Terms<'_>) -> Result<Step, Error> {
     let (id, repo) = (job.text(0)?, job.text(1)?);
     session.hold_lane(&repo).await?;
-    let too_many = match session.row(IS_TOO_MANY, args![repo.as_str()]).await? {
-        Some(lane) => lane.flag(0)?,
-        None => false,
-    };
+    let too_many = limits::is_passed(session, &repo).await?;
     if !too_many {
         return take(session, (id, RUNNING), terms).await;
     }
@@ -248,36 +263,20 @@ pub(super) async fn wake(session: &mut Session, repo: &str, now: Timestamp) -> R
     Ok(())
 }
 
-pub(super) const NEXT_LANE: Claim = claim!(
-    "SELECT repo FROM lane WHERE ready > 0 AND running < max_running ORDER BY turn, repo LIMIT 1"
-);
-pub(super) const STILL_OPEN: &str =
-    "SELECT repo FROM lane WHERE repo = $1 AND ready > 0 AND running < max_running";
+/// The lane gets the limit that counts now: it may have been made while that changed.
 pub(super) const SERVE_LANE: &str = "UPDATE lane SET ready = ready - 1, running = running + 1, \
-         turn = (SELECT max(turn) + 1 FROM lane) \
+         turn = (SELECT max(turn) + 1 FROM lane), \
+         max_running = (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'lane_limit') \
      WHERE repo = $1";
 pub(super) const NEXT_OF_LANE: &str = "SELECT id FROM job WHERE repo = $1 AND state = 'ready' \
-     ORDER BY seq LIMIT 1";
+     ORDER BY queued_at - head_start, seq LIMIT 1";
 
-/// Leases the next job of the lane whose turn it is. When others hold every lane that has something,
-/// this waits for one.
+/// Leases the next job of the lane whose turn it is.
 async fn next_ready(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Error> {
-    if let Some(lane) = session.claim(&NEXT_LANE, args![]).await? {
-        return serve(session, lane.text(0)?, terms).await;
-    }
-    if session.engine() == Engine::Sqlite {
-        return Ok(Step::Nothing);
-    }
-    let Some(lane) = session.row(NEXT_LANE.alone, args![]).await? else {
-        return Ok(Step::Nothing);
-    };
-    // This one and no other: who waits for a lane must hold none.
-    let repo = lane.text(0)?;
-    session.hold_lane(&repo).await?;
-    match session.row(STILL_OPEN, args![repo.as_str()]).await? {
-        Some(_) => serve(session, repo, terms).await,
-        // It was served meanwhile, and another one perhaps not.
-        None => Ok(Step::Again),
+    match turns::next(session).await? {
+        Turn::Of(repo) => serve(session, repo, terms).await,
+        Turn::Again => Ok(Step::Again),
+        Turn::Nobody => Ok(Step::Nothing),
     }
 }
 

@@ -19,6 +19,7 @@ mod error;
 mod holds;
 mod inbox;
 mod jobs;
+mod limits;
 mod notes;
 mod outbox;
 mod processes;
@@ -27,6 +28,7 @@ mod schema;
 mod session;
 mod spend;
 mod tasks;
+mod turns;
 mod version;
 
 use std::sync::Arc;

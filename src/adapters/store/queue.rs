@@ -5,11 +5,13 @@ use crate::adapters::store::dialect::{Engine, postgres};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::jobs::Terms;
 use crate::adapters::store::session::{Row, Session, args};
-use crate::adapters::store::{SqlStore, jobs, outbox, version};
+use crate::adapters::store::{SqlStore, jobs, limits, outbox, version};
 use crate::domain::ids::JobId;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
-use crate::ports::store::{Counts, Heartbeat, Held, Lease, LeasedEffect, LeasedJob, Queue};
+use crate::ports::store::{
+    Counts, Heartbeat, Held, JobLimits, Lease, LeasedEffect, LeasedJob, Queue,
+};
 
 pub(super) const HEARTBEAT: &str = "UPDATE job SET lease_until = $3 \
      WHERE id = $1 AND attempt = $2 AND state = 'running' RETURNING cancelled";
@@ -63,17 +65,6 @@ pub(super) const LIVE: &str = "SELECT id FROM job WHERE state <> 'over'";
 
 fn job_id(row: &Row) -> Result<JobId, Error> {
     parsed("a job", &row.text(0)?)
-}
-
-pub(super) const SET_LIMIT: &str = "UPDATE meta SET value = $1 WHERE key = 'lane_limit'";
-pub(super) const LIMIT_LANES: &str = "UPDATE lane SET max_running = $1 WHERE max_running <> $1";
-
-async fn limit_lanes(session: &mut Session, per_repository: u32) -> Result<(), Error> {
-    session
-        .run(SET_LIMIT, args![per_repository.to_string()])
-        .await?;
-    session.run(LIMIT_LANES, args![per_repository]).await?;
-    Ok(())
 }
 
 pub(super) const CHECKED: &str = "INSERT INTO meta (key, value) VALUES ('checked_by', $1) \
@@ -236,14 +227,14 @@ impl Queue for SqlStore {
             .map_err(|error| error.fault("list the jobs that are not over"))
     }
 
-    async fn limit_lanes(&self, per_repository: u32) -> Result<(), Fault> {
+    async fn limit_jobs(&self, limits: JobLimits) -> Result<(), Fault> {
         let work = async {
             let mut session = self.write().await?;
-            let outcome = limit_lanes(&mut session, per_repository).await;
+            let outcome = limits::set(&mut session, limits).await;
             session.end(outcome).await
         };
         work.await
-            .map_err(|error: Error| error.fault("limit how many jobs of a repository run"))
+            .map_err(|error: Error| error.fault("limit how many jobs run at once"))
     }
 
     async fn check(&self) -> Result<String, Fault> {

@@ -14,7 +14,7 @@ use crate::domain::ids::{
     DeliveryId, InstallationId, JobId, RepoId, TaskId, ThreadKey, ThreadNumber,
 };
 use crate::domain::money::Usd;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// A transaction. Dropped without [`Session::end`], it is rolled back with its connection.
 pub(super) struct Session {
@@ -64,6 +64,25 @@ impl Session {
         match self.engine() {
             Engine::Sqlite => Ok(()), // nobody else writes
             Engine::Postgres => self.rows(postgres::HOLD_LANE, args![repo]).await.map(drop),
+        }
+    }
+
+    /// Keeps other transactions from serving an installation until this one ends.
+    pub(super) async fn hold_installation(&mut self, id: &str) -> Result<(), Error> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()), // nobody else writes
+            Engine::Postgres => self
+                .rows(postgres::HOLD_INSTALLATION, args![id])
+                .await
+                .map(drop),
+        }
+    }
+
+    /// Keeps other transactions from serving anybody until this one ends.
+    pub(super) async fn hold_claims(&mut self) -> Result<(), Error> {
+        match self.engine() {
+            Engine::Sqlite => Ok(()), // nobody else writes
+            Engine::Postgres => self.rows(postgres::HOLD_CLAIMS, args![]).await.map(drop),
         }
     }
 
@@ -281,6 +300,13 @@ impl From<Usd> for Arg {
 impl From<Timestamp> for Arg {
     fn from(time: Timestamp) -> Self {
         Self::Int(Some(time.as_millis()))
+    }
+}
+
+impl From<Span> for Arg {
+    fn from(span: Span) -> Self {
+        // Longer than anything that is scheduled.
+        Self::Int(Some(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 

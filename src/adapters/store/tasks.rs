@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::adapters::store::codec::{from_json, parsed, task_columns, thread, to_json, versioned};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::session::{Row, Session, args};
-use crate::adapters::store::{SqlStore, commit, jobs};
+use crate::adapters::store::{SqlStore, commit, jobs, limits};
 use crate::domain::effect::{EffectKey, Sent};
 use crate::domain::ids::{InstallationId, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber};
 use crate::domain::repo::Repo;
+use crate::domain::schedule::WaitsFor;
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 use crate::ports::store::{AuditLine, Changes, JobLine, Tasks, ThreadTasks, Versioned};
@@ -90,7 +91,7 @@ async fn rename(session: &mut Session, repo: RepoId, to: &RepoName) -> Result<()
     Ok(())
 }
 
-pub(super) const JOBS: &str = "SELECT id, state, attempt, note, COALESCE(micros, 0) \
+pub(super) const JOBS: &str = "SELECT id, state, attempt, note, COALESCE(micros, 0), not_before, repo \
      FROM job LEFT JOIN spend ON spend.scope = 'job:' || job.id \
      WHERE task = $1 ORDER BY seq";
 pub(super) const JOURNAL: &str =
@@ -101,12 +102,16 @@ async fn job_lines(session: &mut Session, task: TaskId) -> Result<Vec<JobLine>, 
     for job in session.rows(JOBS, args![task]).await? {
         let id = job.text(0)?;
         let journal = session.rows(JOURNAL, args![id.as_str()]).await?;
+        let state = job.text(1)?;
+        let waits_for = match state.as_str() {
+            "waiting" => Some(WaitsFor::Time(job.time(5)?)),
+            "ready" => Some(limits::in_the_way(session, &job.text(6)?).await?),
+            _ => None,
+        };
         lines.push(JobLine {
             id: parsed("a job", &id)?,
-            state: match job.text(1)?.as_str() {
-                "waiting" | "ready" => "queued".to_owned(),
-                other => other.to_owned(),
-            },
+            state: waits_for.map_or(state, |_| "queued".to_owned()),
+            waits_for,
             attempts: job.count(2)?,
             note: job.text(3)?,
             cost: job.usd(4)?,

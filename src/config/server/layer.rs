@@ -44,6 +44,8 @@ pub(super) struct Layer {
     pub(super) work_dir: Option<PathBuf>,
     pub(super) jobs: Option<u64>,
     pub(super) jobs_per_repository: Option<u64>,
+    pub(super) jobs_per_installation: Option<u64>,
+    pub(super) jobs_in_all: Option<u64>,
     pub(super) drain_seconds: Option<u64>,
     pub(super) lease_seconds: Option<u64>,
     pub(super) cache_gib: Option<u64>,
@@ -134,6 +136,8 @@ impl Layer {
         self.work_dir = table.text("dir", path);
         self.jobs = table.whole("jobs", 0..=256);
         self.jobs_per_repository = table.whole("jobs_per_repository", 1..=256);
+        self.jobs_per_installation = table.whole("jobs_per_installation", 0..=65_536);
+        self.jobs_in_all = table.whole("jobs_in_all", 0..=65_536);
         self.drain_seconds = table.whole("drain_seconds", 0..=24 * 60 * 60);
         self.lease_seconds = table.whole("lease_seconds", 5..=3600);
         self.cache_gib = table.whole("cache_gib", 0..=1024 * 1024);

@@ -9,8 +9,9 @@ use crate::config::report::Problems;
 use crate::config::server::layer::{Layer, Secrets};
 use crate::config::server::models;
 use crate::config::server::{
-    Backend, GitHub, Limits, Sandbox, Secret, Server, ServerSettings, Store, Work, Worker,
+    Agent, Backend, GitHub, Limits, Sandbox, Secret, Server, ServerSettings, Store, Work, Worker,
 };
+use crate::domain::name::Name;
 use crate::domain::reach::Reach;
 use crate::domain::time::Span;
 
@@ -130,21 +131,26 @@ fn secret_required(top: &mut Table<'_, '_>, over: &Layer, under: &Layer) {
     }
 }
 
+/// Notes agents that are to take over, and are nowhere.
+fn fallback_known(top: &mut Table<'_, '_>, fallback: &[Name], agents: &BTreeMap<Name, Agent>) {
+    for name in fallback.iter().filter(|name| !agents.contains_key(*name)) {
+        let why = "this table, since `work.fallback` names it";
+        top.absent(&format!("agents.{name}"), why);
+    }
+}
+
 fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path) -> ServerSettings {
     let limits = limits(&over, &under);
+    let [jobs, per_repository, per_installation, in_all] = jobs(&over, &under);
     let mut agents = under.agents;
     agents.extend(over.agents);
     let profiles = under.profiles.into_iter().chain(over.profiles).collect();
     let models = models::merged(top, over.models, models::beside(under.models, base));
     models::known(top, &agents, &models);
     let fallback = over.fallback.or(under.fallback).unwrap_or_default();
-    for name in fallback.iter().filter(|name| !agents.contains_key(*name)) {
-        let why = "this table, since `work.fallback` names it";
-        top.absent(&format!("agents.{name}"), why);
-    }
+    fallback_known(top, &fallback, &agents);
     models::priced(top, &agents, &models);
     let path = |path: PathBuf| base.join(path);
-    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let secret = |value: Option<String>, over: Option<PathBuf>, under: Option<PathBuf>| match value
     {
         Some(value) => Some(Secret::Value(value)),
@@ -199,12 +205,10 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
                 .work_dir
                 .or_else(|| under.work_dir.map(path))
                 .unwrap_or_else(|| base.join("work")),
-            jobs: small(over.jobs.or(under.jobs).unwrap_or(4)),
-            jobs_per_repository: small(
-                over.jobs_per_repository
-                    .or(under.jobs_per_repository)
-                    .unwrap_or(2),
-            ),
+            jobs,
+            jobs_per_repository: per_repository,
+            jobs_per_installation: per_installation,
+            jobs_in_all: in_all,
             drain: Span::seconds(over.drain_seconds.or(under.drain_seconds).unwrap_or(0)),
             lease: Span::seconds(over.lease_seconds.or(under.lease_seconds).unwrap_or(60)),
             cache_bytes: over.cache_gib.or(under.cache_gib).unwrap_or(50) << 30,
@@ -263,10 +267,69 @@ fn limits(over: &Layer, under: &Layer) -> Limits {
     }
 }
 
+/// How many jobs run at once: in this process, of a repository, of an installation, in all.
+fn jobs(over: &Layer, under: &Layer) -> [u32; 4] {
+    let of = |key: fn(&Layer) -> Option<u64>, default| {
+        let number = key(over).or_else(|| key(under)).unwrap_or(default);
+        u32::try_from(number).unwrap_or(u32::MAX)
+    };
+    [
+        of(|layer| layer.jobs, 4),
+        of(|layer| layer.jobs_per_repository, 2),
+        of(|layer| layer.jobs_per_installation, 0),
+        of(|layer| layer.jobs_in_all, 0),
+    ]
+}
+
 /// Puts a relative database path beside the settings file.
 fn beside(url: &str, base: &Path) -> String {
     match url.strip_prefix("sqlite://") {
         Some(path) => format!("sqlite://{}", base.join(path).display()),
         None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn work(text: &str) -> Result<ServerSettings, Problems> {
+        let text = format!("[github]\napp_id = 1\n[work]\n{text}");
+        let variables = BTreeMap::new();
+        load(
+            "prova.toml",
+            &text,
+            Path::new(""),
+            (&variables, Need::Local),
+        )
+    }
+
+    #[test]
+    fn limits_of_jobs_are_counts_and_none_is_none() {
+        let work_of = |text| {
+            let work = work(text).unwrap().work;
+            (
+                work.jobs_per_repository,
+                work.jobs_per_installation,
+                work.jobs_in_all,
+            )
+        };
+        assert_eq!(work_of(""), (2, 0, 0));
+        assert_eq!(
+            work_of("jobs_per_installation = 8\njobs_in_all = 65536"),
+            (2, 8, 65_536)
+        );
+        let (any, some) = ("from 0 to 65536", "from 1 to 256");
+        for (key, value, expected) in [
+            ("jobs_per_installation", "-1", any),
+            ("jobs_in_all", "65537", any),
+            ("jobs_in_all", "\"8\"", ""),
+            ("jobs_per_repository", "0", some),
+        ] {
+            let problems = work(&format!("{key} = {value}")).unwrap_err().to_string();
+            assert!(problems.contains(&format!("work.{key}: ")), "{problems}");
+            let expected = format!("a whole number {expected}");
+            assert!(problems.contains(expected.trim_end()), "{problems}");
+        }
     }
 }

@@ -115,6 +115,10 @@ pub struct Work {
     pub jobs: u32,
     /// Jobs at once in one repository.
     pub jobs_per_repository: u32,
+    /// Jobs at once in one installation; 0: no limit.
+    pub jobs_per_installation: u32,
+    /// Jobs at once in all of them, in all processes; 0: no limit.
+    pub jobs_in_all: u32,
     /// How long jobs that run may take to end when the process is stopped, before they go back to
     /// the queue.
     pub drain: Span,

@@ -188,6 +188,11 @@ fn work_keys(work: &Work) -> Keys {
             "jobs_per_repository",
             whole(work.jobs_per_repository.into()),
         ),
+        (
+            "jobs_per_installation",
+            whole(work.jobs_per_installation.into()),
+        ),
+        ("jobs_in_all", whole(work.jobs_in_all.into())),
         ("drain_seconds", whole(work.drain.as_millis() / 1000)),
         ("lease_seconds", whole(work.lease.as_millis() / 1000)),
         ("cache_gib", whole(work.cache_bytes >> 30)),

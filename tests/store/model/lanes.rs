@@ -5,36 +5,53 @@ use proptest::prelude::*;
 
 use prova::domain::ids::{JobId, RepoId, ThreadKey};
 use prova::domain::job::Entry;
-use prova::domain::time::Timestamp;
+use prova::domain::schedule::head_start;
+use prova::domain::time::{Span, Timestamp};
 use prova::ports::fault::Fault;
-use prova::ports::store::{Changes, Heartbeat, JobEnd, Lease, Store};
+use prova::ports::store::{Changes, Heartbeat, JobEnd, JobLimits, Lease, Store};
 
-use crate::world::{assert_conflict, at, cancelled, entry, job_id, new_job, task, task_id, thread};
+use crate::world::{
+    assert_conflict, at, cancelled, entry, in_conversation, job_id, new_job, repo, task, task_id,
+    thread,
+};
 
 const LEASE: i64 = 100;
 
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    Queue { repo: u64, number: u64, delay: i64 },
+    Queue {
+        repo: u64,
+        number: u64,
+        delay: i64,
+        urgent: bool,
+    },
     Lease,
-    End { lease: usize, again: Option<i64> },
+    End {
+        lease: usize,
+        again: Option<i64>,
+    },
     Record(usize),
     Beat(usize),
-    Cancel { repo: u64, number: u64 },
-    Limit(u32),
+    Cancel {
+        repo: u64,
+        number: u64,
+    },
+    Limit(JobLimits),
 }
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (1u64..4, 1u64..5, -50i64..100)
-            .prop_map(|(repo, number, delay)| Op::Queue { repo, number, delay }),
+        4 => (1u64..4, 1u64..5, -50i64..100, any::<bool>())
+            .prop_map(|(repo, number, delay, urgent)| Op::Queue { repo, number, delay, urgent }),
         4 => Just(Op::Lease),
         3 => (any::<usize>(), prop::option::of(-20i64..100))
             .prop_map(|(lease, again)| Op::End { lease, again }),
         1 => any::<usize>().prop_map(Op::Record),
         1 => any::<usize>().prop_map(Op::Beat),
         2 => (1u64..4, 1u64..5).prop_map(|(repo, number)| Op::Cancel { repo, number }),
-        2 => (1u32..4).prop_map(Op::Limit),
+        2 => (1u32..4, 0u32..4, 0u32..5).prop_map(|(per_repository, per_installation, in_all)| {
+            Op::Limit(JobLimits { per_repository, per_installation, in_all })
+        }),
     ]
 }
 
@@ -60,6 +77,10 @@ struct Job {
     thread: ThreadKey,
     ordinal: u32,
     state: State,
+    /// It is in the queue of its lane for sure, and not perhaps waiting to be put there.
+    ready: bool,
+    /// When it was queued, its head start taken off.
+    rank: i64,
     attempt: u32,
     cancelled: bool,
     journal: Vec<(u32, Timestamp, Entry)>,
@@ -69,7 +90,7 @@ pub(super) struct Model {
     jobs: Vec<Job>,
     /// Every lease that was ever given, with the index of its job.
     leases: Vec<(usize, Lease)>,
-    limit: u32,
+    limits: JobLimits,
 }
 
 impl Default for Model {
@@ -77,7 +98,7 @@ impl Default for Model {
         Self {
             jobs: Vec::new(),
             leases: Vec::new(),
-            limit: 1,
+            limits: JobLimits::of_repositories(1),
         }
     }
 }
@@ -104,11 +125,37 @@ impl Model {
         assert_eq!(found, live);
     }
 
-    fn running(&self, repo: RepoId) -> u32 {
-        let jobs = self.jobs.iter();
-        let running =
-            jobs.filter(|job| job.thread.repo == repo && matches!(job.state, State::Running(_)));
-        u32::try_from(running.count()).unwrap()
+    /// What runs of a job's repository, of its installation and in all, each with its limit.
+    fn levels(&self, of: RepoId) -> [(u32, u32); 3] {
+        let installation = |id: RepoId| repo(id.0).installation;
+        let count = |counts: &dyn Fn(RepoId) -> bool| {
+            let running = self
+                .jobs
+                .iter()
+                .filter(|job| matches!(job.state, State::Running(_)) && counts(job.thread.repo));
+            u32::try_from(running.count()).unwrap()
+        };
+        let or_none = |limit: u32| if limit == 0 { u32::MAX } else { limit };
+        [
+            (count(&|repo| repo == of), self.limits.per_repository),
+            (
+                count(&|repo| installation(repo) == installation(of)),
+                or_none(self.limits.per_installation),
+            ),
+            (count(&|_| true), or_none(self.limits.in_all)),
+        ]
+    }
+
+    fn is_passed(&self, repo: RepoId) -> bool {
+        self.levels(repo)
+            .iter()
+            .any(|(running, limit)| running > limit)
+    }
+
+    fn has_room(&self, repo: RepoId) -> bool {
+        self.levels(repo)
+            .iter()
+            .all(|(running, limit)| running < limit)
     }
 
     fn live(&mut self, thread: ThreadKey) -> Option<&mut Job> {
@@ -118,10 +165,10 @@ impl Model {
     }
 
     fn may_be_leased(&self, job: &Job, now: Timestamp) -> bool {
-        let running = self.running(job.thread.repo);
+        let repo = job.thread.repo;
         match job.state {
-            State::Queued(not_before) => not_before <= now && running < self.limit,
-            State::Running(until) => until <= now && running <= self.limit,
+            State::Queued(not_before) => not_before <= now && self.has_room(repo),
+            State::Running(until) => until <= now && !self.is_passed(repo),
             State::Over => false,
         }
     }
@@ -141,9 +188,10 @@ impl Model {
                 repo,
                 number,
                 delay,
+                urgent,
             } => {
                 let not_before = at(now.as_millis() + delay);
-                self.queue(store, thread(repo, number), (now, not_before))
+                self.queue(store, thread(repo, number), (now, not_before), urgent)
                     .await;
             }
             Op::Lease => self.lease(store, now).await,
@@ -159,7 +207,10 @@ impl Model {
                 if let Some(job) = agree(job, result) {
                     job.state = match end {
                         JobEnd::Over(_) => State::Over,
-                        JobEnd::Again(not_before, _) => State::Queued(not_before),
+                        JobEnd::Again(not_before, _) => {
+                            job.ready = not_before <= now;
+                            State::Queued(not_before)
+                        }
                     };
                 }
             }
@@ -188,9 +239,9 @@ impl Model {
                     }
                 }
             }
-            Op::Limit(limit) => {
-                store.limit_lanes(limit).await.unwrap();
-                self.limit = limit;
+            Op::Limit(limits) => {
+                store.limit_jobs(limits).await.unwrap();
+                self.limits = limits;
             }
         }
     }
@@ -200,15 +251,21 @@ impl Model {
         store: &dyn Store,
         thread: ThreadKey,
         (now, not_before): (Timestamp, Timestamp),
+        urgent: bool,
     ) {
         let id = task_id(thread, 1);
         let before = self.jobs.iter().filter(|job| job.thread == thread).count();
         let ordinal = u32::try_from(before + 1).unwrap();
-        let changes = Changes {
+        let mut changes = Changes {
             task: (before == 0).then(|| (task(id), 0)),
             job: Some(new_job(id, ordinal, not_before)),
             ..Changes::default()
         };
+        if urgent {
+            changes = in_conversation(changes);
+        }
+        let head_start = changes.job.iter().map(|job| head_start(&job.work));
+        let head_start: u64 = head_start.map(Span::as_millis).sum();
         let result = store.commit(&changes, now).await;
         if self.live(thread).is_some() {
             assert_conflict(result);
@@ -219,6 +276,8 @@ impl Model {
             thread,
             ordinal,
             state: State::Queued(not_before),
+            ready: not_before <= now,
+            rank: now.as_millis() - i64::try_from(head_start).unwrap(),
             attempt: 0,
             cancelled: false,
             journal: Vec::new(),
@@ -265,6 +324,17 @@ impl Model {
             "{:?} was given out",
             self.jobs[n]
         );
+        if matches!(self.jobs[n].state, State::Queued(_)) {
+            let earlier = |(other, job): &(usize, &Job)| {
+                let first = &self.jobs[n];
+                matches!(job.state, State::Queued(_))
+                    && job.ready
+                    && job.thread.repo == first.thread.repo
+                    && (job.rank, *other) < (first.rank, n)
+            };
+            let earlier = self.jobs.iter().enumerate().find(earlier);
+            assert!(earlier.is_none(), "{earlier:?} comes first");
+        }
         let job = &mut self.jobs[n];
         job.state = State::Running(until);
         job.attempt += 1;
@@ -276,18 +346,24 @@ impl Model {
             .map(|(_, _, entry)| entry.clone())
             .collect();
         assert_eq!(given.journal, journal);
-        assert!(self.running(given.lease.job.task.thread.repo) <= self.limit);
+        assert!(!self.is_passed(given.lease.job.task.thread.repo));
         self.leases.push((n, given.lease));
     }
 
-    /// A job whose lease has run out may go back to the queue when its lane is over its limit.
+    /// A job whose lease has run out may go back to the queue when a limit is passed.
     async fn see_what_went_back(
         &mut self,
         store: &dyn Store,
         given: Option<JobId>,
         now: Timestamp,
     ) {
-        for n in 0..self.jobs.len() {
+        // Which of several goes back first is the store's choice.
+        let passed: Vec<_> = self.jobs.iter().map(|job| job.thread.repo).collect();
+        let passed: Vec<_> = passed
+            .into_iter()
+            .map(|repo| self.is_passed(repo))
+            .collect();
+        for (n, passed) in passed.into_iter().enumerate() {
             let job = &self.jobs[n];
             let id = job_id(task_id(job.thread, 1), job.ordinal);
             let lines = store.jobs(id.task).await.unwrap();
@@ -298,8 +374,9 @@ impl Model {
             }
             assert_eq!(line.state, "queued");
             let expired = matches!(job.state, State::Running(until) if until <= now);
-            assert!(expired && self.running(job.thread.repo) > self.limit);
+            assert!(expired && passed);
             self.jobs[n].state = State::Queued(at(0));
+            self.jobs[n].ready = true;
         }
     }
 }

@@ -24,6 +24,14 @@ pub(in crate::adapters::store) const HOLD_THREAD: &str =
 pub(in crate::adapters::store) const HOLD_LANE: &str =
     "SELECT repo FROM lane WHERE repo = $1 FOR NO KEY UPDATE";
 
+/// Waits until no other transaction serves an installation, and keeps others out.
+pub(in crate::adapters::store) const HOLD_INSTALLATION: &str =
+    "SELECT id FROM installation WHERE id = $1 FOR NO KEY UPDATE";
+
+/// Waits until no other transaction begins a job while all of them have a limit, and keeps others out.
+pub(in crate::adapters::store) const HOLD_CLAIMS: &str =
+    "SELECT value FROM meta WHERE key = 'all_limit' FOR NO KEY UPDATE";
+
 /// Lets a migration take its time, and keeps others from migrating the same database meanwhile.
 pub(in crate::adapters::store) const HOLD_SCHEMA: [&str; 3] = [
     "SET LOCAL statement_timeout = 0",
