@@ -71,7 +71,10 @@ async fn conclude(
 fn failed(ctx: &Context, leased: &LeasedEffect, fault: &Fault) -> (EffectEnd, Option<Ending>) {
     let verdict = match fault.class {
         Class::Transient => after_transient(leased.attempt, ctx.now()),
-        Class::RateLimited(until) => after_rate_limit(until, ctx.now()),
+        Class::RateLimited(until) => {
+            let until = until.plus(leased.effect.stands_back());
+            after_rate_limit(until, ctx.now())
+        }
         Class::AuthLost | Class::Conflict | Class::NotFound | Class::Permanent => Verdict::GiveUp,
     };
     match verdict {

@@ -31,9 +31,10 @@ use crate::bootstrap::disk::{below_work, disks, hold_work_dir, open_git};
 use crate::bootstrap::isolation::profiles;
 use crate::bootstrap::models::{endpoints, models_of_agents, open_gateway};
 use crate::bootstrap::secrets::{read_secret, signing_secrets};
-use crate::config::server::ServerSettings;
+use crate::config::server::{RateLimits, ServerSettings};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::Agents;
+use crate::domain::governor::limits::Limits as RateLimit;
 use crate::domain::process::{Process, Role};
 use crate::domain::render::parts::Links;
 use crate::domain::stall::Patience;
@@ -48,6 +49,7 @@ use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
 use crate::ports::github::{GitHub, Translate};
+use crate::ports::held_up::HeldUp;
 use crate::ports::live::LiveSecrets;
 use crate::ports::sandbox::{Limits, Sandbox};
 use crate::ports::store::{JobLimits, Processes as _, Queue as _, Store};
@@ -77,6 +79,7 @@ pub struct House {
     checkouts: Arc<dyn Checkouts>,
     roster: Arc<Crew>,
     wake: Arc<dyn Wake>,
+    held_up: Arc<HeldUp>,
     standing: Arc<Standing>,
     /// Held until the last copy of this is gone.
     work_dir: Arc<WorkDir>,
@@ -103,10 +106,12 @@ impl House {
         for secret in std::iter::once(&key).chain(&signing) {
             live.learn(secret.expose_secret());
         }
-        let github = open_client(&settings, clock.clone(), &live)?;
+        let held_up = Arc::new(HeldUp::default());
+        let github = open_client(&settings, clock.clone(), (&live, &held_up))?;
         let network = git::Protocols::Network;
         let mut house = Self::furnish(settings, (clock, live), github, network).await?;
         house.secrets = Arc::new(Secrets::new(&signing));
+        house.held_up = held_up;
         match role {
             Role::Serve => house.limit().await?,
             // The servers' settings count for all.
@@ -173,6 +178,7 @@ impl House {
             sandbox: open_sandbox(&settings, clock.clone())?,
             checkouts: Arc::new(open_git(&settings, protocols)?),
             roster: Arc::new(Crew::new(&settings)?),
+            held_up: Arc::default(),
             standing: Arc::default(),
             settings: Arc::new(settings),
             clock,
@@ -281,6 +287,7 @@ impl House {
             store: self.store.clone(),
             standing: self.standing.clone(),
             refusals: Arc::new(Refusals::default()),
+            held_up: self.held_up.clone(),
         }
     }
 
@@ -344,18 +351,26 @@ pub fn open_github(
     settings: &ServerSettings,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn GitHub>, StartError> {
-    open_client(settings, clock, &Arc::default())
+    open_client(settings, clock, (&Arc::default(), &Arc::default()))
 }
 
 fn open_client(
     settings: &ServerSettings,
     clock: Arc<dyn Clock>,
-    live: &Arc<LiveSecrets>,
+    (live, held_up): (&Arc<LiveSecrets>, &Arc<HeldUp>),
 ) -> Result<Arc<dyn GitHub>, StartError> {
     github::install_crypto();
     let key = read_secret("github.private_key_file", &settings.github.private_key)?;
     let github = &settings.github;
-    let settings = github::Settings::new(&github.api_url, github.app_id, key);
-    let client = Client::new(&settings, clock)?;
-    Ok(Arc::new(client.redacting_with(Arc::clone(live))))
+    let settings = github::Settings {
+        limits: match github.rate_limits {
+            RateLimits::GitHub => RateLimit::GITHUB,
+            RateLimits::None => RateLimit::NONE,
+        },
+        ..github::Settings::new(&github.api_url, github.app_id, key)
+    };
+    let client = Client::new(&settings, clock)?
+        .redacting_with(Arc::clone(live))
+        .counting_into(Arc::clone(held_up));
+    Ok(Arc::new(client))
 }

@@ -7,6 +7,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::ids::{
     CheckRunId, CommentId, CommitSha, JobId, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
+use crate::domain::time::Span;
 
 /// An effect's stable name: recording the same key again changes nothing, or, for an effect that
 /// replaces its text, edits what is there.
@@ -163,6 +164,22 @@ pub enum Effect {
         /// Its Markdown summary.
         summary: String,
     },
+}
+
+impl Effect {
+    /// Returns how much later than others it comes after a time in which GitHub took nothing: first
+    /// people are shown that they were heard, then what there is to say, then what was made. The effects
+    /// of a thread keep their order all the same.
+    #[must_use]
+    pub const fn stands_back(&self) -> Span {
+        match self {
+            Self::React { .. } => Span::ZERO,
+            Self::Comment { .. } => Span::millis(1),
+            Self::Branch { .. } | Self::Undo { .. } | Self::Pull { .. } | Self::Check { .. } => {
+                Span::millis(2)
+            }
+        }
+    }
 }
 
 /// What a 👀 goes on.

@@ -29,6 +29,7 @@ pub mod branch;
 pub mod change;
 pub mod evidence;
 pub mod excerpt;
+pub mod governor;
 pub mod markdown;
 pub mod missed;
 pub mod outage;

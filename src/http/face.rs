@@ -8,6 +8,7 @@ use crate::http::body::Desk;
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
 use crate::ports::clock::Clock;
+use crate::ports::held_up::HeldUp;
 use crate::ports::live::LiveSecrets;
 use crate::ports::store::Store;
 
@@ -45,4 +46,6 @@ pub struct Vitals {
     pub standing: Arc<Standing>,
     /// What was refused.
     pub refusals: Arc<Refusals>,
+    /// What GitHub's limits hold up.
+    pub held_up: Arc<HeldUp>,
 }

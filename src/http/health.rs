@@ -75,13 +75,31 @@ pub async fn metrics(State(vitals): State<Vitals>) -> impl IntoResponse {
             "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"
         );
     }
-    let _ = write!(
-        out,
-        "# HELP prova_deliveries_refused_total Requests to /webhook that were refused.\n\
-         # TYPE prova_deliveries_refused_total counter\n\
-         prova_deliveries_refused_total {}\n",
-        vitals.refusals.total()
-    );
+    for (name, kind, help, value) in [
+        (
+            "prova_deliveries_refused_total",
+            "counter",
+            "Requests to /webhook that were refused.",
+            vitals.refusals.total(),
+        ),
+        (
+            "prova_github_requests_waiting",
+            "gauge",
+            "Requests to GitHub that wait for a moment, to keep its limits.",
+            vitals.held_up.waiting(),
+        ),
+        (
+            "prova_github_requests_put_off_total",
+            "counter",
+            "Requests to GitHub that were put off, to keep its limits.",
+            vitals.held_up.put_off_so_far(),
+        ),
+    ] {
+        let _ = write!(
+            out,
+            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n"
+        );
+    }
     running(&mut out, &processes, vitals.clock.now());
     (
         StatusCode::OK,

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod door;
 pub mod gateway;
 pub mod github;
+pub mod held_up;
 pub mod live;
 pub mod logs;
 pub mod room;

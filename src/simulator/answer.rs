@@ -29,6 +29,7 @@ impl Simulator {
         let path = request.uri().path();
         let path = path.strip_prefix("/api/v3").unwrap_or(path).to_owned();
         let struck = self.strike(&method, &path);
+        let struck = struck.or_else(|| self.too_much(&method, &path));
         // GitHub's own time is on every answer: a client learns from it that its clock is off.
         let respond = |reply: Reply| respond(reply.with("Date", render::http_date(self.now())));
         let record = |status: u16| self.record(Request::new(&method, &path, status));

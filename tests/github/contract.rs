@@ -628,8 +628,9 @@ async fn a_lost_answer_is_not_asked_for_twice() {
 async fn limits_say_until_when() {
     let stage = Stage::new().await;
     let (client, repo, number) = (&stage.client, &stage.repo, ThreadNumber(stage.issue()));
-    let now = stage.ours.now();
-    let reset = now.plus(Span::minutes(7)).as_millis() / 1_000;
+    let over = Span::minutes(10);
+    let last = stage.ours.now().plus(over).plus(over);
+    let reset = last.plus(Span::minutes(7)).as_millis() / 1_000;
     for (kind, until) in [
         (
             FaultKind::SecondaryLimit {
@@ -648,8 +649,12 @@ async fn limits_say_until_when() {
         (FaultKind::PrimaryLimit { reset }, Span::minutes(7)),
     ] {
         stage.sim.arm(Fault::on("POST", "*/comments", kind));
+        let now = stage.ours.now();
         let fault = client.comment(repo, number, "hi").await.unwrap_err();
         assert_eq!(fault.class, Class::RateLimited(now.plus(until)), "{fault}");
+        for clock in [&stage.ours, &stage.theirs] {
+            clock.advance(over.as_millis().try_into().unwrap());
+        }
     }
     for (kind, class) in [
         (FaultKind::Forbidden, Class::AuthLost),

@@ -71,7 +71,7 @@ async fn a_body_that_makes_no_sense_passes_for_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn a_limit_names_its_end_on_every_call() {
+async fn a_limit_names_its_end_on_every_call_and_is_asked_about_once() {
     let fake = Fake::start(|seen| {
         (!seen.mints()).then(|| refusal(429, "secondary").header("retry-after", "90"))
     })
@@ -99,7 +99,7 @@ async fn a_limit_names_its_end_on_every_call() {
             .class,
         until
     );
-    assert_eq!(fake.asked().len(), 4);
+    assert_eq!(fake.asked().len(), 1);
 }
 
 #[tokio::test]

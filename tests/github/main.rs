@@ -13,6 +13,7 @@ mod contract;
 mod fake;
 mod faults;
 mod key;
+mod limits;
 mod manifest;
 mod missed;
 mod reads;

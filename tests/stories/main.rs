@@ -22,6 +22,7 @@ mod harness;
 mod intake;
 mod knife;
 mod lifecycle;
+mod limits;
 mod machine;
 mod missed;
 mod names;

@@ -281,6 +281,7 @@ async fn a_limit_is_respected_and_what_was_asked_for_is_remembered() {
         .arm(Fault::on("POST", "/app/hook/deliveries/*", limit).nth(2));
     let fault = deliveries::step(bot.ctx()).await.unwrap_err();
     assert!(matches!(fault.class, Class::RateLimited(_)), "{fault}");
+    bot.clock.advance(90_000);
     look_for_deliveries(&bot).await;
     assert_eq!(
         asked_again(&bot),

@@ -7,6 +7,7 @@ use crate::adapters::github::date;
 use crate::adapters::github::request::{Request, in_repo, segment};
 use crate::adapters::github::webhook::payload::{Account, Issue, Label, Repository};
 use crate::domain::event::{Happening, ThreadKind};
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{ActId, InstallationId, Login, ThreadNumber};
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::Repo;
@@ -66,9 +67,8 @@ impl Census for Client {
         let minted = self.listing_token(installation).await?;
         let doing = format!("list what installation {installation} covers");
         let path = format!("/installation/repositories?per_page=100&page={page}");
-        let answer = self
-            .once(As::Listing(&minted), &Request::get(doing, path))
-            .await?;
+        let request = Request::get(doing, path).of(Importance::Bulk);
+        let answer = self.once(As::Listing(&minted), &request).await?;
         let more = answer.next_page().is_some();
         let found: Repositories = answer.json()?;
         let counted = found.repositories.into_iter().map(|one| {
@@ -86,7 +86,7 @@ impl Census for Client {
         let doing = format!("list the open issues of {}", repo.name);
         let since = segment(&date::text(since));
         let path = format!("/issues?state=open&sort=updated&per_page=100&since={since}");
-        let request = Request::get(doing, in_repo(repo, &path));
+        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
         let found: Vec<Marked> = self
             .list(As::InstallationOf(repo), request, ISSUE_PAGES)
             .await?;
@@ -99,7 +99,7 @@ impl Census for Client {
     async fn acts(&self, repo: &Repo, number: ThreadNumber) -> Result<Vec<Act>, Fault> {
         let doing = format!("read who has marked {}#{number}", repo.name);
         let path = format!("/issues/{number}/events?per_page=100");
-        let request = Request::get(doing, in_repo(repo, &path));
+        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
         let entries: Vec<Entry> = self
             .list(As::InstallationOf(repo), request, ACT_PAGES)
             .await?;

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::adapters::github::Client;
 use crate::adapters::github::request::{Request, in_repo, segment};
 use crate::domain::effect::Conclusion;
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CheckRunId, CommitSha};
 use crate::domain::repo::Repo;
 use crate::domain::surroundings::{Annotation, FailedCheck};
@@ -115,7 +116,7 @@ impl Checks for Client {
         let doing = format!("read the failed check runs on {commit} in {}", repo.name);
         let query = "status=completed&filter=latest&per_page=100";
         let path = format!("/commits/{}/check-runs?{query}", segment(commit.as_str()));
-        let request = Request::get(doing, in_repo(repo, &path));
+        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
         let found: OthersRuns = self.send(repo, &request).await?.json()?;
         let by_others = |run: &OthersRun| {
             let app = run.app.as_ref();
@@ -164,7 +165,7 @@ impl Client {
     async fn annotations(&self, repo: &Repo, run: u64) -> Result<Vec<Annotation>, Fault> {
         let doing = format!("read the annotations of check run {run} in {}", repo.name);
         let path = format!("/check-runs/{run}/annotations?per_page={ANNOTATIONS}");
-        let request = Request::get(doing, in_repo(repo, &path));
+        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
         let notes: Vec<Note> = self.send(repo, &request).await?.json()?;
         let told = notes.into_iter().map(|note| Annotation {
             path: note.path,

@@ -13,16 +13,19 @@ use crate::adapters::github::answer::Answer;
 use crate::adapters::github::app_key::AppKey;
 use crate::adapters::github::date;
 use crate::adapters::github::files::Files;
+use crate::adapters::github::gate::Payer;
 use crate::adapters::github::outgoing;
 use crate::adapters::github::request::Request;
 use crate::adapters::github::settings::{InvalidSettings, Settings};
 use crate::adapters::github::tokens::{Minted, Scope, Tokens, listing_wish};
 use crate::adapters::github::transport::Transport;
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{InstallationId, Login, RepoId};
 use crate::domain::repo::Repo;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::clock::Clock;
 use crate::ports::fault::{Class, Fault};
+use crate::ports::held_up::HeldUp;
 use crate::ports::live::LiveSecrets;
 
 /// GitHub, as the ports in [`crate::ports::github`] know it.
@@ -91,6 +94,13 @@ impl Client {
         Self { live, ..self }
     }
 
+    /// Counts into that one what GitHub's limits hold up.
+    #[must_use]
+    pub fn counting_into(mut self, held_up: Arc<HeldUp>) -> Self {
+        self.transport.counting_into(held_up);
+        self
+    }
+
     pub(super) fn app_id(&self) -> u64 {
         self.key.app_id()
     }
@@ -136,7 +146,9 @@ impl Client {
             .key
             .sign(self.github_now())
             .map_err(|e| Fault::permanent(request.doing.as_str(), format!("cannot sign: {e}")))?;
-        self.transport.send(request, &token, None).await
+        self.transport
+            .send(request, (&token, Payer::App), None)
+            .await
     }
 
     fn unrecognised(&self, answer: Answer) -> Fault {
@@ -187,7 +199,7 @@ impl Client {
         // The last door: whatever the request is, and whoever made it.
         let cleaned = outgoing::clean(request, &self.live.now())?;
         let request = cleaned.as_ref().unwrap_or(request);
-        self.transport.send(request, &minted.token, home).await
+        self.transport.send(request, minted.pays(), home).await
     }
 
     /// Sends one request as that one.
@@ -195,7 +207,7 @@ impl Client {
         match who {
             As::App => self.as_app(request).await,
             As::InstallationOf(repo) => self.send(repo, request).await,
-            As::Listing(minted) => self.transport.send(request, &minted.token, None).await,
+            As::Listing(minted) => self.transport.send(request, minted.pays(), None).await,
         }
     }
 
@@ -253,7 +265,7 @@ impl Client {
         wish: &Value,
     ) -> Result<Minted, Fault> {
         let path = format!("/app/installations/{installation}/access_tokens");
-        let request = Request::post(doing, path, wish);
+        let request = Request::post(doing, path, wish).of(Importance::Awaited);
         let answer = self.as_app(&request).await?;
         let remedy = match answer.status {
             StatusCode::NOT_FOUND => "the App was uninstalled",

@@ -75,7 +75,8 @@ impl Answer {
         }
     }
 
-    fn judge(&self) -> (Class, Option<String>) {
+    /// Returns the class of what is no success, and what helps.
+    pub(super) fn judge(&self) -> (Class, Option<String>) {
         let plain = |class| (class, None);
         match self.status {
             StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => self.judge_forbidden(),
@@ -111,7 +112,7 @@ impl Answer {
         if self.says("suspended") {
             return (Class::AuthLost, None);
         }
-        let spent = self.header(HeaderName::from_static("x-ratelimit-remaining")) == Some("0");
+        let spent = self.number("x-ratelimit-remaining") == Some(0_u32);
         if spent && let Some(reset) = self.reset() {
             return (Class::RateLimited(reset), None);
         }
@@ -127,7 +128,7 @@ impl Answer {
     }
 
     /// Reads `Retry-After`, which is a number of seconds or a date.
-    fn retry_after(&self) -> Option<Timestamp> {
+    pub(super) fn retry_after(&self) -> Option<Timestamp> {
         let text = self.header(http::header::RETRY_AFTER)?.trim();
         let until = match text.parse() {
             Ok(seconds) => self.received.plus(Span::seconds(seconds)),
@@ -136,10 +137,11 @@ impl Answer {
         Some(self.believed(until))
     }
 
-    fn reset(&self) -> Option<Timestamp> {
-        let reset = self.header(HeaderName::from_static("x-ratelimit-reset"))?;
-        let seconds: i64 = reset.trim().parse().ok()?;
-        Some(self.believed(Timestamp::from_millis(seconds.saturating_mul(1_000))))
+    /// Reads when the limit of the hour ends.
+    pub(super) fn reset(&self) -> Option<Timestamp> {
+        let seconds: i64 = self.number("x-ratelimit-reset")?;
+        let reset = Timestamp::from_millis(seconds.saturating_mul(1_000));
+        Some(self.believed(reset))
     }
 
     /// A moment that is past already says that the clocks differ, not that the limit is over.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::adapters::github::client::Client;
 use crate::adapters::github::request::Request;
 use crate::adapters::github::{bounded, date};
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{AttemptId, DeliveryId};
 use crate::domain::missed::{Arrival, Attempt, Stretch};
 use crate::domain::time::Timestamp;
@@ -50,7 +51,8 @@ impl Hooks for Client {
             path.push_str("&cursor=");
             path.push_str(cursor);
         }
-        let request = Request::get("list what GitHub tried to deliver".to_owned(), path);
+        let doing = "list what GitHub tried to deliver".to_owned();
+        let request = Request::get(doing, path).of(Importance::Bulk);
         let answer = self.as_app(&request).await?;
         let next = answer.next_page().and_then(cursor_of);
         let listed: Vec<Listed> = answer.json()?;
@@ -63,15 +65,16 @@ impl Hooks for Client {
     async fn redeliver(&self, attempt: AttemptId) -> Result<(), Fault> {
         let doing = format!("ask for another attempt like {attempt}");
         let path = format!("/app/hook/deliveries/{attempt}/attempts");
-        let answer = self.as_app(&Request::post(doing, path, &json!({}))).await?;
-        answer.succeeded()?;
+        let request = Request::post(doing, path, &json!({})).of(Importance::Bulk);
+        self.as_app(&request).await?.succeeded()?;
         Ok(())
     }
 
     async fn carried(&self, attempt: AttemptId) -> Result<(String, Bytes), Fault> {
         let doing = format!("read what attempt {attempt} carried");
         let path = format!("/app/hook/deliveries/{attempt}");
-        let answer = self.as_app(&Request::get(doing.clone(), path)).await?;
+        let request = Request::get(doing.clone(), path).of(Importance::Bulk);
+        let answer = self.as_app(&request).await?;
         let found: Detailed = answer.json()?;
         let payload = found
             .request

@@ -2,9 +2,11 @@
 //!
 //! octocrab carries requests and nothing more: its token cache, its retries, its redirects and its
 //! payload types each break one of our promises (`tests/github` holds one test per trap). Nothing
-//! in this room waits or tries again on its own, with two exceptions that cannot repeat a write:
-//! a request that was refused for its token, and one that was sent to a repository's old name.
+//! in this room tries again on its own, with two exceptions that cannot repeat a write: a request that
+//! was refused for its token, and one that was sent to a repository's old name. Nothing waits but for a
+//! moment at the `gate`, which keeps every request within GitHub's limits.
 
+mod allowance;
 mod answer;
 mod app;
 mod app_key;
@@ -16,6 +18,7 @@ mod commits;
 mod date;
 mod failure;
 mod files;
+mod gate;
 mod hooks;
 mod manifest;
 mod outgoing;

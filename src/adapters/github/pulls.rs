@@ -9,6 +9,7 @@ use crate::adapters::github::client::{As, Client};
 use crate::adapters::github::request::{Request, in_repo, segment};
 use crate::domain::branch::BranchName;
 use crate::domain::drift::Proposal;
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CommitSha, Login, ThreadNumber};
 use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
@@ -100,7 +101,7 @@ impl Pulls for Client {
     async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault> {
         let doing = format!("list the open pull requests of {}", repo.name);
         let path = in_repo(repo, "/pulls?state=open&per_page=100");
-        let request = Request::get(doing, path);
+        let request = Request::get(doing, path).of(Importance::Bulk);
         let pulls: Vec<Pull> = self
             .list(As::InstallationOf(repo), request, PULL_PAGES)
             .await?;

@@ -10,6 +10,7 @@ use crate::adapters::github::Client;
 use crate::adapters::github::answer::Answer;
 use crate::adapters::github::request::{Request, in_repo, segment, segments};
 use crate::adapters::github::tokens::Scope;
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::Login;
 use crate::domain::repo::{Permission, Repo};
 use crate::ports::fault::Fault;
@@ -28,7 +29,7 @@ impl Repositories for Client {
     async fn permission(&self, repo: &Repo, login: &Login) -> Result<Permission, Fault> {
         let doing = format!("look up what {login} may do in {}", repo.name);
         let path = format!("/collaborators/{}/permission", segment(login.as_str()));
-        let request = Request::get(doing, in_repo(repo, &path));
+        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Awaited);
         let answer = self.send(repo, &request).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(Permission::None);
@@ -47,7 +48,7 @@ impl Repositories for Client {
             return Err(Fault::permanent(doing, cause));
         }
         let rest = format!("/contents/{}", segments(path));
-        let mut request = Request::get(doing, in_repo(repo, &rest));
+        let mut request = Request::get(doing, in_repo(repo, &rest)).of(Importance::Awaited);
         let known = self.files.get(repo.id, path).await;
         request.if_none_match = known.as_ref().map(|file| file.tag.clone());
 

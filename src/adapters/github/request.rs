@@ -5,6 +5,7 @@ use http::{HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::domain::governor::limits::{Importance, Kind};
 use crate::domain::repo::Repo;
 
 /// A request that has not been sent.
@@ -18,6 +19,8 @@ pub(super) struct Request {
     /// JSON.
     pub(super) body: Option<Bytes>,
     pub(super) if_none_match: Option<HeaderValue>,
+    /// Who is first when GitHub limits the rate.
+    pub(super) importance: Importance,
 }
 
 impl Request {
@@ -28,6 +31,7 @@ impl Request {
             path,
             body: None,
             if_none_match: None,
+            importance: Importance::Work,
         }
     }
 
@@ -54,6 +58,28 @@ impl Request {
             path,
             body: self.body.clone(),
             if_none_match: self.if_none_match.clone(),
+            importance: self.importance,
+        }
+    }
+
+    /// Returns the same request, for which somebody waits more or less than for most.
+    pub(super) fn of(self, importance: Importance) -> Self {
+        Self { importance, ..self }
+    }
+
+    /// Returns what it counts for.
+    pub(super) fn kind(&self) -> Kind {
+        // A repository that was renamed is named by its id.
+        let in_repository = ["/repos/", "/repositories/"];
+        if self.method == Method::GET {
+            Kind::Read
+        } else if in_repository
+            .iter()
+            .any(|start| self.path.starts_with(start))
+        {
+            Kind::Content
+        } else {
+            Kind::Write
         }
     }
 }
@@ -92,5 +118,38 @@ mod tests {
         );
         assert_eq!(segments("prova/1-fix it?.x"), "prova/1-fix%20it%3F.x");
         assert_eq!(segment("dependabot[bot]"), "dependabot%5Bbot%5D");
+    }
+
+    #[test]
+    fn what_is_written_in_a_repository_is_content() {
+        let (path, body) = (|text: &str| text.to_owned(), Value::Null);
+        for (request, kind) in [
+            (
+                Request::get(path("read"), path("/repos/o/r/issues/1")),
+                Kind::Read,
+            ),
+            (
+                Request::post(path("react"), path("/repos/o/r/issues/1/reactions"), &body),
+                Kind::Content,
+            ),
+            (
+                Request::patch(
+                    path("edit"),
+                    path("/repositories/7/issues/comments/1"),
+                    &body,
+                ),
+                Kind::Content,
+            ),
+            (
+                Request::post(
+                    path("mint"),
+                    path("/app/installations/9/access_tokens"),
+                    &body,
+                ),
+                Kind::Write,
+            ),
+        ] {
+            assert_eq!(request.kind(), kind, "{}", request.doing);
+        }
     }
 }

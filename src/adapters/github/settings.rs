@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use crate::domain::governor::limits::Limits;
 use crate::domain::time::Span;
 
 /// Where GitHub is and who we are there.
@@ -15,10 +16,13 @@ pub struct Settings {
     pub private_key: SecretString,
     /// How long one request may take in all.
     pub timeout: Span,
+    /// What GitHub takes in a while.
+    pub limits: Limits,
 }
 
 impl Settings {
-    /// Builds settings with a time limit of 30 s for each request, thrice what GitHub gives itself.
+    /// Builds settings with the limits of github.com, and a time limit of 30 s for each request, thrice
+    /// what GitHub gives itself.
     #[must_use]
     pub fn new(api_url: impl Into<String>, app_id: u64, private_key: SecretString) -> Self {
         Self {
@@ -26,6 +30,7 @@ impl Settings {
             app_id,
             private_key,
             timeout: Span::seconds(30),
+            limits: Limits::GITHUB,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::adapters::github::date;
 use crate::adapters::github::request::{Request, in_repo};
 use crate::domain::effect::ReactionTarget;
 use crate::domain::event::{Thread, ThreadKind};
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CommentId, Login, ThreadNumber};
 use crate::domain::job::Remark;
 use crate::domain::repo::Repo;
@@ -96,7 +97,8 @@ struct Created {
 impl Threads for Client {
     async fn thread(&self, repo: &Repo, number: ThreadNumber) -> Result<ThreadNow, Fault> {
         let doing = format!("read {}#{number}", repo.name);
-        let request = Request::get(doing, in_repo(repo, &format!("/issues/{number}")));
+        let path = in_repo(repo, &format!("/issues/{number}"));
+        let request = Request::get(doing, path).of(Importance::Bulk);
         let issue: Issue = self.send(repo, &request).await?.json()?;
         Ok(ThreadNow {
             open: issue.state != "closed",
@@ -121,7 +123,7 @@ impl Threads for Client {
     ) -> Result<Vec<PostedComment>, Fault> {
         let doing = format!("read the comments of {}#{number}", repo.name);
         let path = in_repo(repo, &format!("/issues/{number}/comments?per_page=100"));
-        let request = Request::get(doing, path);
+        let request = Request::get(doing, path).of(Importance::Awaited);
         let comments: Vec<Comment> = self
             .list(As::InstallationOf(repo), request, COMMENT_PAGES)
             .await?;
@@ -148,7 +150,7 @@ impl Threads for Client {
         };
         let doing = format!("react to {}#{number}{on}", repo.name);
         let body = json!({ "content": "eyes" });
-        let request = Request::post(doing, in_repo(repo, &path), &body);
+        let request = Request::post(doing, in_repo(repo, &path), &body).of(Importance::Awaited);
         self.send(repo, &request).await?.succeeded()?;
         Ok(())
     }
@@ -161,7 +163,7 @@ impl Threads for Client {
     ) -> Result<CommentId, Fault> {
         let doing = format!("comment on {}#{number}", repo.name);
         let path = in_repo(repo, &format!("/issues/{number}/comments"));
-        let request = Request::post(doing, path, &json!({ "body": body }));
+        let request = Request::post(doing, path, &json!({ "body": body })).of(Importance::Awaited);
         let created: Created = self.send(repo, &request).await?.json()?;
         Ok(CommentId(created.id))
     }

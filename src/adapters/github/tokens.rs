@@ -10,6 +10,7 @@ use moka::ops::compute::Op;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::adapters::github::gate::Payer;
 use crate::adapters::github::manifest::{FETCH_PERMISSIONS, PERMISSIONS};
 use crate::domain::ids::{InstallationId, RepoId};
 use crate::domain::repo::Repo;
@@ -60,6 +61,13 @@ pub(super) struct Minted {
     pub(super) installation: InstallationId,
     /// By GitHub's clock.
     pub(super) expires: Timestamp,
+}
+
+impl Minted {
+    /// Returns it with whose limits its use counts towards.
+    pub(super) fn pays(&self) -> (&SecretString, Payer) {
+        (&self.token, Payer::Installation(self.installation))
+    }
 }
 
 type Key = (RepoId, Scope);

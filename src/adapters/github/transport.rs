@@ -11,12 +11,14 @@ use octocrab::{Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::github::answer::{Answer, below};
+use crate::adapters::github::gate::{Gates, Payer};
 use crate::adapters::github::request::Request;
 use crate::adapters::github::settings::{self, InvalidSettings, Settings};
 use crate::adapters::github::{app_key, bounded, failure};
 use crate::domain::ids::RepoId;
 use crate::ports::clock::Clock;
 use crate::ports::fault::{Class, Fault};
+use crate::ports::held_up::HeldUp;
 
 /// What the oldest supported version and every GitHub Enterprise Server understand; none of the
 /// fields that 2026-03-10 removes is read.
@@ -34,6 +36,7 @@ pub(super) struct Transport {
     base_path: String,
     timeout: Duration,
     clock: Arc<dyn Clock>,
+    gates: Gates,
 }
 
 impl Transport {
@@ -52,11 +55,18 @@ impl Transport {
             octocrab,
             base_path,
             timeout: settings.timeout.to_std(),
+            gates: Gates::new(settings.limits, Arc::clone(&clock)),
             clock,
         })
     }
 
-    /// Sends a request once and returns the answer, whatever its status.
+    /// Counts into that one what GitHub's limits hold up.
+    pub(super) fn counting_into(&mut self, held_up: Arc<HeldUp>) {
+        self.gates.counting_into(held_up);
+    }
+
+    /// Sends a request once, when the payer's limits let it through, and returns the answer, whatever its
+    /// status.
     ///
     /// A renamed repository answers with its new address, to which GitHub asks to send the same
     /// request again; that does not repeat a write, since nothing was done at the old one. An
@@ -65,10 +75,10 @@ impl Transport {
     pub(super) async fn send(
         &self,
         request: &Request,
-        token: &SecretString,
+        (token, payer): (&SecretString, Payer),
         home: Option<RepoId>,
     ) -> Result<Answer, Fault> {
-        let mut answer = self.once(request, token).await?;
+        let mut answer = self.once(request, (token, payer)).await?;
         for _ in 0..MAX_REDIRECTS {
             let Some(address) = answer.redirect() else {
                 return Ok(answer);
@@ -79,7 +89,7 @@ impl Transport {
             if leads_away(&path, home) {
                 return Err(answer.fault_of(Class::NotFound));
             }
-            answer = self.once(&request.at(path), token).await?;
+            answer = self.once(&request.at(path), (token, payer)).await?;
         }
         Ok(answer)
     }
@@ -89,12 +99,20 @@ impl Transport {
         Some(request.at(below(&self.base_path, answer.next_page()?)?))
     }
 
-    async fn once(&self, request: &Request, token: &SecretString) -> Result<Answer, Fault> {
+    async fn once(
+        &self,
+        request: &Request,
+        (token, payer): (&SecretString, Payer),
+    ) -> Result<Answer, Fault> {
+        let mut pass = self.gates.pass(payer, request).await?;
         let exchange = tokio::time::timeout(self.timeout, self.exchange(request, token));
         let answer = exchange.await.unwrap_or_else(|_| {
             let cause = format!("no answer within {} s", self.timeout.as_secs_f32());
             Err(Fault::transient(request.doing.as_str(), cause))
         });
+        if let Ok(answer) = &answer {
+            pass.hear(answer);
+        }
         tracing::debug!(
             method = %request.method,
             path = %request.path,

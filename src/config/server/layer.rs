@@ -9,7 +9,7 @@ use crate::config::server::builtin;
 use crate::config::server::kubernetes;
 use crate::config::server::models::{self, BudgetLayer};
 use crate::config::server::preset;
-use crate::config::server::{Agent, Backend, Permissions, Profile};
+use crate::config::server::{Agent, Backend, Permissions, Profile, RateLimits};
 use crate::config::values;
 use crate::domain::egress::HostRule;
 use crate::domain::name::Name;
@@ -33,6 +33,7 @@ pub(super) struct Layer {
     pub(super) api_url: Option<String>,
     pub(super) web_url: Option<String>,
     pub(super) app_id: Option<u64>,
+    pub(super) rate_limits: Option<RateLimits>,
     pub(super) private_key_file: Option<PathBuf>,
     pub(super) private_key: Option<String>,
     pub(super) webhook_secret_file: Option<PathBuf>,
@@ -122,6 +123,8 @@ impl Layer {
         self.api_url = table.text("api_url", url);
         self.web_url = table.text("web_url", url);
         self.app_id = table.whole("app_id", 1..=u64::from(u32::MAX));
+        let limits = [RateLimits::GitHub, RateLimits::None].map(|limits| (limits.word(), limits));
+        self.rate_limits = table.choice("rate_limits", &limits);
         self.private_key_file = table.text("private_key_file", path);
         self.webhook_secret_file = table.text("webhook_secret_file", path);
         self.previous_webhook_secret_file = table.text("previous_webhook_secret_file", path);

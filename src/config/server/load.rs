@@ -9,7 +9,8 @@ use crate::config::report::Problems;
 use crate::config::server::layer::{Layer, Secrets};
 use crate::config::server::models;
 use crate::config::server::{
-    Agent, Backend, GitHub, Limits, Sandbox, Secret, Server, ServerSettings, Store, Work, Worker,
+    Agent, Backend, GitHub, Limits, RateLimits, Sandbox, Secret, Server, ServerSettings, Store,
+    Work, Worker,
 };
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;
@@ -140,6 +141,7 @@ fn fallback_known(top: &mut Table<'_, '_>, fallback: &[Name], agents: &BTreeMap<
 }
 
 fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path) -> ServerSettings {
+    let server = server(&over, &under);
     let limits = limits(&over, &under);
     let [jobs, per_repository, per_installation, in_all] = jobs(&over, &under);
     let mut agents = under.agents;
@@ -161,14 +163,7 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
         .store_url
         .or_else(|| under.store_url.map(|url| beside(&url, base)));
     ServerSettings {
-        server: Server {
-            listen: over
-                .listen
-                .or(under.listen)
-                .unwrap_or(([127, 0, 0, 1], 3000).into()),
-            public_url: over.public_url.or(under.public_url),
-            dashboard: over.dashboard.or(under.dashboard).unwrap_or(false),
-        },
+        server,
         github: GitHub {
             api_url: over
                 .api_url
@@ -179,6 +174,10 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
                 .or(under.web_url)
                 .unwrap_or_else(|| "https://github.com".to_owned()),
             app_id: over.app_id.or(under.app_id).unwrap_or(0),
+            rate_limits: over
+                .rate_limits
+                .or(under.rate_limits)
+                .unwrap_or(RateLimits::GitHub),
             private_key: secret(
                 over.private_key,
                 over.private_key_file,
@@ -234,6 +233,18 @@ fn settings(top: &mut Table<'_, '_>, (over, under): (Layer, Layer), base: &Path)
         models,
         budget: over.budget.over(under.budget),
         limits,
+    }
+}
+
+fn server(over: &Layer, under: &Layer) -> Server {
+    let public_url = over.public_url.as_ref().or(under.public_url.as_ref());
+    Server {
+        listen: over
+            .listen
+            .or(under.listen)
+            .unwrap_or(([127, 0, 0, 1], 3000).into()),
+        public_url: public_url.cloned(),
+        dashboard: over.dashboard.or(under.dashboard).unwrap_or(false),
     }
 }
 

@@ -67,12 +67,34 @@ pub struct GitHub {
     pub web_url: String,
     /// The App's id.
     pub app_id: u64,
+    /// The limits that it is asked within.
+    pub rate_limits: RateLimits,
     /// The App's private key.
     pub private_key: Secret,
     /// What deliveries are signed with.
     pub webhook_secret: Secret,
     /// What deliveries were signed with before; good for while it is being changed.
     pub previous_webhook_secret: Option<Secret>,
+}
+
+/// The limits of GitHub's that are kept without its having to refuse anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateLimits {
+    /// Those of github.com.
+    GitHub,
+    /// None, as on a GitHub Enterprise Server whose operator has set none.
+    None,
+}
+
+impl RateLimits {
+    /// Returns the word in the settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::GitHub => "github",
+            Self::None => "none",
+        }
+    }
 }
 
 /// Where a secret comes from. The value itself is read when it is needed and shown nowhere.

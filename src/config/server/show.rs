@@ -52,6 +52,7 @@ impl ServerSettings {
                 ("api_url", text(&github.api_url)),
                 ("web_url", text(&github.web_url)),
                 ("app_id", whole(github.app_id)),
+                ("rate_limits", text(github.rate_limits.word())),
                 ("private_key_file", text(&shown(&github.private_key))),
                 ("webhook_secret_file", text(&shown(&github.webhook_secret))),
                 (

@@ -25,8 +25,15 @@ pub struct Live {
     pub traffic: Traffic,
 }
 
-/// From one edit of the status comment to the next: GitHub counts edits as content.
-const EDITS: Span = Span::seconds(10);
+/// The least and the most time from one edit of the status comment to the next.
+const EDITS: (Span, Span) = (Span::seconds(10), Span::minutes(1));
+
+/// Returns how long an edit stands at least, of a run that has taken that long: a tenth of it. GitHub
+/// counts edits as content, of which it takes 500 an hour, and who looks at a run that has taken an hour
+/// does not look every ten seconds.
+fn stands(took: Span) -> Span {
+    Span::millis(took.as_millis() / 10).clamp(EDITS.0, EDITS.1)
+}
 
 /// What the thread shows while a job lasts: how far each of its runs is.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +48,9 @@ impl Board {
     /// Notes how far a run is. Returns all of them when it is time to show them again and there is
     /// more to tell than the time that has passed.
     pub fn note(&mut self, live: Live, now: Timestamp) -> Option<Vec<Live>> {
+        let stands = stands(live.took);
         self.runs.insert(live.agent.clone(), live);
-        if now.since(*self.at.get_or_insert(now)) < EDITS {
+        if now.since(*self.at.get_or_insert(now)) < stands {
             return None;
         }
         let runs: Vec<_> = self.runs.values().cloned().collect();
@@ -215,6 +223,23 @@ mod tests {
         assert_eq!(board.note(further.clone(), at(40)), None, "nothing new");
         board.over("claude");
         assert_eq!(board.note(further.clone(), at(41)), Some(vec![further]));
+    }
+
+    #[test]
+    fn a_run_that_takes_long_is_shown_less_often() {
+        for (took, wait) in [(0, 10), (100, 10), (300, 30), (600, 60), (36_000, 60)] {
+            assert_eq!(stands(Span::seconds(took)), Span::seconds(wait), "{took} s");
+        }
+        // Of an hour in which there is always something new.
+        let mut board = Board::default();
+        let edits = (0..3_600).filter(|second| {
+            let mut live = live();
+            live.took = Span::seconds(*second);
+            live.heard.actions = *second;
+            let now = Timestamp::EPOCH.plus(live.took);
+            board.note(live, now).is_some()
+        });
+        assert_eq!(edits.count(), 76);
     }
 
     #[test]

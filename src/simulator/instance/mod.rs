@@ -4,6 +4,7 @@
 mod building;
 pub mod faults;
 pub mod integration;
+pub mod limits;
 mod looking;
 mod options;
 mod request;
@@ -17,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::simulator::api::message::Incoming;
 use crate::simulator::error::SimError;
 use crate::simulator::instance::faults::{Fault, FaultKind, Faults};
+use crate::simulator::instance::limits::Content;
 use crate::simulator::key;
 use crate::simulator::openapi::Description;
 use crate::simulator::webhooks::OutboxFault;
@@ -38,6 +40,7 @@ pub struct Simulator {
 struct Shared {
     world: Mutex<World>,
     faults: Mutex<Faults>,
+    content: Mutex<Content>,
     requests: Mutex<Vec<Request>>,
     violations: Mutex<Vec<String>>,
     /// As the world has it, for those who need no more than the time.
@@ -85,6 +88,7 @@ impl Simulator {
         let shared = Shared {
             world: Mutex::new(world),
             faults: Mutex::default(),
+            content: Mutex::default(),
             requests: Mutex::default(),
             violations: Mutex::default(),
             clock,
@@ -203,8 +207,14 @@ impl Simulator {
         lock(&self.shared.world)
     }
 
-    /// Notes a request.
+    /// What was created, and how much may be, until the guard is dropped.
+    pub(crate) fn content(&self) -> MutexGuard<'_, Content> {
+        lock(&self.shared.content)
+    }
+
+    /// Notes a request that comes now.
     pub(crate) fn record(&self, request: Request) {
+        let request = request.at(self.now());
         lock(&self.shared.requests).push(request);
     }
 

@@ -12,6 +12,8 @@ pub struct Request {
     /// Whether it counts against GitHub's limits on creating content (80 a minute, 500 an hour): any
     /// write below `/repos`.
     pub creates_content: bool,
+    /// When, in milliseconds since the epoch.
+    pub at: i64,
 }
 
 impl Request {
@@ -22,6 +24,12 @@ impl Request {
             path: path.to_owned(),
             status,
             creates_content: is_rest && method != "GET",
+            at: 0,
         }
+    }
+
+    /// The same at that time.
+    pub(crate) fn at(self, at: i64) -> Self {
+        Self { at, ..self }
     }
 }
