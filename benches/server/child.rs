@@ -41,6 +41,7 @@ impl Home {
             "[server]\nlisten = \"127.0.0.1:{port}\"\n\
              [github]\napi_url = \"{url}\"\nweb_url = \"{url}\"\napp_id = 12345\n\
              private_key_file = \"key.pem\"\nwebhook_secret_file = \"secret\"\n\
+             rate_limits = \"none\"\n\
              [store]\nurl = \"sqlite://{at}/prova.db\"\n[work]\ndir = \"{at}/work\"\n\
              [agents.quick]\ndriver = \"exec\"\n\
              command = [\"sh\", \"-c\", \"echo done > NOTE.md\"]\n"
