@@ -1,14 +1,14 @@
 //! Stories of jobs, lanes and leases.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use prova::domain::time::Timestamp;
 use prova::ports::store::{
     Changes, EffectEnd, EffectLease, Heartbeat, Held, JobEnd, JobLimits, LeasedEffect, LeasedJob,
     Store,
 };
 
+use crate::watch::worked_off;
 use crate::world::{
     assert_conflict, at, cancelled, comment, effect_ends, entry, job_ends, job_id, job_over,
     journalled, new_effect, new_job, queued, take_job, task, task_id, thread, work,
@@ -31,7 +31,7 @@ async fn take_place(store: &dyn Store, now: i64) -> Option<(u64, u64)> {
     take_job(store, now).await.as_ref().map(place)
 }
 
-async fn end(store: &dyn Store, job: &LeasedJob, now: i64) {
+pub(crate) async fn end(store: &dyn Store, job: &LeasedJob, now: i64) {
     store.commit(&job_over(job), at(now)).await.unwrap();
 }
 
@@ -341,68 +341,25 @@ pub(crate) async fn a_job_that_goes_back_keeps_its_journal(store: Arc<dyn Store>
     assert_eq!(again.journal, [entry("a"), entry("b"), entry("c")]);
 }
 
-/// Jobs that run now and the most that ran at once, by repository.
-#[derive(Default)]
-struct Watch {
-    running: BTreeMap<u64, u32>,
-    most: BTreeMap<u64, u32>,
-    ran: u32,
-}
-
 pub(crate) async fn sixteen_workers_share_the_lanes(store: Arc<dyn Store>) {
-    const JOBS: u32 = 120;
+    const JOBS: u64 = 120;
     store
         .limit_jobs(JobLimits::of_repositories(2))
         .await
         .unwrap();
-    for number in 1..=u64::from(JOBS) {
+    for number in 1..=JOBS {
         // Half of them in one repository.
         let repo = if number % 2 == 0 { 1 } else { 2 + number % 5 };
         let job = queued(thread(repo, number), at(0));
         store.commit(&job, at(0)).await.unwrap();
     }
-    let watch = Arc::new(Mutex::new(Watch::default()));
-    let workers: Vec<_> = (0..16)
-        .map(|n| tokio::spawn(work_off(Arc::clone(&store), Arc::clone(&watch), n)))
-        .collect();
-    for worker in workers {
-        worker.await.unwrap();
-    }
-    let watch = watch.lock().unwrap();
+    let watch = worked_off(&store).await;
     assert_eq!(watch.ran, JOBS);
-    assert_eq!(watch.most.len(), 6);
-    assert!(
-        watch.most.values().all(|most| *most <= 2),
-        "{:?}",
-        watch.most
-    );
-    assert_eq!(watch.most[&1], 2, "the limit is used");
-}
-
-async fn work_off(store: Arc<dyn Store>, watch: Arc<Mutex<Watch>>, n: u32) {
-    let never = Timestamp::from_millis(i64::MAX);
-    let name = format!("worker-{n}");
-    while store.counts().await.unwrap().jobs_queued > 0 {
-        let Some(job) = store.lease_job(&name, at(1), never).await.unwrap() else {
-            tokio::task::yield_now().await;
-            continue;
-        };
-        let (repo, _) = place(&job);
-        {
-            let mut watch = watch.lock().unwrap();
-            let running = watch.running.entry(repo).or_default();
-            *running += 1;
-            let running = *running;
-            let most = watch.most.entry(repo).or_default();
-            *most = running.max(*most);
-            watch.ran += 1;
-        }
-        // Let the others try while this one runs.
-        let beat = store.heartbeat(&job.lease, never).await.unwrap();
-        assert_eq!(beat, Heartbeat::Held);
-        *watch.lock().unwrap().running.get_mut(&repo).unwrap() -= 1;
-        end(&*store, &job, 1).await;
-    }
+    let most = watch.most.iter().filter(|((level, _), _)| *level == "repo");
+    let most: BTreeMap<u64, u32> = most.map(|((_, repo), most)| (*repo, *most)).collect();
+    assert_eq!(most.len(), 6);
+    assert!(most.values().all(|most| *most <= 2), "{most:?}");
+    assert_eq!(most[&1], 2, "the limit is used");
 }
 
 pub(crate) async fn a_worker_sees_what_it_holds_and_no_more(store: Arc<dyn Store>) {

@@ -24,6 +24,7 @@ mod sqlite;
 mod tasks;
 mod turns;
 mod upgrade;
+mod watch;
 mod world;
 
 /// Runs every story, and the model test, on the stores that `$open` opens.

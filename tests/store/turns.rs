@@ -1,15 +1,15 @@
 //! Stories of installations, limits and what is urgent.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use prova::domain::ids::InstallationId;
 use prova::domain::schedule::{IN_CONVERSATION, WaitsFor};
-use prova::domain::time::Timestamp;
-use prova::ports::store::{Changes, Heartbeat, JobEnd, JobLimits, LeasedJob, Store};
+use prova::ports::store::{Changes, JobEnd, JobLimits, LeasedJob, Store};
 
+use crate::jobs::end;
+use crate::watch::worked_off;
 use crate::world::{
-    at, in_conversation, job_ends, job_over, new_job, queued, queued_of, take_job, task_id, thread,
+    at, in_conversation, job_ends, new_job, queued, queued_of, take_job, task_id, thread,
 };
 
 /// So many jobs of a repository that its own limit does not matter.
@@ -32,16 +32,12 @@ async fn fill(store: &dyn Store, installation: u64, repo: u64, jobs: u64) {
     }
 }
 
-fn repo_of(job: &LeasedJob) -> u64 {
+pub(crate) fn repo_of(job: &LeasedJob) -> u64 {
     job.task.task.id.thread.repo.0
 }
 
 async fn take_repo(store: &dyn Store) -> Option<u64> {
     take_job(store, 1).await.as_ref().map(repo_of)
-}
-
-async fn end(store: &dyn Store, job: &LeasedJob, now: i64) {
-    store.commit(&job_over(job), at(now)).await.unwrap();
 }
 
 pub(crate) async fn installations_take_turns_however_many_repositories_they_have(
@@ -264,41 +260,6 @@ pub(crate) async fn a_queued_job_says_what_it_waits_for(store: Arc<dyn Store>) {
     }
 }
 
-/// What runs now of a repository, an installation, and in all, and the most that ran at once.
-#[derive(Default)]
-struct Watch {
-    running: BTreeMap<(&'static str, u64), u32>,
-    most: BTreeMap<(&'static str, u64), u32>,
-    ran: u64,
-}
-
-impl Watch {
-    fn levels(job: &LeasedJob) -> [(&'static str, u64); 3] {
-        let installation = job.task.task.repo.installation.0;
-        [
-            ("repo", repo_of(job)),
-            ("installation", installation),
-            ("all", 0),
-        ]
-    }
-
-    fn begins(&mut self, job: &LeasedJob) {
-        for level in Self::levels(job) {
-            let running = self.running.entry(level).or_default();
-            *running += 1;
-            let most = self.most.entry(level).or_default();
-            *most = (*most).max(*running);
-        }
-        self.ran += 1;
-    }
-
-    fn ends(&mut self, job: &LeasedJob) {
-        for level in Self::levels(job) {
-            *self.running.get_mut(&level).unwrap() -= 1;
-        }
-    }
-}
-
 pub(crate) async fn sixteen_workers_keep_every_limit(store: Arc<dyn Store>) {
     let limits = JobLimits {
         per_repository: 2,
@@ -313,14 +274,7 @@ pub(crate) async fn sixteen_workers_keep_every_limit(store: Arc<dyn Store>) {
             jobs += 10;
         }
     }
-    let watch = Arc::new(Mutex::new(Watch::default()));
-    let workers: Vec<_> = (0..16)
-        .map(|n| tokio::spawn(work_off(Arc::clone(&store), Arc::clone(&watch), n)))
-        .collect();
-    for worker in workers {
-        worker.await.unwrap();
-    }
-    let watch = watch.lock().unwrap();
+    let watch = worked_off(&store).await;
     assert_eq!(watch.ran, jobs);
     for ((level, id), most) in &watch.most {
         let limit = match *level {
@@ -331,23 +285,4 @@ pub(crate) async fn sixteen_workers_keep_every_limit(store: Arc<dyn Store>) {
         assert!(*most <= limit, "{level} {id} ran {most} at once");
     }
     assert_eq!(watch.most[&("all", 0)], 7, "the limit is used");
-}
-
-async fn work_off(store: Arc<dyn Store>, watch: Arc<Mutex<Watch>>, n: u32) {
-    let never = Timestamp::from_millis(i64::MAX);
-    let name = format!("worker-{n}");
-    while store.counts().await.unwrap().jobs_queued > 0 {
-        let Some(job) = store.lease_job(&name, at(1), never).await.unwrap() else {
-            tokio::task::yield_now().await;
-            continue;
-        };
-        watch.lock().unwrap().begins(&job);
-        // Let the others try while this one runs.
-        for _ in 0..3 {
-            let beat = store.heartbeat(&job.lease, never).await.unwrap();
-            assert_eq!(beat, Heartbeat::Held);
-        }
-        watch.lock().unwrap().ends(&job);
-        end(&*store, &job, 1).await;
-    }
 }
