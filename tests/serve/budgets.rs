@@ -16,7 +16,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::Semaphore;
 
 use crate::fleet::{front, on_postgres, runs, worker};
-use crate::home::{Home, wait_for};
+use crate::home::{Home, Server, wait_for};
 use crate::simulated::{REPO, ask, settle_in, world};
 
 /// What a call costs, in millionths of a dollar: 10 tokens read and 300 written.
@@ -162,10 +162,9 @@ async fn share(store: Option<&str>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_died_with_its_worker_is_charged_in_full_at_its_next_start() {
-    let model = Model::start().await;
-    let (home, sim) = house(None, &model, "0.03").await;
+/// A house with a server, whose worker `one` was killed while its model call was under way.
+async fn killed_in_a_call(model: &Model) -> (Home, Simulator, Server) {
+    let (home, sim) = house(None, model, "0.03").await;
     let server = front(&home);
     let first = worker(&home, "one", &[]);
     sim.deliver_to(&home.webhook()).unwrap();
@@ -174,6 +173,13 @@ async fn a_call_that_died_with_its_worker_is_charged_in_full_at_its_next_start()
         (model.asked().len() == 1).then_some(())
     });
     first.kill();
+    (home, sim, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_died_with_its_worker_is_charged_in_full_at_its_next_start() {
+    let model = Model::start().await;
+    let (home, _sim, server) = killed_in_a_call(&model).await;
     let again = worker(&home, "one", &[]);
     let cost = used_up(&home, 1);
     // More than its answer could have cost alone, and the next attempt was let do nothing.
@@ -187,15 +193,7 @@ async fn a_call_that_died_with_its_worker_is_charged_in_full_at_its_next_start()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_died_with_its_worker_is_charged_by_who_needs_the_money() {
     let model = Model::start().await;
-    let (home, sim) = house(None, &model, "0.03").await;
-    let server = front(&home);
-    let first = worker(&home, "one", &[]);
-    sim.deliver_to(&home.webhook()).unwrap();
-    ask(&sim);
-    wait_for(&home, "the model to be asked", || {
-        (model.asked().len() == 1).then_some(())
-    });
-    first.kill();
+    let (home, sim, server) = killed_in_a_call(&model).await;
     let second = worker(&home, "two", &[]);
     runs(&home, 2);
     // For all that is known the first is alive, until its time has run out.
