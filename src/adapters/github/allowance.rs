@@ -32,8 +32,12 @@ impl Answer {
     }
 
     fn names_an_end(&self) -> bool {
-        let spent = self.number("x-ratelimit-remaining") == Some(0_u32);
-        self.retry_after().is_some() || spent && self.reset().is_some()
+        self.retry_after().is_some() || self.is_spent() && self.reset().is_some()
+    }
+
+    /// Returns whether nothing is left of the hour.
+    pub(super) fn is_spent(&self) -> bool {
+        self.number("x-ratelimit-remaining") == Some(0_u32)
     }
 
     /// Returns what is left of the hour, by our clock. Other resources than the core, such as search,

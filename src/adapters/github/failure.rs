@@ -112,7 +112,7 @@ impl Answer {
         if self.says("suspended") {
             return (Class::AuthLost, None);
         }
-        let spent = self.number("x-ratelimit-remaining") == Some(0_u32);
+        let spent = self.is_spent();
         if spent && let Some(reset) = self.reset() {
             return (Class::RateLimited(reset), None);
         }
