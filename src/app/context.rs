@@ -8,7 +8,7 @@ use crate::app::duty::Turn;
 use crate::app::headroom::Headroom;
 use crate::app::presence::Standing;
 use crate::domain::change::HarvestLimits;
-use crate::domain::decide::Agents;
+use crate::domain::decide::agents::Agents;
 use crate::domain::ids::{JobId, RepoName, TaskId};
 use crate::domain::name::Name;
 use crate::domain::reach::Reach;

@@ -3,7 +3,9 @@
 use crate::app::context::Context;
 use crate::app::surroundings;
 use crate::config::policy;
-use crate::domain::decide::{Decision, Snapshot, decide, ended, starts_no_more};
+use crate::domain::decide::begin::starts_no_more;
+use crate::domain::decide::ended::ended;
+use crate::domain::decide::{Decision, Snapshot, decide};
 use crate::domain::event::{Event, NotOurs, ThreadEvent};
 use crate::domain::ids::{DeliveryId, ThreadKey};
 use crate::domain::job::Remark;

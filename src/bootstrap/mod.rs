@@ -33,7 +33,7 @@ use crate::bootstrap::models::{endpoints, models_of_agents, open_gateway};
 use crate::bootstrap::secrets::{read_secret, signing_secrets};
 use crate::config::server::{RateLimits, ServerSettings};
 use crate::domain::change::HarvestLimits;
-use crate::domain::decide::Agents;
+use crate::domain::decide::agents::Agents;
 use crate::domain::governor::limits::Limits as RateLimit;
 use crate::domain::process::{Process, Role};
 use crate::domain::render::parts::Links;

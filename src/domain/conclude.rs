@@ -1,7 +1,8 @@
 //! The end of a job: its report, the task's new state, and what is written on GitHub for it.
 
 use crate::domain::budget::Exceeded;
-use crate::domain::decide::{Decision, answer_of, status_of};
+use crate::domain::decide::Decision;
+use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::Ending;
 use crate::domain::ids::{JobId, ThreadKey};

@@ -2,7 +2,8 @@
 //! repository under another name, and a pull request of ours that no task works on.
 
 use crate::domain::branch::BranchName;
-use crate::domain::decide::{Decision, status_of};
+use crate::domain::decide::Decision;
+use crate::domain::decide::statuses::status_of;
 use crate::domain::event::Thread;
 use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
 use crate::domain::job::{Performer, Performers, Request, Work};

@@ -1,6 +1,7 @@
 //! What the end of an effect changes for its task: states follow what was observed on GitHub.
 
-use crate::domain::decide::{Decision, answer_of, status_of};
+use crate::domain::decide::Decision;
+use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, Sent};
 use crate::domain::render::parts::Links;
 use crate::domain::render::status::{not_undone, overtaken};

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use prova::domain::change::{Change, ChangeKind, Harvest, RepoPath};
 use prova::domain::command::Command;
 use prova::domain::conclude::{Ended as EndedJob, conclude, faulted, report};
-use prova::domain::decide::{Agents, Decision, Snapshot, decide, ended};
+use prova::domain::decide::agents::Agents;
+use prova::domain::decide::ended::ended;
+use prova::domain::decide::{Decision, Snapshot, decide};
 use prova::domain::effect::{Effect, EffectKey, Sent};
 use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::ids::{

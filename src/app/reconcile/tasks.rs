@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
-use crate::domain::decide::{Decision, ended};
+use crate::domain::decide::Decision;
+use crate::domain::decide::ended::ended;
 use crate::domain::drift::{Proposal, Shown, end, follow, reopened, unknown};
 use crate::domain::ids::{RepoId, TaskId, ThreadKey, ThreadNumber};
 use crate::domain::repo::{Actor, ActorKind, Repo};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::app::context::Context;
 use crate::app::run_job::Attempt;
 use crate::app::run_job::way::Way;
-use crate::domain::decide::live_status_of;
+use crate::domain::decide::statuses::live_status_of;
 use crate::domain::job::Told;
 use crate::domain::outage::Outage;
 use crate::domain::progress::{Heard, Update};

@@ -1,0 +1,36 @@
+//! What is answered with words alone.
+
+use super::Desk;
+use crate::domain::render::help::help;
+use crate::domain::render::refusal::Refusal;
+use crate::domain::render::status::{no_task, status};
+
+impl Desk<'_> {
+    pub(super) fn help(&mut self) -> Result<String, Refusal> {
+        let policy = self
+            .snapshot
+            .policy
+            .map_err(|problems| Refusal::BadPolicy(problems.to_owned()))?;
+        let agents: Vec<_> = self.snapshot.agents.known.iter().cloned().collect();
+        let recipes = self.snapshot.agents.recipes(policy);
+        let text = help(&policy.label, &agents, &recipes, self.snapshot.links);
+        self.answer(text);
+        Ok("help given".to_owned())
+    }
+
+    pub(super) fn show_status(&mut self) -> String {
+        let links = self.snapshot.links;
+        let text = self
+            .task()
+            .map_or_else(|| no_task(links), |task| status(task, links));
+        self.answer(text);
+        "status given".to_owned()
+    }
+
+    /// Puts words into the answer; what is asked twice in one comment is answered once.
+    pub(super) fn answer(&mut self, text: String) {
+        if !self.answers.contains(&text) {
+            self.answers.push(text);
+        }
+    }
+}
