@@ -108,6 +108,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         stopped_by: None,
         follow_up: None,
         undone: None,
+        waiting: Vec::new(),
     }
 }
 

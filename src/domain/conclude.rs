@@ -2,6 +2,7 @@
 
 use crate::domain::budget::Exceeded;
 use crate::domain::decide::Decision;
+use crate::domain::decide::next::begin_next;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::Ending;
@@ -180,7 +181,7 @@ pub fn conclude(
         decision.effects.extend(answer_of(&task, links));
     }
     decision.task = Some(task);
-    decision
+    begin_next(decision, links)
 }
 
 /// Returns what a job puts on the branch of a pull request that is there, so that it can be taken

@@ -133,6 +133,7 @@ pub fn unknown(
         stopped_by: None,
         follow_up: None,
         undone: None,
+        waiting: Vec::new(),
     };
     Decision {
         reasons: vec![format!(

@@ -1,6 +1,7 @@
 //! What the end of an effect changes for its task: states follow what was observed on GitHub.
 
 use crate::domain::decide::Decision;
+use crate::domain::decide::next::begin_next;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, Sent};
 use crate::domain::render::parts::Links;
@@ -118,10 +119,11 @@ fn advance(task: &mut Task, step: Step) {
 fn told(task: Task, links: &Links, reason: &str) -> Decision {
     let mut effects = vec![status_of(&task, links)];
     effects.extend(answer_of(&task, links));
-    Decision {
+    let decision = Decision {
         reasons: vec![format!("task {}: {reason}", task.id)],
         task: Some(task),
         effects,
         ..Decision::default()
-    }
+    };
+    begin_next(decision, links)
 }

@@ -37,6 +37,10 @@ pub struct Task {
     /// The follow-up that was taken back, until something else is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<Undone>,
+    /// What was asked for while a job was under way, oldest first. Nothing waits on a task on which
+    /// nothing is under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Work>,
 }
 
 /// What the last follow-up put on the branch of a pull request.

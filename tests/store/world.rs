@@ -72,6 +72,7 @@ pub(crate) fn task(id: TaskId) -> Task {
         stopped_by: None,
         follow_up: None,
         undone: None,
+        waiting: Vec::new(),
     }
 }
 

@@ -97,20 +97,6 @@ async fn a_request_and_a_command_in_one_comment() {
 }
 
 #[tokio::test]
-async fn two_requests_in_one_comment_are_not_mixed_up() {
-    let bot = World::fixer().start().await;
-    let issue = bot.issue();
-    bot.say(
-        "alice",
-        issue,
-        "@prova fix the typo\n\n@prova and add a licence",
-    )
-    .await;
-    assert_eq!(bot.jobs(issue).await.len(), 1);
-    insta::assert_snapshot!(bot.thread(issue));
-}
-
-#[tokio::test]
 async fn run_with_a_recipe_and_its_input() {
     let bot = World::new()
         .policy("[recipes.greet]\nrun = \"echo \\\"$PROVA_INPUT\\\" > greeting\"\n")
@@ -122,20 +108,6 @@ async fn run_with_a_recipe_and_its_input() {
     let greeting = bot.file(&bot.branches()[0], "greeting").unwrap();
     assert_eq!(greeting, "\"hello, world\" $(id)\n");
     insta::assert_snapshot!(bot.thread(issue));
-}
-
-#[tokio::test]
-async fn a_request_while_one_is_worked_on_waits_for_another_time() {
-    let bot = World::fixer().start().await;
-    let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
-    bot.decide().await;
-    bot.alice()
-        .comment(REPO, issue, "@prova and the licence")
-        .unwrap();
-    bot.decide().await;
-    insta::assert_snapshot!(bot.thread(issue));
-    bot.settle().await;
-    assert_eq!(bot.jobs(issue).await.len(), 1);
 }
 
 #[tokio::test]

@@ -402,6 +402,11 @@ impl World {
                 prop_assert!(self.live.as_ref().is_none_or(|live| live.running));
             }
         }
+        prop_assert!(
+            task.state.is_busy() || task.waiting.is_empty(),
+            "{:?} while some wait",
+            task.state
+        );
         if task.state == State::InReview {
             prop_assert!(task.pull.is_some(), "in review without a pull request");
         }

@@ -42,4 +42,5 @@ mod text;
 mod triggers;
 mod turns;
 mod undo;
+mod waiting;
 mod world;

@@ -37,6 +37,8 @@ enum Scenario {
     Race,
     /// The budget is used up while an agent works.
     Budget,
+    /// Something is asked for while another request is done.
+    Waits,
     /// An agent works for longer than a heartbeat takes.
     Slow,
 }
@@ -74,6 +76,14 @@ impl Scenario {
                 let (_, pull) = bot.in_review().await;
                 bot.say("alice", pull, "@prova one more line").await;
                 bot.alice().comment(REPO, pull, "@prova undo").unwrap();
+                bot
+            }
+            Self::Waits => {
+                let bot = World::new().agent("grower", GROWING).start().await;
+                let (_, pull) = bot.in_review().await;
+                for text in ["@prova one more line", "@prova another one"] {
+                    bot.alice().comment(REPO, pull, text).unwrap();
+                }
                 bot
             }
             Self::Race => {
@@ -273,6 +283,11 @@ sweeps! {
     an_undo_and_a_call_that_fails: Undo Fails;
     an_undo_and_an_answer_that_is_lost: Undo Unanswered;
     an_undo_and_a_call_that_is_made_twice: Undo Twice;
+    a_request_that_waits_and_death_before_a_call: Waits DeadBefore;
+    a_request_that_waits_and_death_after_a_call: Waits DeadAfter;
+    a_request_that_waits_and_a_call_that_fails: Waits Fails;
+    a_request_that_waits_and_an_answer_that_is_lost: Waits Unanswered;
+    a_request_that_waits_and_a_call_that_is_made_twice: Waits Twice;
     a_race_and_death_before_a_call: Race DeadBefore;
     a_race_and_death_after_a_call: Race DeadAfter;
     a_race_and_a_call_that_fails: Race Fails;

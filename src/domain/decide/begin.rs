@@ -1,12 +1,14 @@
 //! How work begins: on a new task, or on the one that is open.
 
 use super::Desk;
+use super::next::waiting;
 use crate::domain::branch::BranchName;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::job::{Performer, Performers, Request, Work};
 use crate::domain::name::Name;
 use crate::domain::render::refusal::Refusal;
+use crate::domain::render::status::noted;
 use crate::domain::task::{State, Step, Task, transition};
 use crate::domain::time::Span;
 
@@ -95,22 +97,20 @@ impl Desk<'_> {
         self.performable(&work)?;
         let task = match self.task() {
             Some(task) => {
-                if self.decision.job.is_some() {
-                    return Err(Refusal::OneAtATime);
-                }
-                if task.state.is_busy() {
-                    return Err(Refusal::Busy);
-                }
                 if let (Some(pull), true) = (task.pull, event.key() == task.id.thread) {
                     // Requests about a pull request belong where its reviewers see them. On one
                     // that ended blocked, a retry from the issue is still welcome.
-                    if task.state == State::InReview {
+                    if task.state == State::InReview || task.state.is_busy() {
                         return Err(Refusal::HasPull(pull));
                     }
                 }
-                let state = transition(&task.state, Step::Queue).map_err(|_| Refusal::Busy)?;
                 // What stands in our own pull request was written by us, or by people who may push.
                 work.request.thread.insider |= event.thread.kind == ThreadKind::Pull;
+                if task.state.is_busy() {
+                    let task = waiting(task, work)?;
+                    return Ok(self.wait(task));
+                }
+                let state = transition(&task.state, Step::Queue).map_err(|_| Refusal::Busy)?;
                 Task {
                     repo: event.repo.clone(),
                     state,
@@ -137,6 +137,7 @@ impl Desk<'_> {
                 stopped_by: None,
                 follow_up: None,
                 undone: None,
+                waiting: Vec::new(),
             },
         };
         let job = JobId {
@@ -146,6 +147,15 @@ impl Desk<'_> {
         self.decision.task = Some(task);
         self.decision.job = Some((job, work));
         Ok(format!("job {job} queued"))
+    }
+
+    /// Says that a request was put behind what is under way.
+    fn wait(&mut self, task: Task) -> String {
+        let before = task.waiting.len();
+        self.answer(noted(before, self.snapshot.links));
+        let reason = format!("task {}: the request waits, {before} of them", task.id);
+        self.decision.task = Some(task);
+        reason
     }
 
     /// The first task of a thread has the plain name; later ones must not meet a branch that an

@@ -24,6 +24,7 @@ pub fn ended(task: &Task, how: Ended, links: &Links) -> Decision {
     };
     let task = Task {
         state,
+        waiting: Vec::new(),
         ..task.clone()
     };
     if how != Ended::Gone {

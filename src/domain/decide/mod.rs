@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod begin;
 pub mod ended;
+pub mod next;
 mod performable;
 pub mod statuses;
 mod words;
@@ -215,6 +216,7 @@ impl Desk<'_> {
         self.decision.task = Some(Task {
             state,
             stopped_by: Some(self.event.actor.login.clone()),
+            waiting: Vec::new(),
             ..task
         });
         Ok(reason)

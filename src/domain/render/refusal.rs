@@ -35,8 +35,8 @@ pub enum Refusal {
     ThreadClosed(ThreadKind),
     /// Work is going on; another request has to wait.
     Busy,
-    /// Another request of the same comment is done first.
-    OneAtATime,
+    /// As many requests wait as may: how many.
+    TooManyWait(usize),
     /// There is nothing that could be stopped.
     NothingToStop,
     /// There is nothing that could be tried again.
@@ -94,7 +94,10 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             "I am still working on the last request here; the status comment says how far. Ask again when it has ended, or {} it first.",
             links.command("stop")
         ),
-        Refusal::OneAtATime => "I do one request at a time and began with the first of this comment. Ask for the next when it has ended.".to_owned(),
+        Refusal::TooManyWait(most) => format!(
+            "{most} requests wait here already, which is as many as I keep. Ask again when the first of them has begun, or {} what runs and all of them.",
+            links.command("stop")
+        ),
         Refusal::NothingToStop => "Nothing runs here, so there is nothing to stop.".to_owned(),
         Refusal::NothingToRetry => format!(
             "Nothing was tried here yet. Ask for something with {}.", links.command("…")

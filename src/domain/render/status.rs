@@ -21,18 +21,22 @@ pub fn status(task: &Task, links: &Links) -> String {
     let by = &task.work.request.by.login;
     let stop = links.command("stop");
     let text = match &task.state {
-        State::Queued => {
-            format!("**Queued**, asked by @{by}: waits for a free worker. {stop} takes it back.")
-        }
-        State::Running => format!(
-            "**Working on it**, asked by @{by}: an agent runs in a sandboxed checkout. {stop} ends it."
+        State::Queued => format!(
+            "**Queued**, asked by @{by}: waits for a free worker. {stop} takes it back.{}",
+            behind(task)
         ),
-        State::Publishing if task.undone.is_some() => {
-            "**Publishing**: the last follow-up is being taken back.".to_owned()
-        }
-        State::Publishing => {
-            format!("**Publishing**, asked by @{by}: the work is done; its pull request is next.")
-        }
+        State::Running => format!(
+            "**Working on it**, asked by @{by}: an agent runs in a sandboxed checkout. {stop} ends it.{}",
+            behind(task)
+        ),
+        State::Publishing if task.undone.is_some() => format!(
+            "**Publishing**: the last follow-up is being taken back.{}",
+            behind(task)
+        ),
+        State::Publishing => format!(
+            "**Publishing**, asked by @{by}: the work is done; its pull request is next.{}",
+            behind(task)
+        ),
         State::InReview => in_review(task, links),
         State::Blocked => blocked(task, links),
         State::Stopped => stopped(task, links),
@@ -40,6 +44,37 @@ pub fn status(task: &Task, links: &Links) -> String {
         State::Closed => closed(task, links),
     };
     visible::cut(text.trim_end().to_owned(), MAX_CHARS)
+}
+
+/// Tells whoever asks while a job is under way that it waits; `waiting` is how many do, with this one.
+#[must_use]
+pub fn noted(waiting: usize, links: &Links) -> String {
+    let turn = match waiting {
+        0 | 1 => "I begin with this when it has ended".to_owned(),
+        more => format!(
+            "{} asked before you; I begin with this when theirs are done",
+            requests(more - 1)
+        ),
+    };
+    format!(
+        "I am still working on the last request here. {turn}; {} ends what runs and forgets what waits.",
+        links.command("stop")
+    )
+}
+
+/// Says what waits behind the work that is under way.
+fn behind(task: &Task) -> String {
+    match task.waiting.len() {
+        0 => String::new(),
+        more => format!("\n\nBehind it: {}.", requests(more)),
+    }
+}
+
+fn requests(count: usize) -> String {
+    match count {
+        1 => "one request".to_owned(),
+        count => format!("{count} requests"),
+    }
 }
 
 /// Returns the answer to whoever asks how it stands where there is no task.
