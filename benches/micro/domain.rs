@@ -10,6 +10,7 @@ use prova::domain::command::mention::Mention;
 use prova::domain::command::parse::parse;
 use prova::domain::decide::agents::Agents;
 use prova::domain::decide::{Snapshot, decide};
+use prova::domain::money::Usd;
 use prova::domain::policy::Policy;
 use prova::domain::redact::Redactor;
 use prova::domain::render::{pull, status};
@@ -127,6 +128,8 @@ fn decisions(bench: &mut Criterion) {
                 count: 0,
                 remarks: &[],
                 linked: &[],
+                caps: &[],
+                most_of_task: Usd::ZERO,
                 links: &links,
             };
             decide(&event, &wished, &snapshot).job

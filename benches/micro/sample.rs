@@ -8,7 +8,7 @@ use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
 };
-use prova::domain::job::{Performer, Performers, Request, Told, Work};
+use prova::domain::job::{Performer, Performers, Request, Told, Wanted, Work};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::report::{Changed, Outcome, Report, RunFacts};
@@ -97,6 +97,8 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
                 remarks: Vec::new(),
                 linked: Vec::new(),
                 place: None,
+                wanted: Wanted::Change,
+                plan: None,
             },
         },
         state: State::Queued,
@@ -109,6 +111,10 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         follow_up: None,
         undone: None,
         waiting: Vec::new(),
+        aside: None,
+        work_job: None,
+        plan: None,
+        budget: None,
     }
 }
 

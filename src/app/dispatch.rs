@@ -3,15 +3,18 @@
 use crate::app::context::Context;
 use crate::app::surroundings;
 use crate::config::policy;
+use crate::domain::budget::{Cap, Scope};
+use crate::domain::command::Command;
 use crate::domain::decide::begin::starts_no_more;
 use crate::domain::decide::ended::ended;
 use crate::domain::decide::{Decision, Snapshot, decide};
 use crate::domain::event::{Event, NotOurs, ThreadEvent};
-use crate::domain::ids::{DeliveryId, ThreadKey};
+use crate::domain::ids::{DeliveryId, JobId, TaskId, ThreadKey};
 use crate::domain::job::Remark;
 use crate::domain::policy::{POLICY_PATH, Policy};
 use crate::domain::repo::{Permission, Repo};
 use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
+use crate::domain::spend;
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::domain::trigger::{Asked, Ended, Meaning, Wish, meaning, wishes};
@@ -246,6 +249,17 @@ async fn decide_asked(
     } else {
         Vec::new()
     };
+    let thread = ctx.store.thread_tasks(event.key()).await?;
+    let caps = if wished
+        .iter()
+        .any(|wish| matches!(wish, Wish::Command(Command::Budget { .. })))
+    {
+        let task = open.as_ref().map(|versioned| &versioned.task);
+        let policy = policy.as_ref().unwrap_or(&defaults);
+        caps(ctx, event, (task, thread.count), policy).await?
+    } else {
+        Vec::new()
+    };
     let profiles = ctx.settings.profiles.keys().cloned().collect();
     let snapshot = Snapshot {
         policy: policy.as_ref().map_err(String::as_str),
@@ -253,12 +267,36 @@ async fn decide_asked(
         agents: &ctx.settings.agents,
         profiles: &profiles,
         open: open.as_ref().map(|versioned| &versioned.task),
-        count: ctx.store.thread_tasks(event.key()).await?.count,
+        count: thread.count,
         remarks: &remarks,
         linked: &linked,
+        caps: &caps,
+        most_of_task: ctx.settings.budgets.task,
         links: &ctx.settings.links,
     };
     Ok(Some((decide(event, &wished, &snapshot), open)))
+}
+
+/// Returns what the next job on a thread may spend, and what was spent before.
+async fn caps(
+    ctx: &Context,
+    event: &ThreadEvent,
+    (open, count): (Option<&Task>, u32),
+    policy: &Policy,
+) -> Result<Vec<Cap>, Fault> {
+    let new = TaskId {
+        thread: event.key(),
+        ordinal: count + 1,
+    };
+    let job = JobId {
+        task: open.map_or(new, |task| task.id),
+        ordinal: open.map_or(1, |task| task.jobs + 1),
+    };
+    let scopes = Scope::of_job(job, &event.actor.login, ctx.now());
+    let spent = ctx.store.spent(&scopes).await?;
+    let budgets = ctx.settings.budgets.narrowed(policy.budget.job_usd);
+    let budgets = budgets.of_task(open.and_then(|task| task.budget));
+    Ok(spend::caps(&budgets, scopes.into_iter().zip(spent)))
 }
 
 /// Returns the task that works on a thread: the one that began on it, or the one whose pull

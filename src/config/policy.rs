@@ -113,6 +113,8 @@ fn schedule(table: &mut Table<'_, '_>) -> Option<Schedule> {
 fn roles(table: &mut Table<'_, '_>) -> Roles {
     Roles {
         follow_up: table.text("follow_up", str::parse::<Name>),
+        plan: table.text("plan", str::parse::<Name>),
+        ask: table.text("ask", str::parse::<Name>),
     }
 }
 

@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::domain::event::Thread;
     use crate::domain::ids::{Login, ThreadNumber};
+    use crate::domain::job::Wanted;
     use crate::domain::repo::{Actor, ActorKind};
     use crate::domain::time::Timestamp;
 
@@ -133,6 +134,8 @@ mod tests {
             linked: Vec::new(),
             remarks: Vec::new(),
             place: None,
+            wanted: Wanted::Change,
+            plan: None,
         }
     }
 

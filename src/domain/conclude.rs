@@ -11,7 +11,9 @@ use crate::domain::job::{Progress, Ran, Work};
 use crate::domain::policy::Policy;
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
+use crate::domain::render::words::said_nothing;
 use crate::domain::report::{Changed, Outcome, Report, RunFacts};
+use crate::domain::spoken::spoken;
 use crate::domain::task::{FollowUp, State, Step, Task, transition};
 
 /// An effect with its name and the thread that it belongs to.
@@ -53,6 +55,10 @@ pub fn report(ended: &Ended<'_>) -> Report {
             .clone()
             .map_or(Outcome::AgentFailed, Outcome::SetupFailed),
         (Some(ran), _) if !ran.ending.succeeded() || ran.told.failed() => Outcome::AgentFailed,
+        (Some(ran), None) if ended.work.request.wanted.is_words() => match &ran.claim {
+            Some(_) => Outcome::Answered,
+            None => Outcome::Faulted(said_nothing()),
+        },
         (_, Some(harvested)) if !harvested.leaks.is_empty() => Outcome::Secret,
         (_, Some(harvested)) if !harvested.is_complete() => Outcome::Refused,
         (_, Some(harvested)) if harvested.kept().is_empty() => Outcome::NothingChanged,
@@ -140,6 +146,9 @@ pub fn conclude(
     policy: &Policy,
     links: &Links,
 ) -> Decision {
+    if ended.work.request.wanted.is_words() {
+        return begin_next(spoken(task, report, ended.work, links), links);
+    }
     let report = unpublished(task, &report, ended).unwrap_or(report);
     let publish = report.outcome == Outcome::Proposed && task.state == State::Running;
     let mut task = task.clone();
@@ -174,7 +183,8 @@ pub fn conclude(
         | State::InReview
         | State::Blocked
         | State::Merged
-        | State::Closed => report,
+        | State::Closed
+        | State::Answered => report,
     });
     if !publish {
         decision.effects.push(status_of(&task, links));
@@ -223,6 +233,7 @@ fn stopped(report: Report) -> Report {
         Outcome::Faulted(_) => report,
         Outcome::Stopped
         | Outcome::Proposed
+        | Outcome::Answered
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Refused

@@ -6,7 +6,7 @@ use crate::domain::decide::Decision;
 use crate::domain::decide::statuses::status_of;
 use crate::domain::event::Thread;
 use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
-use crate::domain::job::{Performer, Performers, Request, Work};
+use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
 use crate::domain::render::parts::Links;
 use crate::domain::repo::{Actor, Repo};
 use crate::domain::task::{State, Task};
@@ -122,6 +122,8 @@ pub fn unknown(
                 remarks: Vec::new(),
                 linked: Vec::new(),
                 place: None,
+                wanted: Wanted::Change,
+                plan: None,
             },
         },
         state: State::Blocked,
@@ -134,6 +136,10 @@ pub fn unknown(
         follow_up: None,
         undone: None,
         waiting: Vec::new(),
+        aside: None,
+        work_job: None,
+        plan: None,
+        budget: None,
     };
     Decision {
         reasons: vec![format!(

@@ -71,7 +71,7 @@ mod tests {
     use crate::domain::budget::{Cap, Exceeded, Scope};
     use crate::domain::change::{Change, ChangeKind, Harvest, RepoPath};
     use crate::domain::ids::{CommitSha, TreeSha};
-    use crate::domain::job::{Briefed, Entry, Ran, Step, Told};
+    use crate::domain::job::{Briefed, Entry, Ran, Step, Told, Wanted};
     use crate::domain::money::Usd;
     use crate::domain::time::Span;
     use crate::domain::traffic::Traffic;
@@ -177,6 +177,7 @@ mod tests {
                 brief_digest: String::new(),
                 agent: agent.to_owned(),
                 restored: None,
+                wanted: Wanted::Change,
             }),
             Entry::Ran(Box::new(ran)),
             Entry::Harvested(harvested),

@@ -99,13 +99,50 @@ pub struct Request {
     pub linked: Vec<Linked>,
     /// The place in the diff, when the request stands in an inline comment.
     pub place: Option<DiffPlace>,
+    /// What is wanted of it.
+    #[serde(default)]
+    pub wanted: Wanted,
+    /// The plan to carry out, as the agent wrote it and people were shown it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 impl Request {
     /// Returns what a job for it is for.
     #[must_use]
     pub const fn role(&self) -> Role {
-        Role::on(self.thread.kind)
+        match self.wanted {
+            Wanted::Change => Role::on(self.thread.kind),
+            Wanted::Plan | Wanted::PlanFirst => Role::Plan,
+            Wanted::Answer => Role::Ask,
+        }
+    }
+}
+
+/// What a request wants: a change, or words about the code. For words an agent reads a checkout, and
+/// what it changes there is thrown away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// A change.
+    #[default]
+    Change,
+    /// A plan, which waits for a person's word.
+    Plan,
+    /// A plan, which is carried out at once.
+    PlanFirst,
+    /// The answer to a question.
+    Answer,
+}
+
+impl Wanted {
+    /// Returns whether it is words and no change.
+    #[must_use]
+    pub const fn is_words(self) -> bool {
+        match self {
+            Self::Change => false,
+            Self::Plan | Self::PlanFirst | Self::Answer => true,
+        }
     }
 }
 
@@ -172,6 +209,9 @@ pub struct Briefed {
     /// What of `base` the agent gets as the default branch has it; `None` when it is all the same.
     #[serde(default)]
     pub restored: Option<Restored>,
+    /// What is wanted of the run.
+    #[serde(default)]
+    pub wanted: Wanted,
 }
 
 /// The files that steer agents, put back to what the default branch says before an agent starts.
@@ -420,6 +460,8 @@ impl Progress {
             return match (&self.briefed, &self.ran) {
                 (None, _) => Step::Brief,
                 (Some(_), None) => Step::Run,
+                // Whatever it changed is of no use.
+                (Some(briefed), Some(_)) if briefed.wanted.is_words() => Step::Conclude,
                 (Some(_), Some(_)) => Step::Harvest,
             };
         };

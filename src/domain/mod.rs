@@ -70,6 +70,8 @@ pub mod undo;
 
 pub mod decide;
 
+pub mod spoken;
+
 pub mod conclude;
 pub mod drift;
 pub mod settle;

@@ -33,7 +33,7 @@ fn standing(report: &Report) -> (usize, usize, Usd, Span) {
 /// Returns how far an outcome is from a change that can be proposed.
 const fn worth(outcome: &Outcome) -> usize {
     match outcome {
-        Outcome::Proposed => 0,
+        Outcome::Proposed | Outcome::Answered => 0,
         Outcome::ChecksFailed => 1,
         Outcome::Refused => 2,
         Outcome::OutOfBudget(_) => 3,

@@ -73,6 +73,8 @@ pub struct Rival {
 pub enum Outcome {
     /// There is a change, it is complete, and every check passed or there are none.
     Proposed,
+    /// Words were asked for, and the agent ended well and said something.
+    Answered,
     /// The agent ended well and changed nothing.
     NothingChanged,
     /// A check failed on the change.
@@ -132,6 +134,7 @@ impl Outcome {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Proposed => "proposed",
+            Self::Answered => "answered",
             Self::NothingChanged => "empty",
             Self::ChecksFailed => "checks failed",
             Self::Refused => "refused",

@@ -9,7 +9,7 @@ use crate::domain::policy::Role;
 use crate::domain::repo::ActorKind;
 use crate::domain::time::{Span, Timestamp};
 
-/// The head start of what a person asks for on a pull request.
+/// The head start of what a person asks for on a pull request, and of what is answered in words.
 pub const IN_CONVERSATION: Span = Span::minutes(60);
 
 /// Returns how long before its arrival a job counts as queued.
@@ -20,9 +20,10 @@ pub const IN_CONVERSATION: Span = Span::minutes(60);
 pub const fn head_start(work: &Work) -> Span {
     match (work.request.role(), work.request.by.kind) {
         (Role::FollowUp, ActorKind::Person) => IN_CONVERSATION,
-        (Role::FollowUp, ActorKind::Bot) | (Role::Work, ActorKind::Person | ActorKind::Bot) => {
-            Span::ZERO
-        }
+        // Whoever asks something reads the answer, wherever it was asked.
+        (Role::Ask | Role::Plan, ActorKind::Person) => IN_CONVERSATION,
+        (Role::FollowUp | Role::Ask | Role::Plan, ActorKind::Bot)
+        | (Role::Work, ActorKind::Person | ActorKind::Bot) => Span::ZERO,
     }
 }
 
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
     use crate::domain::event::{Thread, ThreadKind};
     use crate::domain::ids::{Login, ThreadNumber};
-    use crate::domain::job::{Performer, Performers, Request};
+    use crate::domain::job::{Performer, Performers, Request, Wanted};
     use crate::domain::repo::Actor;
 
     fn work(kind: ThreadKind, by: ActorKind) -> Work {
@@ -89,6 +90,8 @@ mod tests {
                 remarks: vec![],
                 linked: vec![],
                 place: None,
+                wanted: Wanted::Change,
+                plan: None,
             },
         }
     }

@@ -38,6 +38,16 @@ impl Budgets {
         }
     }
 
+    /// Returns the budgets with a person's limit for a task, which can lower the server's and not raise
+    /// it.
+    #[must_use]
+    pub fn of_task(self, task: Option<Usd>) -> Self {
+        Self {
+            task: task.map_or(self.task, |asked| asked.min(self.task)),
+            ..self
+        }
+    }
+
     /// Returns the most that may be spent on something.
     #[must_use]
     pub const fn most(&self, scope: &Scope) -> Usd {

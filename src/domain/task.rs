@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
 use crate::domain::ids::{CommitSha, JobId, Login, TaskId, ThreadNumber, TreeSha};
-use crate::domain::job::Work;
+use crate::domain::job::{Request, Wanted, Work};
+use crate::domain::money::Usd;
 use crate::domain::repo::Repo;
 use crate::domain::report::Report;
 
@@ -41,6 +42,86 @@ pub struct Task {
     /// nothing is under way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<Work>,
+    /// What was under review, or waited for a person, when something was asked that is answered in
+    /// words; it is so again afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Aside>,
+    /// The number of the job that `work` was queued as, where it is not the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_job: Option<u32>,
+    /// The plan that was made last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    /// The most that model calls of all its jobs may cost, where somebody said so; the server's limit
+    /// holds beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Usd>,
+}
+
+impl Task {
+    /// Returns the job that `work` was queued as.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        JobId {
+            task: self.id,
+            ordinal: self.work_job.unwrap_or(self.jobs),
+        }
+    }
+
+    /// Returns whether nothing but words was asked for so far.
+    #[must_use]
+    pub const fn is_words(&self) -> bool {
+        self.aside.is_none() && self.work.request.wanted.is_words()
+    }
+}
+
+/// What a task goes back to when a question is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Where it was.
+    pub back: Rest,
+    /// What had been asked.
+    pub work: Work,
+    /// The number of the job that it was queued as.
+    pub job: u32,
+}
+
+/// A plan, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The agent's words.
+    pub text: String,
+    /// The agent that made it.
+    pub agent: String,
+    /// What was planned.
+    pub work: Box<Work>,
+    /// Who said that it is to be carried out; policy, when it is carried out and nobody did.
+    pub approved: Option<Approval>,
+}
+
+impl Plan {
+    /// Returns what was planned, to be done by the plan.
+    #[must_use]
+    pub fn carried_out(&self) -> Work {
+        Work {
+            request: Request {
+                wanted: Wanted::Change,
+                plan: Some(self.text.clone()),
+                ..self.work.request.clone()
+            },
+            ..(*self.work).clone()
+        }
+    }
+}
+
+/// Who lets a plan be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// A person.
+    By(Login),
+    /// The repository's policy.
+    Policy,
 }
 
 /// What the last follow-up put on the branch of a pull request.
@@ -87,14 +168,54 @@ pub enum State {
     Merged,
     /// The issue or the pull request was closed, or is gone.
     Closed,
+    /// Only words were asked for, and they have been said.
+    Answered,
+}
+
+/// A state in which nothing is under way and that a task can go back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rest {
+    /// In review.
+    InReview,
+    /// Blocked.
+    Blocked,
+    /// Stopped.
+    Stopped,
+}
+
+impl From<Rest> for State {
+    fn from(rest: Rest) -> Self {
+        match rest {
+            Rest::InReview => Self::InReview,
+            Rest::Blocked => Self::Blocked,
+            Rest::Stopped => Self::Stopped,
+        }
+    }
 }
 
 impl State {
+    /// Returns it as one that can be gone back to; `None` when something is under way, or all is over.
+    #[must_use]
+    pub const fn rest(&self) -> Option<Rest> {
+        match self {
+            Self::InReview => Some(Rest::InReview),
+            Self::Blocked => Some(Rest::Blocked),
+            Self::Stopped => Some(Rest::Stopped),
+            Self::Queued
+            | Self::Running
+            | Self::Publishing
+            | Self::Merged
+            | Self::Closed
+            | Self::Answered => None,
+        }
+    }
+
     /// Returns whether the task is over: a terminal state absorbs everything.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         match self {
-            Self::Merged | Self::Closed => true,
+            Self::Merged | Self::Closed | Self::Answered => true,
             Self::Queued
             | Self::Running
             | Self::Publishing
@@ -109,7 +230,12 @@ impl State {
     pub const fn is_busy(&self) -> bool {
         match self {
             Self::Queued | Self::Running | Self::Publishing => true,
-            Self::InReview | Self::Blocked | Self::Stopped | Self::Merged | Self::Closed => false,
+            Self::InReview
+            | Self::Blocked
+            | Self::Stopped
+            | Self::Merged
+            | Self::Closed
+            | Self::Answered => false,
         }
     }
 
@@ -125,6 +251,7 @@ impl State {
             Self::Stopped => "stopped",
             Self::Merged => "merged",
             Self::Closed => "closed",
+            Self::Answered => "answered",
         }
     }
 }
@@ -150,6 +277,10 @@ pub enum Step {
     Merge,
     /// The thread was closed or is gone.
     Close,
+    /// The job has ended, and what it was to say is all that was asked for.
+    Answer,
+    /// The job has ended, and the task is where it was before the question.
+    Return(Rest),
 }
 
 /// A step that does not fit the state.
@@ -171,7 +302,7 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
         })
     };
     match (state, step) {
-        (State::Merged | State::Closed, _) => illegal(),
+        (State::Merged | State::Closed | State::Answered, _) => illegal(),
         (_, Step::Merge) => Ok(State::Merged),
         (_, Step::Close) => Ok(State::Closed),
         (State::InReview | State::Blocked | State::Stopped, Step::Queue) => Ok(State::Queued),
@@ -180,6 +311,8 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
         | (State::InReview | State::Blocked | State::Stopped, Step::Undo) => Ok(State::Publishing),
         (State::Publishing, Step::Seen) => Ok(State::InReview),
         (State::Queued | State::Running | State::Publishing, Step::Block) => Ok(State::Blocked),
+        (State::Queued | State::Running, Step::Answer) => Ok(State::Answered),
+        (State::Queued | State::Running, Step::Return(rest)) => Ok(rest.into()),
         (
             State::Queued | State::Running | State::Publishing | State::InReview | State::Blocked,
             Step::Stop,
@@ -195,6 +328,10 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
             Step::Seen,
         )
         | (State::InReview | State::Blocked | State::Stopped, Step::Block)
+        | (
+            State::Publishing | State::InReview | State::Blocked | State::Stopped,
+            Step::Answer | Step::Return(_),
+        )
         | (State::Stopped, Step::Stop) => illegal(),
     }
 }
@@ -205,7 +342,7 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 9] = [
+    const STEPS: [Step; 12] = [
         Step::Queue,
         Step::Start,
         Step::Publish,
@@ -215,6 +352,9 @@ mod tests {
         Step::Stop,
         Step::Merge,
         Step::Close,
+        Step::Answer,
+        Step::Return(Rest::Blocked),
+        Step::Return(Rest::Stopped),
     ];
 
     #[test]
@@ -233,7 +373,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..9, 0..40)) {
+        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..12, 0..40)) {
             let mut state = State::Queued;
             for pick in picks {
                 let step = STEPS[pick];

@@ -90,6 +90,7 @@ fn published(state: &State, step: Step) -> State {
         | State::Blocked
         | State::Stopped
         | State::Merged
-        | State::Closed => state.clone(),
+        | State::Closed
+        | State::Answered => state.clone(),
     }
 }

@@ -11,7 +11,7 @@ use prova::domain::ids::{
     CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey,
     ThreadNumber,
 };
-use prova::domain::job::{Entry, Performer, Performers, Request, Work};
+use prova::domain::job::{Entry, Performer, Performers, Request, Wanted, Work};
 use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::task::{State, Task};
 use prova::domain::time::Timestamp;
@@ -73,6 +73,10 @@ pub(crate) fn task(id: TaskId) -> Task {
         follow_up: None,
         undone: None,
         waiting: Vec::new(),
+        aside: None,
+        work_job: None,
+        plan: None,
+        budget: None,
     }
 }
 
@@ -110,6 +114,8 @@ pub(crate) fn work(thread: ThreadKey) -> Work {
             remarks: vec![],
             linked: vec![],
             place: None,
+            wanted: Wanted::Change,
+            plan: None,
         },
     }
 }

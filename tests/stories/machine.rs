@@ -13,11 +13,13 @@ use prova::domain::decide::ended::ended;
 use prova::domain::decide::{Decision, Snapshot, decide};
 use prova::domain::effect::{Effect, EffectKey, Sent};
 use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
+use prova::domain::evidence::{Claim, Ending as RunEnding};
 use prova::domain::ids::{
     CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ThreadKey,
     ThreadNumber, TreeSha,
 };
-use prova::domain::job::{Briefed, Harvested, Performer, Progress, Work};
+use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Told, Wanted, Work};
+use prova::domain::money::Usd;
 use prova::domain::name::Name;
 use prova::domain::policy::Policy;
 use prova::domain::render::parts::Links;
@@ -25,6 +27,7 @@ use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
 use prova::domain::settle::{Ending, settle};
 use prova::domain::task::{self, State, Step, Task};
 use prova::domain::time::{Span, Timestamp};
+use prova::domain::traffic::Traffic;
 use prova::domain::trigger::{Ended, Wish};
 
 const ISSUE: ThreadNumber = ThreadNumber(1);
@@ -54,6 +57,9 @@ enum Asks {
     Stop,
     Undo,
     Request,
+    Question,
+    Plan,
+    Approve,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +75,10 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(Asks::Retry),
         Just(Asks::Stop),
         Just(Asks::Undo),
-        Just(Asks::Request)
+        Just(Asks::Request),
+        Just(Asks::Question),
+        Just(Asks::Plan),
+        Just(Asks::Approve),
     ];
     let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
     let how = prop_oneof![Just(Ended::Merged), Just(Ended::Closed), Just(Ended::Gone)];
@@ -186,6 +195,13 @@ impl World {
             Asks::Retry => Some(Command::Retry { agent: None }),
             Asks::Stop => Some(Command::Stop),
             Asks::Undo => Some(Command::Undo),
+            Asks::Question => Some(Command::Ask {
+                text: "why?".to_owned(),
+            }),
+            Asks::Plan => Some(Command::Plan {
+                text: String::new(),
+            }),
+            Asks::Approve => Some(Command::Approve),
             Asks::Request => Some(Command::Request {
                 agent: None,
                 text: "mend it".to_owned(),
@@ -238,6 +254,8 @@ impl World {
             count: u32::try_from(self.tasks.len()).unwrap(),
             remarks: &[],
             linked: &[],
+            caps: &[],
+            most_of_task: Usd::ZERO,
             links: &self.links,
         };
         let decision = decide(&event, &wishes, &snapshot);
@@ -268,7 +286,7 @@ impl World {
             return Ok(());
         };
         let task = self.tasks.last().unwrap();
-        let progress = progress(live.id, task);
+        let progress = progress(live.id, &live.work, task);
         let ended = EndedJob {
             job: live.id,
             work: &live.work,
@@ -343,7 +361,7 @@ impl World {
                 let ended = (self.tasks.iter()).find(|task| task.id == live.id.task);
                 let ended = ended.unwrap();
                 prop_assert!(live.running && ended.state.is_over());
-                let progress = progress(live.id, ended);
+                let progress = progress(live.id, &live.work, ended);
                 let job = EndedJob {
                     job: live.id,
                     work: &live.work,
@@ -398,7 +416,7 @@ impl World {
                 prop_assert!(self.live.is_none(), "{:?} while a job is live", task.state);
             }
             // What was stopped may take a moment to end.
-            State::Stopped | State::Merged | State::Closed => {
+            State::Stopped | State::Merged | State::Closed | State::Answered => {
                 prop_assert!(self.live.as_ref().is_none_or(|live| live.running));
             }
         }
@@ -414,9 +432,15 @@ impl World {
     }
 }
 
-/// A job that came to its end with a change.
-fn progress(job: JobId, task: &Task) -> Progress {
+/// A job that came to its end with what was wanted.
+fn progress(job: JobId, work: &Work, task: &Task) -> Progress {
     let tree = TreeSha::new("a".repeat(40));
+    if work.request.wanted.is_words() {
+        return Progress {
+            ran: Some(said()),
+            ..Progress::default()
+        };
+    }
     Progress {
         briefed: Some(Briefed {
             base: task
@@ -428,6 +452,7 @@ fn progress(job: JobId, task: &Task) -> Progress {
             brief_digest: String::new(),
             agent: "fixer".to_owned(),
             restored: None,
+            wanted: Wanted::Change,
         }),
         harvested: Some(Harvested {
             harvest: Harvest {
@@ -446,6 +471,24 @@ fn progress(job: JobId, task: &Task) -> Progress {
         evidence: Some(Vec::new()),
         commit: Some(CommitSha::new(format!("{:0>40}", job.ordinal))),
         ..Progress::default()
+    }
+}
+
+fn said() -> Ran {
+    Ran {
+        ending: RunEnding::Exited(0),
+        took: Span::ZERO,
+        log_digest: String::new(),
+        output_bytes: 0,
+        excerpt: String::new(),
+        failed_setup: None,
+        claim: Some(Claim {
+            summary: Some("So be it.".to_owned()),
+            ..Claim::default()
+        }),
+        told: Told::default(),
+        sandbox: "none".to_owned(),
+        traffic: Traffic::default(),
     }
 }
 

@@ -43,4 +43,5 @@ mod triggers;
 mod turns;
 mod undo;
 mod waiting;
+mod words;
 mod world;

@@ -295,3 +295,42 @@ async fn a_key_of_a_model_is_shown_nowhere() {
     assert!(everything.contains("the key is [redacted]"), "{everything}");
     assert!(!everything.contains(key), "{REPO}");
 }
+
+#[tokio::test]
+async fn whoever_asks_is_told_what_a_task_may_cost() {
+    let script = Arc::new(Script {
+        models: calls("0.36"),
+        ..Script::default()
+    });
+    let world = World::fixer().settings(MODELS).gateway(&script);
+    let bot = world.start().await;
+    let (_, pull) = bot.in_review().await;
+    bot.say("alice", pull, "@prova budget").await;
+    insta::assert_snapshot!(bot.answers(pull).pop().unwrap_or_default());
+}
+
+#[tokio::test]
+async fn a_person_can_lower_what_a_task_may_cost() {
+    let script = Arc::new(Script {
+        models: calls("0.36"),
+        ..Script::default()
+    });
+    let world = World::new()
+        .agent("fixer", "date +%N >> README.md")
+        .settings(MODELS)
+        .gateway(&script);
+    let bot = world.start().await;
+    let (issue, pull) = bot.in_review().await;
+    bot.say("alice", pull, "@prova budget 0.30\n\n@prova once more")
+        .await;
+    assert_eq!(bot.state(issue).await, "blocked");
+    assert_eq!(bot.jobs(issue).await.len(), 2);
+    insta::assert_snapshot!("lowered", bot.answers(pull).join("\n---\n"));
+    bot.say("alice", pull, "@prova budget 1\n\n@prova retry")
+        .await;
+    assert_eq!(bot.state(issue).await, "in review");
+    bot.say("alice", pull, "@prova budget 1000000").await;
+    insta::assert_snapshot!("too_much", bot.answers(pull).pop().unwrap_or_default());
+    bot.say("mallory", pull, "@prova budget 5").await;
+    assert_eq!(bot.task(issue).await.budget, Some(usd("1")));
+}

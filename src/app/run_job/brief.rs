@@ -189,6 +189,7 @@ impl Brief {
                 brief_digest: hex::encode(Sha256::digest(self.text.as_bytes())),
                 agent: chosen.name().to_string(),
                 restored: self.restored.clone(),
+                wanted: request.wanted,
             },
             policy: self.policy.clone(),
             text: self.text.clone(),

@@ -450,7 +450,7 @@ impl Attempt<'_> {
             || self.leased.cancelled
             || matches!(
                 self.leased.task.task.state,
-                State::Stopped | State::Merged | State::Closed
+                State::Stopped | State::Merged | State::Closed | State::Answered
             )
     }
 }

@@ -127,6 +127,7 @@ impl Attempt<'_> {
         let scopes = Scope::of_job(self.leased.lease.job, person, self.ctx.now());
         let spent = self.ctx.store.spent(&scopes).await?;
         let budgets = self.ctx.settings.budgets.narrowed(policy.budget.job_usd);
+        let budgets = budgets.of_task(self.leased.task.task.budget);
         Ok(caps(&budgets, scopes.into_iter().zip(spent)))
     }
 }

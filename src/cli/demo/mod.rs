@@ -273,7 +273,13 @@ impl<'a> Stage<'a> {
                         return Ok(());
                     }
                 }
-                Some(State::Blocked | State::Stopped | State::Closed | State::Merged) => {
+                Some(
+                    State::Blocked
+                    | State::Stopped
+                    | State::Closed
+                    | State::Merged
+                    | State::Answered,
+                ) => {
                     return Err(Broken::Ended { what, state: told });
                 }
                 Some(State::Queued | State::Running | State::Publishing | State::InReview)

@@ -183,6 +183,7 @@ impl Run<'_> {
 const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
     match outcome {
         report::Outcome::Proposed => (Style::Good, "Proposed"),
+        report::Outcome::Answered => (Style::Good, "Answered"),
         report::Outcome::NothingChanged => (Style::Bad, "Nothing changed"),
         report::Outcome::ChecksFailed => (Style::Bad, "Checks failed"),
         report::Outcome::Refused => (Style::Bad, "Refused"),
@@ -198,7 +199,9 @@ const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
 /// Returns why it came to an outcome, where its name does not say it all.
 fn why(outcome: &report::Outcome) -> Option<String> {
     let why = match outcome {
-        report::Outcome::Proposed | report::Outcome::Stopped => return None,
+        report::Outcome::Proposed | report::Outcome::Answered | report::Outcome::Stopped => {
+            return None;
+        }
         report::Outcome::NothingChanged => "The agent ended well and left every file as it was.",
         report::Outcome::ChecksFailed => {
             "Not every check passes, so no pull request would be opened."

@@ -18,6 +18,7 @@ use crate::domain::effect::Effect;
 use crate::domain::event::{Happening, Thread, ThreadEvent, ThreadKind};
 use crate::domain::ids::{TaskId, ThreadNumber};
 use crate::domain::job::Performer;
+use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy};
 use crate::domain::repo::{Actor, Permission, Repo};
@@ -262,6 +263,8 @@ impl Desk {
             count,
             remarks: &[],
             linked: &[],
+            caps: &[],
+            most_of_task: Usd::ZERO,
             links: &settings.links,
         };
         decide(&self.event, std::slice::from_ref(wish), &snapshot)

@@ -91,18 +91,20 @@ impl Command {
     #[must_use]
     pub const fn begins_work(&self) -> bool {
         match self {
-            Self::Request { .. } | Self::Run { .. } | Self::Race { .. } => true,
+            Self::Request { .. }
+            | Self::Run { .. }
+            | Self::Race { .. }
+            | Self::Plan { .. }
+            | Self::Review { .. }
+            | Self::Ask { .. } => true,
             Self::Help
             | Self::Status
-            | Self::Plan { .. }
             | Self::Approve
             | Self::Stop
             | Self::Retry { .. }
             | Self::Undo
             | Self::Rebase
-            | Self::Review { .. }
-            | Self::Budget { .. }
-            | Self::Ask { .. } => false,
+            | Self::Budget { .. } => false,
         }
     }
 }

@@ -1,15 +1,16 @@
 //! How work begins: on a new task, or on the one that is open.
 
 use super::Desk;
-use super::next::waiting;
+use super::next::{queued, waiting};
 use crate::domain::branch::BranchName;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::ids::{JobId, TaskId};
-use crate::domain::job::{Performer, Performers, Request, Work};
+use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
 use crate::domain::name::Name;
+use crate::domain::policy::PlanMode;
 use crate::domain::render::refusal::Refusal;
 use crate::domain::render::status::noted;
-use crate::domain::task::{State, Step, Task, transition};
+use crate::domain::task::{State, Task};
 use crate::domain::time::Span;
 
 /// GitHub reports one act by several events, minutes apart on a bad day: `opened` and one `labeled`
@@ -20,8 +21,10 @@ impl Desk<'_> {
     /// Returns whether this is what the open task was started or retried for: the same act in
     /// another event, or one more label on work that goes on.
     pub(super) fn is_known(&self) -> bool {
-        self.task()
-            .is_some_and(|task| starts_no_more(task, self.event))
+        let by_itself = |work: &Work| work.request.text.is_empty();
+        self.task().is_some_and(|task| {
+            starts_no_more(task, self.event) || task.waiting.iter().any(by_itself)
+        })
     }
 
     pub(super) fn retry(&mut self, agent: Option<Name>) -> Result<String, Refusal> {
@@ -39,12 +42,28 @@ impl Desk<'_> {
         self.queue(work)
     }
 
+    /// Starts a change, or the plan for it when policy says that one comes first.
     pub(super) fn start(
         &mut self,
         performers: Performers,
         text: String,
     ) -> Result<String, Refusal> {
-        self.allowed()?;
+        let policy = self.allowed()?;
+        let agents = match &performers {
+            Performers::One(Performer::DefaultAgent) => true,
+            Performers::One(Performer::Named(name)) => self.snapshot.agents.known.contains(name),
+            Performers::One(Performer::Recipe { .. }) | Performers::Race(_) => false,
+        };
+        let wanted = match policy.plan {
+            PlanMode::Auto if agents && self.task().is_none() => Wanted::PlanFirst,
+            PlanMode::Approve if agents && self.task().is_none() => Wanted::Plan,
+            PlanMode::Auto | PlanMode::Approve | PlanMode::Off => Wanted::Change,
+        };
+        self.queue(self.work(performers, text, wanted))
+    }
+
+    /// Returns what is asked for, with the thread as it is now.
+    pub(super) fn work(&self, performers: Performers, text: String, wanted: Wanted) -> Work {
         let event = self.event;
         let place = match &event.what {
             Happening::Commented(comment) => comment.place.clone(),
@@ -56,7 +75,7 @@ impl Desk<'_> {
             | Happening::Reopened
             | Happening::Gone => None,
         };
-        self.queue(Work {
+        Work {
             performers,
             request: Request {
                 by: event.actor.clone(),
@@ -66,8 +85,10 @@ impl Desk<'_> {
                 remarks: self.snapshot.remarks.to_vec(),
                 linked: self.snapshot.linked.to_vec(),
                 place,
+                wanted,
+                plan: None,
             },
-        })
+        }
     }
 
     /// Starts a recipe. What people say around the rule of a built-in one is not part of it.
@@ -89,15 +110,20 @@ impl Desk<'_> {
     }
 
     /// Queues a job on the open task, or on a new one.
-    fn queue(&mut self, mut work: Work) -> Result<String, Refusal> {
+    pub(super) fn queue(&mut self, mut work: Work) -> Result<String, Refusal> {
         let event = self.event;
         if !event.thread.open {
             return Err(Refusal::ThreadClosed(event.thread.kind));
         }
         self.performable(&work)?;
-        let task = match self.task() {
+        let words = work.request.wanted.is_words();
+        let foreign = event.thread.kind == ThreadKind::Pull && !words;
+        let (task, job) = match self.task() {
             Some(task) => {
-                if let (Some(pull), true) = (task.pull, event.key() == task.id.thread) {
+                if foreign && task.id.thread == event.key() && task.is_words() {
+                    return Err(Refusal::ForeignPull);
+                }
+                if let (Some(pull), true) = (task.pull, event.key() == task.id.thread && !words) {
                     // Requests about a pull request belong where its reviewers see them. On one
                     // that ended blocked, a retry from the issue is still welcome.
                     if task.state == State::InReview || task.state.is_busy() {
@@ -105,48 +131,51 @@ impl Desk<'_> {
                     }
                 }
                 // What stands in our own pull request was written by us, or by people who may push.
-                work.request.thread.insider |= event.thread.kind == ThreadKind::Pull;
+                work.request.thread.insider |=
+                    event.thread.kind == ThreadKind::Pull && task.pull == Some(event.thread.number);
                 if task.state.is_busy() {
                     let task = waiting(task, work)?;
                     return Ok(self.wait(task));
                 }
-                let state = transition(&task.state, Step::Queue).map_err(|_| Refusal::Busy)?;
-                Task {
-                    repo: event.repo.clone(),
-                    state,
-                    jobs: task.jobs + 1,
-                    work: work.clone(),
-                    undone: None,
-                    ..task.clone()
-                }
+                queued(task, work.clone()).map_err(|_| Refusal::Busy)?
             }
-            None if event.thread.kind == ThreadKind::Pull => return Err(Refusal::ForeignPull),
-            None => Task {
-                id: TaskId {
-                    thread: event.key(),
-                    ordinal: self.snapshot.count + 1,
-                },
-                repo: event.repo.clone(),
-                work: work.clone(),
-                state: State::Queued,
-                jobs: 1,
-                branch: self.branch(),
-                head: None,
-                pull: None,
-                last: None,
-                stopped_by: None,
-                follow_up: None,
-                undone: None,
-                waiting: Vec::new(),
-            },
+            None if foreign => return Err(Refusal::ForeignPull),
+            None => self.first(work.clone()),
         };
-        let job = JobId {
-            task: task.id,
-            ordinal: task.jobs,
-        };
-        self.decision.task = Some(task);
+        self.decision.task = Some(Task {
+            repo: event.repo.clone(),
+            ..task
+        });
         self.decision.job = Some((job, work));
         Ok(format!("job {job} queued"))
+    }
+
+    /// Returns a new task with its first job.
+    fn first(&self, work: Work) -> (Task, JobId) {
+        let task = Task {
+            id: TaskId {
+                thread: self.event.key(),
+                ordinal: self.snapshot.count + 1,
+            },
+            repo: self.event.repo.clone(),
+            work,
+            state: State::Queued,
+            jobs: 1,
+            branch: self.branch(),
+            head: None,
+            pull: None,
+            last: None,
+            stopped_by: None,
+            follow_up: None,
+            undone: None,
+            waiting: Vec::new(),
+            aside: None,
+            work_job: None,
+            plan: None,
+            budget: None,
+        };
+        let job = task.job();
+        (task, job)
     }
 
     /// Says that a request was put behind what is under way.
@@ -173,6 +202,10 @@ impl Desk<'_> {
 /// wanted.
 #[must_use]
 pub fn starts_no_more(task: &Task, event: &ThreadEvent) -> bool {
+    // A question is no work; a plan is the beginning of it.
+    if task.aside.is_none() && task.work.request.wanted == Wanted::Answer {
+        return false;
+    }
     !matches!(task.state, State::Blocked | State::Stopped)
         || event.at < task.work.request.at.plus(SAME_ACT)
 }

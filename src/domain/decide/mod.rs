@@ -3,9 +3,11 @@
 
 pub mod agents;
 pub mod begin;
+mod budget;
 pub mod ended;
 pub mod next;
 mod performable;
+mod reading;
 pub mod statuses;
 mod words;
 
@@ -13,11 +15,13 @@ use std::collections::BTreeSet;
 
 use self::agents::Agents;
 use self::statuses::{answer_of, status_of};
+use crate::domain::budget::Cap;
 use crate::domain::command::{Command, Verb};
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent};
 use crate::domain::ids::{JobId, ThreadKey};
-use crate::domain::job::{Performer, Performers, Remark, Work};
+use crate::domain::job::{Performer, Performers, Remark, Wanted, Work};
+use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
 use crate::domain::render::parts::Links;
@@ -47,6 +51,10 @@ pub struct Snapshot<'a> {
     pub remarks: &'a [Remark],
     /// Threads that the request and the conversation name, most relevant first.
     pub linked: &'a [Linked],
+    /// What the task's next job may spend and what was spent before; empty unless somebody asks.
+    pub caps: &'a [Cap],
+    /// The most that the server's settings let a task spend.
+    pub most_of_task: Usd,
     /// How texts link and mention.
     pub links: &'a Links,
 }
@@ -187,13 +195,13 @@ impl Desk<'_> {
             Command::Race { agents, text } => {
                 self.start(Performers::Race(agents.clone()), text.clone())
             }
-            Command::Plan { .. } => Err(not_yet(Verb::Plan)),
-            Command::Approve => Err(not_yet(Verb::Approve)),
+            Command::Plan { text } => self.read(Wanted::Plan, text),
+            Command::Approve => self.approve(),
             Command::Undo => self.undo(),
             Command::Rebase => Err(not_yet(Verb::Rebase)),
             Command::Review { .. } => Err(not_yet(Verb::Review)),
-            Command::Budget { .. } => Err(not_yet(Verb::Budget)),
-            Command::Ask { .. } => Err(not_yet(Verb::Ask)),
+            Command::Budget { limit } => self.budget(*limit),
+            Command::Ask { text } => self.read(Wanted::Answer, text),
         }
     }
 
@@ -217,7 +225,7 @@ impl Desk<'_> {
             state,
             stopped_by: Some(self.event.actor.login.clone()),
             waiting: Vec::new(),
-            ..task
+            ..back(task)
         });
         Ok(reason)
     }
@@ -240,6 +248,14 @@ impl Desk<'_> {
             Err(Refusal::NoPermission(self.snapshot.permission))
         }
     }
+}
+
+/// Returns a task as it was before the question that is not answered now.
+fn back(mut task: Task) -> Task {
+    if let Some(aside) = task.aside.take() {
+        (task.work, task.work_job) = (aside.work, Some(aside.job));
+    }
+    task
 }
 
 fn not_yet(verb: Verb) -> Refusal {

@@ -1,4 +1,4 @@
-//! What is asked for while a job is under way: it waits on the task, and begins when that has ended.
+//! The next job of a task: at once when nothing is under way, and otherwise when that has ended.
 
 use super::Decision;
 use super::statuses::{answer_of, status_of};
@@ -7,7 +7,7 @@ use crate::domain::ids::JobId;
 use crate::domain::job::Work;
 use crate::domain::render::parts::Links;
 use crate::domain::render::refusal::Refusal;
-use crate::domain::task::{Step, Task, transition};
+use crate::domain::task::{Approval, Aside, Illegal, Plan, Step, Task, transition};
 
 /// How many requests may wait on a task.
 pub const MOST: usize = 5;
@@ -25,35 +25,66 @@ pub fn waiting(task: &Task, work: Work) -> Result<Task, Refusal> {
     Ok(task)
 }
 
+/// Returns a task on which nothing is under way with its next job, which is to do `work`.
+///
+/// # Errors
+/// When the task is over, or something is under way.
+pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
+    let state = transition(&task.state, Step::Queue)?;
+    let words = work.request.wanted.is_words();
+    let back = task.state.rest().filter(|_| words && !task.is_words());
+    let aside = back.map(|back| Aside {
+        back,
+        work: task.work.clone(),
+        job: task.job().ordinal,
+    });
+    let task = Task {
+        state,
+        jobs: task.jobs + 1,
+        plan: plan(task, &work),
+        undone: task.undone.clone().filter(|_| words),
+        work,
+        work_job: None,
+        aside,
+        ..task.clone()
+    };
+    let job = task.job();
+    Ok((task, job))
+}
+
+/// Returns the plan that a task has once `work` is queued: one that is carried out is approved by whoever
+/// asks for that, and a change that follows none ends it.
+fn plan(task: &Task, work: &Work) -> Option<Plan> {
+    let mut plan = task.plan.clone()?;
+    if work.request.wanted.is_words() {
+        return Some(plan);
+    }
+    work.request.plan.as_ref()?;
+    let by = || Approval::By(work.request.by.login.clone());
+    plan.approved.get_or_insert_with(by);
+    Some(plan)
+}
+
 /// Begins what has waited longest, when a decision leaves the task with nothing under way.
 #[must_use]
 pub fn begin_next(mut decision: Decision, links: &Links) -> Decision {
-    let Some(task) = decision
-        .task
-        .as_mut()
-        .filter(|task| !task.waiting.is_empty())
-    else {
+    let Some(mut task) = decision.task.take_if(|task| !task.waiting.is_empty()) else {
         return decision;
     };
-    let Ok(state) = transition(&task.state, Step::Queue) else {
+    let work = task.waiting.remove(0);
+    let Ok((task, job)) = queued(&task, work.clone()) else {
+        task.waiting.insert(0, work);
+        decision.task = Some(task);
         return decision;
     };
-    task.work = task.waiting.remove(0);
-    task.state = state;
-    task.jobs += 1;
-    task.undone = None;
-    let job = JobId {
-        task: task.id,
-        ordinal: task.jobs,
-    };
-    decision.job = Some((job, task.work.clone()));
+    let key = EffectKey::status(task.id);
+    decision.effects.retain(|(other, _, _)| *other != key);
+    decision.effects.push(status_of(&task, links));
+    decision.effects.extend(answer_of(&task, links));
     decision
         .reasons
         .push(format!("job {job} queued: it waited"));
-    let (status, answer) = (status_of(task, links), answer_of(task, links));
-    let key = EffectKey::status(task.id);
-    decision.effects.retain(|(other, _, _)| *other != key);
-    decision.effects.push(status);
-    decision.effects.extend(answer);
+    decision.task = Some(task);
+    decision.job = Some((job, work));
     decision
 }

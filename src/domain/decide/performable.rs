@@ -88,6 +88,7 @@ mod tests {
     use crate::domain::decide::{Snapshot, decide};
     use crate::domain::event::{Happening, Thread, ThreadEvent, ThreadKind};
     use crate::domain::ids::{InstallationId, Login, RepoId, RepoName, ThreadNumber};
+    use crate::domain::money::Usd;
     use crate::domain::name::Name;
     use crate::domain::policy::Policy;
     use crate::domain::render::parts::Links;
@@ -156,6 +157,8 @@ mod tests {
                 open: None,
                 count: 0,
                 linked: &[],
+                caps: &[],
+                most_of_task: Usd::ZERO,
                 remarks: &[],
                 links: &links,
             };

@@ -1,7 +1,7 @@
 //! The comments that show how a task stands, as effects.
 
 use crate::domain::effect::{Effect, EffectKey};
-use crate::domain::ids::{JobId, ThreadKey};
+use crate::domain::ids::ThreadKey;
 use crate::domain::redact::Redactor;
 use crate::domain::render::live::Live;
 use crate::domain::render::parts::Links;
@@ -39,22 +39,18 @@ pub fn status_of(task: &Task, links: &Links) -> (EffectKey, ThreadKey, Effect) {
     )
 }
 
-/// Returns the effect that brings the answer on the pull request up to date, for a task whose last
-/// request was made there.
+/// Returns the effect that brings the answer to the last request up to date, where it has one of its
+/// own: it was made on the pull request, or asks for words beside what is under review.
 #[must_use]
 pub fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect)> {
     let number = task.work.request.thread.number;
-    (number != task.id.thread.number).then(|| {
-        let job = JobId {
-            task: task.id,
-            ordinal: task.jobs,
-        };
+    (number != task.id.thread.number || task.aside.is_some()).then(|| {
         let thread = ThreadKey {
             repo: task.id.thread.repo,
             number,
         };
         (
-            EffectKey::answer(job),
+            EffectKey::answer(task.job()),
             thread,
             Effect::Comment {
                 body: status(task, links),

@@ -73,6 +73,10 @@ pub enum Role {
     Work,
     /// What is asked for on a pull request.
     FollowUp,
+    /// A plan.
+    Plan,
+    /// The answer to a question.
+    Ask,
 }
 
 impl Role {
@@ -91,6 +95,8 @@ impl Role {
         match self {
             Self::Work => "work",
             Self::FollowUp => "follow_up",
+            Self::Plan => "plan",
+            Self::Ask => "ask",
         }
     }
 }
@@ -101,15 +107,25 @@ impl Role {
 pub struct Roles {
     /// What is asked for on a pull request.
     pub follow_up: Option<Name>,
+    /// Plans.
+    pub plan: Option<Name>,
+    /// Answers to questions.
+    pub ask: Option<Name>,
 }
 
 impl Policy {
     /// Returns the agent that does jobs of a role; `None` is the server's default.
     #[must_use]
     pub const fn agent_for(&self, role: Role) -> Option<&Name> {
-        match (role, &self.roles.follow_up) {
-            (Role::FollowUp, Some(name)) => Some(name),
-            (Role::FollowUp, None) | (Role::Work, _) => self.agent.as_ref(),
+        let own = match role {
+            Role::Work => None,
+            Role::FollowUp => self.roles.follow_up.as_ref(),
+            Role::Plan => self.roles.plan.as_ref(),
+            Role::Ask => self.roles.ask.as_ref(),
+        };
+        match own {
+            Some(name) => Some(name),
+            None => self.agent.as_ref(),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod around;
 pub mod room;
+mod words;
 
 use std::fmt::Write as _;
 
@@ -91,8 +92,11 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     }
     put_back(out, parts.restored);
     out.push_str("\n## What is asked\n\n");
+    words::asked(out, request, kind);
     if request.text.trim().is_empty() {
-        let _ = write!(out, "Do what the {kind} below asks for.\n\n");
+        if !request.wanted.is_words() {
+            let _ = write!(out, "Do what the {kind} below asks for.\n\n");
+        }
     } else {
         let text = visible::visible(&request.text, room::REQUEST);
         let _ = write!(out, "@{} asks:\n\n{text}\n\n", request.by.login);
@@ -234,6 +238,10 @@ fn failed(out: &mut String, evidence: &[Evidence]) {
 
 fn rules(out: &mut String, parts: &Parts<'_>) {
     let policy = parts.policy;
+    if parts.request.wanted.is_words() {
+        out.push_str(words::RULES);
+        return;
+    }
     out.push_str(
         "## How to work\n\n\
          - Change files in the working directory; leave them there or commit them, both are taken.\n\
@@ -275,6 +283,7 @@ mod tests {
     use crate::domain::event::{DiffPlace, Thread};
     use crate::domain::evidence::Ending;
     use crate::domain::ids::{Login, ThreadNumber};
+    use crate::domain::job::Wanted;
     use crate::domain::policy::protected::Protected;
     use crate::domain::repo::{Actor, ActorKind};
     use crate::domain::surroundings::{Annotation, Linked};
@@ -322,6 +331,8 @@ mod tests {
                 line: Some(1),
                 hunk: text.to_owned(),
             }),
+            wanted: Wanted::Change,
+            plan: Some(text.to_owned()),
         }
     }
 

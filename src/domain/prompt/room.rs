@@ -3,6 +3,8 @@
 
 /// What was asked, with the title and the place.
 pub(super) const REQUEST: usize = 20_000;
+/// The plan that is carried out.
+pub(super) const PLAN: usize = 20_000;
 /// The part of the diff that a request stands at.
 pub(super) const HUNK: usize = 5_000;
 /// Checks of ours that failed.
@@ -28,6 +30,7 @@ const WORDS: usize = 10_000;
 
 /// The most characters of a brief: some 60,000 tokens.
 pub const MOST: usize = REQUEST
+    + PLAN
     + HUNK
     + FAILED
     + INTEGRATION

@@ -25,7 +25,11 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | {} | says how it stands |\n\
          | {} | ends what runs; what is done so far stays on the branch |\n\
          | {} | tries again |\n\
-         | {} | takes the last follow-up on a pull request back, by one more commit |\n\n\
+         | {} | takes the last follow-up on a pull request back, by one more commit |\n\
+         | {} | answers a question about the code, and changes nothing |\n\
+         | {} | makes a plan, and changes nothing before it is approved |\n\
+         | {} | carries the plan out |\n\
+         | {} | shows what model calls may cost and have cost; an amount behind it limits the task |\n\n\
          Agents: {}. Recipes: {}. Only people with write permission can start work.",
         command("<what to do>"),
         command("with AGENT <what to do>"),
@@ -35,6 +39,10 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
         command("stop"),
         command("retry"),
         command("undo"),
+        command("ask <question>"),
+        command("plan <what to do>"),
+        command("approve"),
+        command("budget"),
         list(agents),
         list(recipes),
     )

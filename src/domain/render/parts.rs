@@ -109,6 +109,7 @@ pub fn race(report: &Report, task: &Task, links: &Links) -> String {
         let result = match &rival.outcome {
             Outcome::Faulted(why) => neutral::inline(why, 200),
             Outcome::Proposed
+            | Outcome::Answered
             | Outcome::NothingChanged
             | Outcome::ChecksFailed
             | Outcome::Refused
@@ -140,6 +141,7 @@ pub fn remedies(report: &Report) -> String {
     let setup = match &report.outcome {
         Outcome::SetupFailed(evidence) => Some(evidence.ending),
         Outcome::Proposed
+        | Outcome::Answered
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Refused

@@ -84,7 +84,8 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
             Conclusion::Failure,
             format!("{failed} of {total} checks failed"),
         ),
-        other @ (Outcome::NothingChanged
+        other @ (Outcome::Answered
+        | Outcome::NothingChanged
         | Outcome::Refused
         | Outcome::Secret
         | Outcome::AgentFailed

@@ -4,6 +4,7 @@ use crate::domain::built_in::{BuiltIn, NoRule};
 use crate::domain::event::ThreadKind;
 use crate::domain::ids::ThreadNumber;
 use crate::domain::job::PassedOver;
+use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::render::parts::{Links, passed};
 use crate::domain::repo::Permission;
@@ -41,6 +42,12 @@ pub enum Refusal {
     NothingToStop,
     /// There is nothing that could be tried again.
     NothingToRetry,
+    /// There is no plan that waits for a word.
+    NoPlan,
+    /// There is no task here whose budget could be set.
+    NoTask,
+    /// The server does not let a task spend that much: what was asked, and the most there is.
+    OverBudget(Usd, Usd),
     /// There is no follow-up that could be taken back.
     NothingToUndo,
     /// The pull request is not one of ours.
@@ -101,6 +108,16 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
         Refusal::NothingToStop => "Nothing runs here, so there is nothing to stop.".to_owned(),
         Refusal::NothingToRetry => format!(
             "Nothing was tried here yet. Ask for something with {}.", links.command("…")
+        ),
+        Refusal::NoTask => format!(
+            "No task is open here, so there is no budget to set. {} begins one.", links.command("…")
+        ),
+        Refusal::OverBudget(asked, most) => format!(
+            "The server's settings let a task spend ${most} at most (`budget.task_usd`), so I did not set ${asked}. Whoever runs the server can raise it."
+        ),
+        Refusal::NoPlan => format!(
+            "There is no plan here that waits to be carried out. {} makes one.",
+            links.command("plan")
         ),
         Refusal::NothingToUndo => "There is no follow-up at the head of the branch that I could take back: I take back what I did last for a request on a pull request, once, and nothing below commits of others.".to_owned(),
         Refusal::ForeignPull => {

@@ -25,7 +25,7 @@ pub fn exceeded(exceeded: &Exceeded) -> String {
         ),
         Scope::Task(_) => (
             "of this task",
-            "The operator can raise `budget.task_usd` in the server's settings.",
+            "`budget AMOUNT` raises it where somebody has lowered it; the operator can raise `budget.task_usd` in the server's settings.",
         ),
         Scope::Repository(_, _) => (
             "of this repository for today",

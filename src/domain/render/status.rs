@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::ids::{CommitSha, ThreadNumber};
-use crate::domain::job::Told;
+use crate::domain::ids::CommitSha;
+use crate::domain::job::{Told, Wanted};
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
-use crate::domain::render::spend;
+use crate::domain::render::{spend, words};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::{State, Task};
@@ -38,11 +38,18 @@ pub fn status(task: &Task, links: &Links) -> String {
             behind(task)
         ),
         State::InReview => in_review(task, links),
+        State::Blocked if is_planned(task) => planned(task, links),
         State::Blocked => blocked(task, links),
         State::Stopped => stopped(task, links),
         State::Merged => format!("**Merged**: {}.", pull(task)),
         State::Closed => closed(task, links),
+        State::Answered => answered(task, links),
     };
+    let plan = task
+        .plan
+        .as_ref()
+        .map_or_else(String::new, |plan| words::plan(plan, links));
+    let text = format!("{}{plan}", text.trim_end());
     visible::cut(text.trim_end().to_owned(), MAX_CHARS)
 }
 
@@ -75,6 +82,68 @@ fn requests(count: usize) -> String {
         1 => "one request".to_owned(),
         count => format!("{count} requests"),
     }
+}
+
+/// Shows what was said for a task that asked for no more.
+fn answered(task: &Task, links: &Links) -> String {
+    let last = task.last.as_ref();
+    last.map_or_else(String::new, |report| {
+        words::words(report, &task.work.request, links)
+    })
+}
+
+/// Returns whether the plan that was asked for last is there, and waits for a word.
+fn is_planned(task: &Task) -> bool {
+    let planned = task
+        .last
+        .as_ref()
+        .is_some_and(|last| last.outcome == Outcome::Answered);
+    planned
+        && task
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.approved.is_none())
+}
+
+fn planned(task: &Task, links: &Links) -> String {
+    format!(
+        "**Planned**, asked by @{}: nothing is changed before a person says {}.{}",
+        task.work.request.by.login,
+        links.command("approve"),
+        task.last
+            .as_ref()
+            .map(|report| spend::traffic(&report.traffic))
+            .unwrap_or_default()
+    )
+}
+
+/// Tells why a job that was to say something said nothing.
+#[must_use]
+pub fn failure(report: &Report, wanted: Wanted) -> String {
+    let so = match wanted {
+        Wanted::Answer => "there is no answer",
+        Wanted::Plan | Wanted::PlanFirst => "there is no plan",
+        Wanted::Change => "nothing was changed",
+    };
+    let mut out = format!("**{}** {}\n", headline(report), story(report, so));
+    out.push_str(&took_over(report));
+    out.push_str(&remedies(report));
+    if let Some(run) = &report.run {
+        let _ = write!(
+            out,
+            "\n{}",
+            excerpt("End of the agent's output", &run.excerpt)
+        );
+    }
+    out.push_str(&spend::traffic(&report.traffic));
+    if let Outcome::SetupFailed(evidence) = &report.outcome {
+        let _ = write!(
+            out,
+            "\n{}",
+            excerpt("End of the setup's output", &evidence.excerpt)
+        );
+    }
+    out.trim_end().to_owned()
 }
 
 /// Returns the answer to whoever asks how it stands where there is no task.
@@ -172,7 +241,19 @@ fn blocked(task: &Task, links: &Links) -> String {
     let Some(report) = &task.last else {
         return format!("**Blocked**. {}", next(task, links));
     };
-    let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
+    if task.is_words() {
+        let request = &task.work.request;
+        return format!(
+            "{}\n\n{}",
+            failure(report, request.wanted),
+            next(task, links)
+        );
+    }
+    let so = match task.pull {
+        None => "no pull request was opened".to_owned(),
+        Some(number) => format!("pull request #{number} is not ready for a review"),
+    };
+    let mut out = format!("**{}** {}\n", headline(report), story(report, &so));
     let back = taken_back(task, links);
     if !back.is_empty() {
         let _ = write!(out, "\n{back}");
@@ -215,6 +296,7 @@ fn blocked(task: &Task, links: &Links) -> String {
 const fn headline(report: &Report) -> &'static str {
     match report.outcome {
         Outcome::Proposed => "Not published.",
+        Outcome::Answered => "Answered.",
         Outcome::NothingChanged => "Nothing changed.",
         Outcome::ChecksFailed => "Checks failed.",
         Outcome::Refused => "Refused.",
@@ -227,12 +309,8 @@ const fn headline(report: &Report) -> &'static str {
     }
 }
 
-/// Tells what happened; `pull` is the pull request that was there before.
-fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
-    let unopened = match pull {
-        None => "no pull request was opened".to_owned(),
-        Some(number) => format!("pull request #{number} is not ready for a review"),
-    };
+/// Tells what happened, and what follows when it did not end well.
+fn story(report: &Report, so: &str) -> String {
     let agent = report.run.as_ref().map_or_else(String::new, |run| {
         format!(
             "{} ran {} ({})",
@@ -243,25 +321,26 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
     });
     match &report.outcome {
         Outcome::Proposed => "The work is done, but it could not be published.".to_owned(),
+        Outcome::Answered => format!("{agent} and said what was asked for."),
         Outcome::NothingChanged => {
             format!("{agent} and left every file as it was, so there is nothing to propose.")
         }
         Outcome::ChecksFailed => format!(
-            "{agent} and changed {}, but not every check passes, so {unopened}.",
+            "{agent} and changed {}, but not every check passes, so {so}.",
             files(report.changes.len())
         ),
         Outcome::Refused => format!(
-            "{agent} and left things that may not be published. They were left out, and because the change is not whole without them, {unopened}:"
+            "{agent} and left things that may not be published. They were left out, and because the change is not whole without them, {so}:"
         ),
         Outcome::Secret => {
-            format!("{agent} and wrote what looks like a secret into the change, so {unopened}.")
+            format!("{agent} and wrote what looks like a secret into the change, so {so}.")
         }
         Outcome::AgentFailed => {
             let why = report
                 .run
                 .as_ref()
                 .map_or_else(String::new, |run| why(&run.told));
-            format!("{agent}{why}, so {unopened}.")
+            format!("{agent}{why}, so {so}.")
         }
         Outcome::SetupFailed(evidence) => format!(
             "{} ended with {}, so the agent was not started.",
@@ -273,7 +352,7 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
             spend::exceeded(exceeded)
         ),
         Outcome::OutOfBudget(exceeded) => format!(
-            "{agent} until a budget was used up, so {unopened}. {}",
+            "{agent} until a budget was used up, so {so}. {}",
             spend::exceeded(exceeded)
         ),
         Outcome::Stopped => "It was stopped.".to_owned(),
@@ -329,6 +408,7 @@ fn kept(task: &Task, links: &Links) -> String {
     let what = match report.outcome {
         Outcome::Refused => "The rest of the change",
         Outcome::Proposed
+        | Outcome::Answered
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Secret
