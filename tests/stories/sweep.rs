@@ -18,6 +18,7 @@ use crate::gateway::Script;
 use crate::harness::{Bot, FIX, REPO, World};
 use crate::knife::{Blow, Knife};
 use crate::spending::MODELS;
+use crate::words::WORDY;
 
 /// Calls that are cut in a run that does not take all.
 const SAMPLE: usize = 4;
@@ -39,6 +40,10 @@ enum Scenario {
     Budget,
     /// Something is asked for while another request is done.
     Waits,
+    /// A plan is made and carried out.
+    Plan,
+    /// A question is asked about what is under review.
+    Question,
     /// An agent works for longer than a heartbeat takes.
     Slow,
 }
@@ -84,6 +89,18 @@ impl Scenario {
                 for text in ["@prova one more line", "@prova another one"] {
                     bot.alice().comment(REPO, pull, text).unwrap();
                 }
+                bot
+            }
+            Self::Plan => {
+                let world = World::new().agent("wordy", WORDY);
+                let bot = world.policy("plan = \"auto\"\n").start().await;
+                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+                bot
+            }
+            Self::Question => {
+                let bot = World::new().agent("wordy", WORDY).start().await;
+                let (_, pull) = bot.in_review().await;
+                bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
                 bot
             }
             Self::Race => {
@@ -288,6 +305,16 @@ sweeps! {
     a_request_that_waits_and_a_call_that_fails: Waits Fails;
     a_request_that_waits_and_an_answer_that_is_lost: Waits Unanswered;
     a_request_that_waits_and_a_call_that_is_made_twice: Waits Twice;
+    a_plan_and_death_before_a_call: Plan DeadBefore;
+    a_plan_and_death_after_a_call: Plan DeadAfter;
+    a_plan_and_a_call_that_fails: Plan Fails;
+    a_plan_and_an_answer_that_is_lost: Plan Unanswered;
+    a_plan_and_a_call_that_is_made_twice: Plan Twice;
+    a_question_and_death_before_a_call: Question DeadBefore;
+    a_question_and_death_after_a_call: Question DeadAfter;
+    a_question_and_a_call_that_fails: Question Fails;
+    a_question_and_an_answer_that_is_lost: Question Unanswered;
+    a_question_and_a_call_that_is_made_twice: Question Twice;
     a_race_and_death_before_a_call: Race DeadBefore;
     a_race_and_death_after_a_call: Race DeadAfter;
     a_race_and_a_call_that_fails: Race Fails;

@@ -3,7 +3,7 @@
 use crate::harness::{Bot, REPO, World};
 
 /// Answers, plans, or does it, as the brief says, and leaves a file in any case.
-const WORDY: &str = r#"echo scratch > scratch
+pub(crate) const WORDY: &str = r#"echo scratch > scratch
 say() { printf '{"summary":"%s"}' "$1" > "$PROVA_RESULT"; }
 if grep -q 'Answer the question' "$PROVA_BRIEF"; then say 'It greets, see `README.md:1`. Closes #1, says @octo.'
 elif grep -q 'Make a plan' "$PROVA_BRIEF"; then
