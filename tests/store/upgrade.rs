@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::migrate::Migrator;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use prova::adapters::store::SqlStore;
 use prova::domain::budget::Scope;
@@ -17,12 +17,14 @@ use prova::ports::store::{
     Tasks as _,
 };
 
+use crate::cluster::Cluster;
 use crate::world::{
     Opened, at, delivery, effect_ends, entry, job_id, job_over, key, queued, take_effect, take_job,
     task, task_id, thread, work,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static ON_POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// What a migration of the next version may do: new tables, and columns that have a default or may be
 /// missing.
@@ -185,6 +187,78 @@ async fn a_store_of_each_earlier_schema_reads_back_and_its_work_goes_on() {
         reads_back(&store, schema).await;
         goes_on(&store, schema).await;
         store.close().await;
+    }
+}
+
+/// Makes a PostgreSQL database of an earlier schema, filled by the same rows.
+async fn filled_on_postgres(url: &str, schema: usize) {
+    /// The rows above have their numbers with them.
+    const COUNTED: [&str; 4] = ["delivery", "job", "journal", "audit"];
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let migrations: Vec<_> = ON_POSTGRES.iter().take(schema).cloned().collect();
+    let migrator = Migrator::with_migrations(migrations);
+    migrator.run(&mut connection).await.unwrap();
+    for rows in ROWS.iter().take(schema) {
+        let rows = rows.replace("AS BLOB", "AS BYTEA");
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(rows));
+        rows.execute(&mut connection).await.unwrap();
+    }
+    for table in COUNTED {
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', 'seq'), (SELECT MAX(seq) FROM {table}))"
+        );
+        let counted = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        counted.execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+/// Writes as an old process does, transaction after transaction, until it is told to end; how many. One
+/// that PostgreSQL ends, since it and another wait for each other, is made again, as the store does it.
+async fn an_old_process(url: String, stop: tokio_util::sync::CancellationToken) -> u32 {
+    const STEP: &str = "BEGIN; \
+        INSERT INTO audit (at, actor, thread, what, detail) VALUES (1, 'alice', '9#9', 'x', ''); \
+        UPDATE task SET version = version WHERE id = '1-1-1'; \
+        UPDATE job SET note = note WHERE id = '1-1-1.1'; \
+        UPDATE lane SET turn = turn WHERE repo = '1'; \
+        DELETE FROM audit WHERE thread = '9#9'; \
+        COMMIT";
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let mut steps = 0;
+    while !stop.is_cancelled() || steps == 0 {
+        match sqlx::raw_sql(STEP).execute(&mut connection).await {
+            Ok(_) => steps += 1,
+            Err(error) => {
+                let code = error.as_database_error().and_then(|error| error.code());
+                assert_eq!(code.as_deref(), Some("40P01"), "{error}");
+                let back = sqlx::raw_sql("ROLLBACK");
+                back.execute(&mut connection).await.unwrap();
+            }
+        }
+    }
+    connection.close().await.unwrap();
+    steps
+}
+
+/// The same on PostgreSQL, brought further while an old process works.
+#[test]
+fn a_postgres_of_each_earlier_schema_is_brought_further_under_a_process_that_works() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let cluster = Cluster::start();
+    for schema in 1..=ROWS.len() {
+        let url = cluster.database(&format!("schema{schema}"), "template0");
+        runtime.block_on(async {
+            filled_on_postgres(&url, schema).await;
+            let stop = tokio_util::sync::CancellationToken::new();
+            let old = tokio::spawn(an_old_process(url.clone(), stop.clone()));
+            let store = SqlStore::open(&url).await.unwrap();
+            stop.cancel();
+            assert!(old.await.unwrap() > 0);
+            store.check().await.unwrap();
+            reads_back(&store, schema).await;
+            goes_on(&store, schema).await;
+            store.close().await;
+        });
     }
 }
 

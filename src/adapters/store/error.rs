@@ -45,7 +45,15 @@ pub(super) enum Error {
 impl Error {
     /// Returns whether somebody else held a lock.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(self, Self::Sql(error) if is_sqlite(error) && primary_code(error) == Some(code::BUSY))
+        let Self::Sql(error) = self else {
+            return false;
+        };
+        if is_sqlite(error) {
+            return primary_code(error) == Some(code::BUSY);
+        }
+        let database = error.as_database_error();
+        let postgres = database.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        postgres.is_some_and(|error| matches!(error.code(), "40P01" | "55P03"))
     }
 
     /// Says what was being done.

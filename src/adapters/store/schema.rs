@@ -7,7 +7,7 @@ use std::fmt;
 
 use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::adapters::store::connections::{Connection, Connections, Taken};
 use crate::adapters::store::dialect::{Engine, postgres};
@@ -156,19 +156,33 @@ pub(super) async fn migrate(writer: &Arc<Connections>) -> Result<(), Error> {
             transaction.commit().await?;
         }
         Connection::Postgres(connection) => {
-            let mut transaction = connection.begin_with(engine.begin_write()).await?;
-            for hold in postgres::HOLD_SCHEMA {
-                sqlx::query(hold).execute(&mut *transaction).await?;
+            let mut tries = 1;
+            // A process that works takes the tables in another order, and PostgreSQL ends one of two
+            // that wait for each other. The other one tries again by itself, too.
+            loop {
+                match migrate_server(connection).await {
+                    Err(error) if error.is_busy() && tries < TRIES => tries += 1,
+                    done => break done?,
+                }
+                tokio::time::sleep(PAUSE).await;
             }
-            let done = lenient(engine)
-                .run_direct(None, &mut *transaction, false)
-                .await;
-            done.map_err(refusal)?;
-            transaction.commit().await?;
         }
     }
     taken.give_back();
     Ok(())
+}
+
+async fn migrate_server(connection: &mut PgConnection) -> Result<(), Error> {
+    let engine = Engine::Postgres;
+    let mut transaction = connection.begin_with(engine.begin_write()).await?;
+    for hold in postgres::HOLD_SCHEMA {
+        sqlx::query(hold).execute(&mut *transaction).await?;
+    }
+    let done = lenient(engine)
+        .run_direct(None, &mut *transaction, false)
+        .await;
+    done.map_err(refusal)?;
+    Ok(transaction.commit().await?)
 }
 
 fn refusal(error: MigrateError) -> Error {
