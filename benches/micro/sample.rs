@@ -8,6 +8,7 @@ use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
 };
+use prova::domain::integration::Mending;
 use prova::domain::job::{Performer, Performers, Request, Told, Work};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Repo};
@@ -97,6 +98,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
                 remarks: Vec::new(),
                 linked: Vec::new(),
                 place: None,
+                occasion: None,
             },
         },
         state: State::Queued,
@@ -108,6 +110,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         stopped_by: None,
         follow_up: None,
         undone: None,
+        mending: Mending::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::change::{Harvest, RepoPath};
 use crate::domain::event::{DiffPlace, Thread};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, Login, TreeSha};
+use crate::domain::integration::Occasion;
 use crate::domain::name::Name;
 use crate::domain::policy::Role;
 use crate::domain::repo::Actor;
@@ -84,7 +85,7 @@ impl Performers {
 /// What was asked, by whom, and the thread as it was then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Who asked. The commit carries them as co-author.
+    /// Who asked, or who asked last where nobody did. The commit of who did carries them as co-author.
     pub by: Actor,
     /// When.
     pub at: Timestamp,
@@ -99,13 +100,19 @@ pub struct Request {
     pub linked: Vec<Linked>,
     /// The place in the diff, when the request stands in an inline comment.
     pub place: Option<DiffPlace>,
+    /// Why there is a job that nobody asked for; the rest is then what was asked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
 }
 
 impl Request {
     /// Returns what a job for it is for.
     #[must_use]
     pub const fn role(&self) -> Role {
-        Role::on(self.thread.kind)
+        match self.occasion {
+            Some(_) => Role::FollowUp,
+            None => Role::on(self.thread.kind),
+        }
     }
 }
 

@@ -50,6 +50,8 @@ pub mod secrets;
 pub mod effect;
 pub mod surroundings;
 
+pub mod integration;
+
 pub mod job;
 pub mod report;
 pub mod schedule;
@@ -69,6 +71,7 @@ pub mod overlooked;
 pub mod undo;
 
 pub mod decide;
+pub mod mend;
 
 pub mod conclude;
 pub mod drift;

@@ -18,6 +18,10 @@ pub const IN_CONVERSATION: Span = Span::minutes(60);
 /// already; a new task is begun with no one looking on. A job that is tried again stays where it was.
 #[must_use]
 pub const fn head_start(work: &Work) -> Span {
+    if work.request.occasion.is_some() {
+        // Nobody waits for it.
+        return Span::ZERO;
+    }
     match (work.request.role(), work.request.by.kind) {
         (Role::FollowUp, ActorKind::Person) => IN_CONVERSATION,
         (Role::FollowUp, ActorKind::Bot) | (Role::Work, ActorKind::Person | ActorKind::Bot) => {
@@ -89,6 +93,7 @@ mod tests {
                 remarks: vec![],
                 linked: vec![],
                 place: None,
+                occasion: None,
             },
         }
     }

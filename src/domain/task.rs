@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
 use crate::domain::ids::{CommitSha, JobId, Login, TaskId, ThreadNumber, TreeSha};
+use crate::domain::integration::Mending;
 use crate::domain::job::Work;
 use crate::domain::repo::Repo;
 use crate::domain::report::Report;
@@ -37,6 +38,9 @@ pub struct Task {
     /// The follow-up that was taken back, until something else is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<Undone>,
+    /// What was done about failing checks of others since a person last asked for something.
+    #[serde(default, skip_serializing_if = "Mending::is_untouched")]
+    pub mending: Mending,
 }
 
 /// What the last follow-up put on the branch of a pull request.

@@ -11,6 +11,7 @@ use prova::domain::ids::{
     CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey,
     ThreadNumber,
 };
+use prova::domain::integration::Mending;
 use prova::domain::job::{Entry, Performer, Performers, Request, Work};
 use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::task::{State, Task};
@@ -72,6 +73,7 @@ pub(crate) fn task(id: TaskId) -> Task {
         stopped_by: None,
         follow_up: None,
         undone: None,
+        mending: Mending::default(),
     }
 }
 
@@ -109,6 +111,7 @@ pub(crate) fn work(thread: ThreadKey) -> Work {
             remarks: vec![],
             linked: vec![],
             place: None,
+            occasion: None,
         },
     }
 }

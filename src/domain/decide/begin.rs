@@ -4,6 +4,7 @@ use super::Desk;
 use crate::domain::branch::BranchName;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::ids::{JobId, TaskId};
+use crate::domain::integration::Mending;
 use crate::domain::job::{Performer, Performers, Request, Work};
 use crate::domain::name::Name;
 use crate::domain::render::refusal::Refusal;
@@ -64,6 +65,7 @@ impl Desk<'_> {
                 remarks: self.snapshot.remarks.to_vec(),
                 linked: self.snapshot.linked.to_vec(),
                 place,
+                occasion: None,
             },
         })
     }
@@ -117,6 +119,7 @@ impl Desk<'_> {
                     jobs: task.jobs + 1,
                     work: work.clone(),
                     undone: None,
+                    mending: Mending::default(),
                     ..task.clone()
                 }
             }
@@ -137,6 +140,7 @@ impl Desk<'_> {
                 stopped_by: None,
                 follow_up: None,
                 undone: None,
+                mending: Mending::default(),
             },
         };
         let job = JobId {

@@ -91,11 +91,22 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     }
     put_back(out, parts.restored);
     out.push_str("\n## What is asked\n\n");
+    if let Some(occasion) = &request.occasion {
+        around::occasion(out, occasion);
+    }
     if request.text.trim().is_empty() {
-        let _ = write!(out, "Do what the {kind} below asks for.\n\n");
+        let what = match request.occasion {
+            Some(_) => "The change is for what",
+            None => "Do what",
+        };
+        let _ = write!(out, "{what} the {kind} below asks for.\n\n");
     } else {
         let text = visible::visible(&request.text, room::REQUEST);
-        let _ = write!(out, "@{} asks:\n\n{text}\n\n", request.by.login);
+        let asks = match request.occasion {
+            Some(_) => "asked last, and it was done",
+            None => "asks",
+        };
+        let _ = write!(out, "@{} {asks}:\n\n{text}\n\n", request.by.login);
     }
     if let Some(place) = &request.place {
         let line = place
@@ -275,6 +286,7 @@ mod tests {
     use crate::domain::event::{DiffPlace, Thread};
     use crate::domain::evidence::Ending;
     use crate::domain::ids::{Login, ThreadNumber};
+    use crate::domain::integration::{Check, Occasion};
     use crate::domain::policy::protected::Protected;
     use crate::domain::repo::{Actor, ActorKind};
     use crate::domain::surroundings::{Annotation, Linked};
@@ -292,6 +304,13 @@ mod tests {
             open: true,
             locked: false,
             comments: 0,
+        }
+    }
+
+    fn check(text: &str) -> Check {
+        Check {
+            app: text.to_owned(),
+            name: text.to_owned(),
         }
     }
 
@@ -322,6 +341,12 @@ mod tests {
                 line: Some(1),
                 hunk: text.to_owned(),
             }),
+            occasion: Some(Occasion {
+                commit: CommitSha::new("b".repeat(40)),
+                checks: (0..300).map(|_| check(text)).collect(),
+                round: 1,
+                rounds: 2,
+            }),
         }
     }
 
@@ -346,6 +371,7 @@ mod tests {
             title: text.to_owned(),
             summary: text.to_owned(),
             annotations: (0..10).map(note).collect(),
+            log: short.clone(),
         };
         let integration: Vec<_> = (0..5).map(integration).collect();
         let file = |n| (format!("{n}/{short}"), text.to_owned());

@@ -5,6 +5,7 @@
 
 pub mod commit;
 pub mod help;
+pub mod integration;
 pub mod live;
 pub mod parts;
 pub mod pull;

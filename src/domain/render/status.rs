@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::ids::{CommitSha, ThreadNumber};
 use crate::domain::job::Told;
+use crate::domain::render::integration;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
@@ -18,20 +19,20 @@ const MAX_CHARS: usize = 60_000;
 /// Returns the comment for the task as it is now.
 #[must_use]
 pub fn status(task: &Task, links: &Links) -> String {
-    let by = &task.work.request.by.login;
+    let asked = asked(task);
     let stop = links.command("stop");
     let text = match &task.state {
         State::Queued => {
-            format!("**Queued**, asked by @{by}: waits for a free worker. {stop} takes it back.")
+            format!("**Queued**, {asked}: waits for a free worker. {stop} takes it back.")
         }
         State::Running => format!(
-            "**Working on it**, asked by @{by}: an agent runs in a sandboxed checkout. {stop} ends it."
+            "**Working on it**, {asked}: an agent runs in a sandboxed checkout. {stop} ends it."
         ),
         State::Publishing if task.undone.is_some() => {
             "**Publishing**: the last follow-up is being taken back.".to_owned()
         }
         State::Publishing => {
-            format!("**Publishing**, asked by @{by}: the work is done; its pull request is next.")
+            format!("**Publishing**, {asked}: the work is done; its pull request is next.")
         }
         State::InReview => in_review(task, links),
         State::Blocked => blocked(task, links),
@@ -40,6 +41,15 @@ pub fn status(task: &Task, links: &Links) -> String {
         State::Closed => closed(task, links),
     };
     visible::cut(text.trim_end().to_owned(), MAX_CHARS)
+}
+
+/// Says what the job is for.
+fn asked(task: &Task) -> String {
+    let request = &task.work.request;
+    match &request.occasion {
+        Some(occasion) => integration::occasion(occasion),
+        None => format!("asked by @{}", request.by.login),
+    }
 }
 
 /// Returns the answer to whoever asks how it stands where there is no task.
@@ -124,6 +134,9 @@ fn in_review(task: &Task, links: &Links) -> String {
         out.push_str(&took_over(report));
         out.push_str(&race(report, task, links));
     }
+    if let Some(seen) = &task.mending.seen {
+        out.push_str(&integration::seen(task, seen, links));
+    }
     let _ = write!(
         out,
         "\nWaits for a review of {}. Comment there with {} to ask for changes.",
@@ -138,6 +151,9 @@ fn blocked(task: &Task, links: &Links) -> String {
         return format!("**Blocked**. {}", next(task, links));
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
+    if task.work.request.occasion.is_some() {
+        let _ = write!(out, "\nIt was {}.\n", asked(task));
+    }
     let back = taken_back(task, links);
     if !back.is_empty() {
         let _ = write!(out, "\n{back}");
