@@ -38,7 +38,11 @@ pub async fn failed_checks(
     let read = useful(ctx.github.failed_checks(repo, commit).await)?;
     let mut failed = read.unwrap_or_default();
     for check in &mut failed {
-        check.log = ctx.settings.redactor.redact(&log_end(&check.log)).into_owned();
+        check.log = ctx
+            .settings
+            .redactor
+            .redact(&log_end(&check.log))
+            .into_owned();
     }
     Ok(failed)
 }

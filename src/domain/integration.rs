@@ -249,13 +249,33 @@ mod tests {
     fn a_failure_is_known_whatever_its_numbers_and_paths() {
         let failed = signature("3 of 120 failed in 4.25s", &["boom at /tmp/x1/y.rs:17"]);
         for (title, messages, same) in [
-            ("3 of 120 failed in 4.25s", vec!["boom at /tmp/x1/y.rs:17"], true),
-            ("1 of 119 failed in 17.5s", vec!["boom at ../z/q.rs:9"], true),
-            ("1  of 119 failed in 17.5s", vec!["boom at a/q.rs:9", "boom at b/r.rs:1"], true),
-            ("1 of 119 failed in 17.5s", vec!["bang at ../z/q.rs:9"], false),
+            (
+                "3 of 120 failed in 4.25s",
+                vec!["boom at /tmp/x1/y.rs:17"],
+                true,
+            ),
+            (
+                "1 of 119 failed in 17.5s",
+                vec!["boom at ../z/q.rs:9"],
+                true,
+            ),
+            (
+                "1  of 119 failed in 17.5s",
+                vec!["boom at a/q.rs:9", "boom at b/r.rs:1"],
+                true,
+            ),
+            (
+                "1 of 119 failed in 17.5s",
+                vec!["bang at ../z/q.rs:9"],
+                false,
+            ),
             ("1 of 119 failed in 17.5s", vec![], false),
         ] {
-            assert_eq!(signature(title, &messages) == failed, same, "{title} {messages:?}");
+            assert_eq!(
+                signature(title, &messages) == failed,
+                same,
+                "{title} {messages:?}"
+            );
         }
         assert_ne!(
             Signature::of(&check("lint"), "", &[]),
@@ -280,7 +300,11 @@ mod tests {
             ("completed", Some("something new"), CheckState::Aside),
             ("completed", None, CheckState::Aside),
         ] {
-            assert_eq!(CheckState::of(status, conclusion), state, "{status} {conclusion:?}");
+            assert_eq!(
+                CheckState::of(status, conclusion),
+                state,
+                "{status} {conclusion:?}"
+            );
         }
     }
 
@@ -290,7 +314,10 @@ mod tests {
                    2026-11-29T20:27:47.1234567Z \u{1b}[31mtwo\u{1b}[0m\n\
                    2026-11-29T20:27:47.1234567Z ##[error]Process completed with exit code 1.\n\
                    2026-11-29T20:27:48.1234567Z Post job cleanup.\n";
-        assert_eq!(log_end(log), "one\ntwo\n##[error]Process completed with exit code 1.");
+        assert_eq!(
+            log_end(log),
+            "one\ntwo\n##[error]Process completed with exit code 1."
+        );
         assert_eq!(log_end("no time\nand no error\n"), "no time\nand no error");
         assert_eq!(log_end(""), "");
     }

@@ -42,15 +42,17 @@ pub fn next<'a>(found: &'a Found, task: &Task, ci: &Ci) -> Next<'a> {
     }
     // Whoever has taken something back says what is next.
     let mine = task.undone.is_none();
-    let again = ours.iter().filter(|one| {
-        one.workflow.is_some() && !mending.was_rerun(&found.commit, &one.check)
-    });
+    let again = ours
+        .iter()
+        .filter(|one| one.workflow.is_some() && !mending.was_rerun(&found.commit, &one.check));
     let again: Vec<_> = again.copied().collect();
     if ci.rerun && mine && !again.is_empty() {
         return Next::Again(again);
     }
     let rounds = if mine { ci.rounds } else { 0 };
-    let left = ours.iter().filter(|one| mending.spent(&one.signature) < rounds);
+    let left = ours
+        .iter()
+        .filter(|one| mending.spent(&one.signature) < rounds);
     let left: Vec<_> = left.copied().collect();
     if left.is_empty() || mending.jobs >= MOST_ROUNDS {
         Next::Ask(ours)
@@ -253,7 +255,12 @@ fn performers(task: &Task, around: &Around<'_>) -> Option<Performers> {
     {
         return Some(task.work.performers.clone());
     }
-    let lineup = lineup(policy, Role::FollowUp, agents.default.as_ref(), &agents.fallback);
+    let lineup = lineup(
+        policy,
+        Role::FollowUp,
+        agents.default.as_ref(),
+        &agents.fallback,
+    );
     let ready = !lineup.is_empty() && lineup.iter().all(|name| agents.known.contains(name));
     ready.then_some(Performers::One(Performer::DefaultAgent))
 }

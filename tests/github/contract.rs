@@ -16,8 +16,8 @@ use prova::ports::github::{
     TreeEntry,
 };
 use prova::simulator::faults::{Fault, FaultKind, Loss};
-use prova::simulator::integration::Finding;
 use prova::simulator::world::accounts::Role;
+use prova::simulator::world::integration::Finding;
 use prova::simulator::world::repositories::File;
 use serde_json::json;
 
@@ -277,6 +277,7 @@ async fn what_others_found_wrong_is_read_and_ours_is_not() {
             title: Some("1 failed".to_owned()),
             summary: None,
             annotations: (1..=notes).map(note).collect(),
+            ..Finding::default()
         };
         stage.sim.integration(REPO, "main", found).unwrap();
     };

@@ -299,6 +299,7 @@ impl World {
             (_, Effect::Undo { .. }) => Ending::Sent(Sent::Branch(CommitSha::new("d".repeat(40)))),
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
+            (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
         };
         match self.tasks.last() {
             Some(task) => {

@@ -104,16 +104,15 @@ async fn task_of(ctx: &Context, checked: &Checked) -> Result<Option<Versioned>, 
         return Ok(None);
     };
     let repo = checked.repo.id;
-    let open = ctx.store.thread_tasks(ThreadKey { repo, number }).await?.open;
+    let open = ctx
+        .store
+        .thread_tasks(ThreadKey { repo, number })
+        .await?
+        .open;
     Ok(open.filter(|open| open.task.branch == branch))
 }
 
-async fn look(
-    ctx: &Context,
-    repo: &Repo,
-    task: &Task,
-    commit: &CommitSha,
-) -> Result<Look, Fault> {
+async fn look(ctx: &Context, repo: &Repo, task: &Task, commit: &CommitSha) -> Result<Look, Fault> {
     let runs = ctx.github.check_runs(repo, commit).await?;
     if runs.iter().any(|run| run.state == CheckState::Running) {
         return Ok(Look::Nothing("other checks of the commit still run"));

@@ -214,7 +214,10 @@ impl Checks for LocalForge {
     }
 
     async fn rerun(&self, _repo: &Repo, _workflow: u64) -> Result<(), Fault> {
-        Err(Fault::permanent("run a workflow once more", "there is none here"))
+        Err(Fault::permanent(
+            "run a workflow once more",
+            "there is none here",
+        ))
     }
 
     async fn was_rerun(&self, _repo: &Repo, _workflow: u64) -> Result<bool, Fault> {

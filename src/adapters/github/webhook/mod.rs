@@ -20,7 +20,9 @@ use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::Repo;
 use crate::domain::time::Timestamp;
 use crate::ports::github::{Translate, Unreadable};
-use payload::{Account, Envelope, Issue, OnAccess, OnChecks, OnIssue, OnPull, OnRepository, Repository};
+use payload::{
+    Account, Envelope, Issue, OnAccess, OnChecks, OnIssue, OnPull, OnRepository, Repository,
+};
 use topic::{IssueAction, PullAction, Topic};
 
 /// Understands the payloads of github.com and of GitHub Enterprise Server.

@@ -55,7 +55,9 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
         ("issues" | "pull_request", _) => return Err("changes nothing that a task depends on"),
 
         ("check_suite", "completed") => Topic::ChecksCompleted,
-        ("check_suite" | "check_run", _) => return Err("checks count when all of a suite have ended"),
+        ("check_suite" | "check_run", _) => {
+            return Err("checks count when all of a suite have ended");
+        }
 
         ("repository", "renamed" | "transferred") => Topic::RepositoryRenamed,
         ("repository", "deleted") => Topic::RepositoryDeleted,
