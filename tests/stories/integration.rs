@@ -108,8 +108,9 @@ async fn what_is_not_mended_becomes_a_question() {
     assert_eq!(bot.jobs(issue).await.len(), 3);
     assert_eq!(bot.answers(pull).len(), 1);
     // A word of a person begins anew.
-    bot.say("alice", pull, "@prova try it with green").await;
-    assert_eq!(bot.jobs(issue).await.len(), 6);
+    bot.say("alice", pull, "@prova retry").await;
+    assert_eq!(bot.jobs(issue).await.len(), 6, "and two rounds more");
+    assert_eq!(bot.answers(pull).len(), 2);
 }
 
 async fn replay_all(bot: &Bot) {
@@ -119,17 +120,6 @@ async fn replay_all(bot: &Bot) {
         assert!(bot.replay(&line.id).await);
     }
     bot.settle().await;
-}
-
-#[tokio::test]
-async fn an_answer_of_a_person_has_it_tried_once_more() {
-    let bot = start(NO_HELP, "[ci]\nrounds = 1\n", [until_green("test")]).await;
-    let (issue, pull) = bot.in_review().await;
-    assert_eq!(bot.jobs(issue).await.len(), 2);
-    bot.say("alice", pull, "@prova retry").await;
-    // The retry, and the round that it has again.
-    assert_eq!(bot.jobs(issue).await.len(), 4);
-    assert_eq!(bot.state(issue).await, "in review");
 }
 
 #[tokio::test]
@@ -303,7 +293,7 @@ async fn a_stop_ends_it() {
     assert_eq!(bot.state(issue).await, "stopped");
     replay_all(&bot).await;
     assert_eq!(bot.state(issue).await, "stopped");
-    assert_eq!(bot.paths(BRANCH), ["README.md", "src/main.py"]);
+    assert_eq!(bot.file(BRANCH, "ci.txt"), None);
 }
 
 #[tokio::test]
