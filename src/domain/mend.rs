@@ -280,3 +280,202 @@ pub fn passed_over(task: &Task, commit: &CommitSha) -> Option<&'static str> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::drift::{Proposal, unknown};
+    use crate::domain::event::{Thread, ThreadKind};
+    use crate::domain::ids::{InstallationId, Login, RepoId, TaskId, ThreadKey, ThreadNumber};
+    use crate::domain::integration::Signature;
+    use crate::domain::repo::{Actor, ActorKind, Repo};
+    use crate::domain::task::Undone;
+
+    fn head() -> CommitSha {
+        CommitSha::new("a".repeat(40))
+    }
+
+    /// A task in review, with that commit at its head.
+    fn task() -> Task {
+        let ada = Login::new("ada");
+        let repo = Repo {
+            id: RepoId(1),
+            name: "acme/greeter".parse().unwrap(),
+            installation: InstallationId(1),
+            default_branch: "main".to_owned(),
+            archived: false,
+        };
+        let thread = Thread {
+            number: ThreadNumber(1),
+            kind: ThreadKind::Issue,
+            title: "Mend it".to_owned(),
+            body: String::new(),
+            author: ada.clone(),
+            insider: true,
+            labels: Vec::new(),
+            open: true,
+            locked: false,
+            comments: 0,
+        };
+        let proposal = Proposal {
+            number: ThreadNumber(2),
+            branch: "prova/1-mend-it".parse().unwrap(),
+            head: head(),
+        };
+        let id = TaskId {
+            thread: ThreadKey {
+                repo: repo.id,
+                number: thread.number,
+            },
+            ordinal: 1,
+        };
+        let us = Actor {
+            login: ada,
+            id: 1,
+            kind: ActorKind::Person,
+        };
+        let task = unknown(&proposal, (id, thread), (&repo, us), Timestamp::EPOCH).task;
+        Task {
+            state: State::InReview,
+            ..task.unwrap()
+        }
+    }
+
+    fn check(name: &str) -> Check {
+        Check {
+            app: "ci".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn signature(name: &str) -> Signature {
+        Signature::of(&check(name), "broken", &[])
+    }
+
+    fn found(failing: &[(&str, bool, Option<u64>)]) -> Found {
+        let failing = failing.iter().map(|(name, on_base, workflow)| Failing {
+            check: check(name),
+            signature: signature(name),
+            on_base: *on_base,
+            workflow: *workflow,
+        });
+        Found {
+            commit: head(),
+            failing: failing.collect(),
+            passing: Vec::new(),
+        }
+    }
+
+    /// What follows, as a word and names.
+    fn told(found: &Found, task: &Task, ci: &Ci) -> String {
+        let names = |failing: &[&Failing]| {
+            let names = failing.iter().map(|one| one.check.name.as_str());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        match next(found, task, ci) {
+            Next::Rest => "rest".to_owned(),
+            Next::Again(failing) => format!("again {}", names(&failing)),
+            Next::Mend(failing) => format!("mend {}", names(&failing)),
+            Next::Ask(failing) => format!("ask {}", names(&failing)),
+        }
+    }
+
+    #[test]
+    fn failures_run_again_then_are_mended_then_asked_about() {
+        let (a, b, base) = (
+            ("a", false, None),
+            ("b", false, Some(7)),
+            ("c", true, Some(8)),
+        );
+        let spent = |name: &str, rounds| (signature(name), rounds);
+        let again = |names: &[&str]| Again {
+            commit: head(),
+            checks: names.iter().map(|name| check(name)).collect(),
+        };
+        let elsewhere = Again {
+            commit: CommitSha::new("b".repeat(40)),
+            checks: vec![check("b")],
+        };
+        for (failing, rounds, jobs, reran, expected) in [
+            (vec![], vec![], 0, None, "rest"),
+            (vec![base], vec![], 0, None, "rest"),
+            (vec![a], vec![], 0, None, "mend a"),
+            (vec![a, base], vec![], 0, None, "mend a"),
+            (vec![a, b], vec![], 0, None, "again b"),
+            (vec![a, b], vec![], 0, Some(elsewhere), "again b"),
+            (vec![a, b], vec![], 0, Some(again(&["b"])), "mend a b"),
+            (vec![a], vec![spent("a", 1)], 1, None, "mend a"),
+            (vec![a], vec![spent("a", 2)], 2, None, "ask a"),
+            (vec![a], vec![spent("b", 2)], 2, None, "mend a"),
+            (
+                vec![a, b],
+                vec![spent("a", 2)],
+                2,
+                Some(again(&["b"])),
+                "mend b",
+            ),
+            (
+                vec![a, b],
+                vec![spent("a", 2), spent("b", 2)],
+                3,
+                Some(again(&["b"])),
+                "ask a b",
+            ),
+            (vec![a], vec![], MOST_ROUNDS, None, "ask a"),
+        ] {
+            let task = Task {
+                mending: Mending {
+                    rounds: rounds.into_iter().collect(),
+                    jobs,
+                    again: reran,
+                    seen: None,
+                },
+                ..task()
+            };
+            let found = found(&failing);
+            assert_eq!(told(&found, &task, &Ci::default()), expected, "{failing:?}");
+        }
+    }
+
+    #[test]
+    fn policy_and_people_have_the_last_word() {
+        let found = found(&[("b", false, Some(7))]);
+        let ci = |rounds, rerun| Ci { rounds, rerun };
+        assert_eq!(told(&found, &task(), &ci(2, false)), "mend b");
+        assert_eq!(told(&found, &task(), &ci(1, true)), "again b");
+        let undone = Task {
+            undone: Some(Undone {
+                commit: head(),
+                by: Login::new("bob"),
+                with: None,
+            }),
+            ..task()
+        };
+        assert_eq!(told(&found, &undone, &ci(2, true)), "ask b");
+    }
+
+    #[test]
+    fn only_the_head_of_a_pull_request_in_review_is_looked_at() {
+        let other = CommitSha::new("b".repeat(40));
+        assert_eq!(passed_over(&task(), &head()), None);
+        assert!(passed_over(&task(), &other).is_some());
+        for (state, looked) in [
+            (State::Queued, false),
+            (State::Running, false),
+            // When that has ended.
+            (State::Publishing, true),
+            (State::Blocked, false),
+            (State::Stopped, false),
+            (State::Merged, false),
+            (State::Closed, false),
+        ] {
+            let task = Task { state, ..task() };
+            assert_eq!(
+                passed_over(&task, &head()).is_none(),
+                looked,
+                "{:?}",
+                task.state
+            );
+        }
+    }
+}

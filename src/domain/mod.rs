@@ -71,8 +71,8 @@ pub mod overlooked;
 pub mod undo;
 
 pub mod decide;
-pub mod mend;
 
 pub mod conclude;
 pub mod drift;
+pub mod mend;
 pub mod settle;

@@ -215,7 +215,8 @@ async fn a_pull_request_is_opened_once_and_found_again() {
         Event::Thread(event) => {
             event.what == Happening::Merged && event.actor.login == Login::new("alice")
         }
-        Event::InstallationLost(_)
+        Event::Checked(_)
+        | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }
         | Event::NotOurs(_) => false,
@@ -402,7 +403,8 @@ async fn a_conversation_is_held() {
     assert_eq!(fault.class, Class::NotFound);
     let ours = stage.end().into_iter().filter(|event| match event {
         Event::Thread(event) => event.actor.login == Login::new("prova[bot]"),
-        Event::InstallationLost(_)
+        Event::Checked(_)
+        | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }
         | Event::NotOurs(_) => false,

@@ -16,6 +16,7 @@ fn every_event_that_is_asked_for_is_acted_on_and_none_besides() {
         match translated {
             Event::NotOurs(_) => {}
             Event::Thread(_)
+            | Event::Checked(_)
             | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. } => {

@@ -68,6 +68,7 @@ fn every_real_payload_becomes_an_event_or_is_named_as_not_ours() {
         let what = match translated {
             Event::Thread(event) => format!("{event:?}"),
             Event::NotOurs(not) => format!("not ours: {}: {}", not.what, not.why),
+            Event::Checked(checked) => format!("{checked:?}"),
             other @ (Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. }) => format!("{other:?}"),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Script;
 use crate::harness::{Bot, FIX, REPO, World};
+use crate::integration::{GREEN, mender, until_green};
 use crate::knife::{Blow, Knife};
 use crate::spending::MODELS;
 
@@ -37,6 +38,10 @@ enum Scenario {
     Race,
     /// The budget is used up while an agent works.
     Budget,
+    /// Checks of others fail on what was done, run once more, and are mended.
+    Checks,
+    /// They are not mended, and a person is asked.
+    Question,
     /// An agent works for longer than a heartbeat takes.
     Slow,
 }
@@ -98,6 +103,8 @@ impl Scenario {
                 bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
+            Self::Checks => checked(GREEN).await,
+            Self::Question => checked("echo more >> ci.txt").await,
             Self::Slow => {
                 let slow = format!("sleep 1.5; {FIX}");
                 let bot = World::new().agent("slow", &slow).start().await;
@@ -106,6 +113,16 @@ impl Scenario {
             }
         }
     }
+}
+
+/// An issue whose pull request has checks of others, and an agent that does that when they fail.
+async fn checked(mend: &str) -> Bot {
+    let world = World::new().agent("mender", &mender(mend));
+    let bot = world.policy("[ci]\nrounds = 1\n").start().await;
+    bot.sim.integrate(REPO, until_green("test")).unwrap();
+    let _initial = bot.sim.take_deliveries();
+    bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+    bot
 }
 
 /// What GitHub shows, and how the tasks stand.
@@ -278,6 +295,16 @@ sweeps! {
     a_race_and_a_call_that_fails: Race Fails;
     a_race_and_an_answer_that_is_lost: Race Unanswered;
     a_race_and_a_call_that_is_made_twice: Race Twice;
+    a_ci_loop_and_death_before_a_call: Checks DeadBefore;
+    a_ci_loop_and_death_after_a_call: Checks DeadAfter;
+    a_ci_loop_and_a_call_that_fails: Checks Fails;
+    a_ci_loop_and_an_answer_that_is_lost: Checks Unanswered;
+    a_ci_loop_and_a_call_that_is_made_twice: Checks Twice;
+    a_question_and_death_before_a_call: Question DeadBefore;
+    a_question_and_death_after_a_call: Question DeadAfter;
+    a_question_and_a_call_that_fails: Question Fails;
+    a_question_and_an_answer_that_is_lost: Question Unanswered;
+    a_question_and_a_call_that_is_made_twice: Question Twice;
     a_budget_and_death_before_a_call: Budget DeadBefore;
     a_budget_and_death_after_a_call: Budget DeadAfter;
     a_budget_and_a_call_that_fails: Budget Fails;

@@ -8,7 +8,7 @@ pub(super) const HUNK: usize = 5_000;
 /// Checks of ours that failed.
 pub(super) const FAILED: usize = 20_000;
 /// What continuous integration says.
-pub(super) const INTEGRATION: usize = 25_000;
+pub(super) const INTEGRATION: usize = 20_000;
 /// The description of the thread.
 pub(super) const BODY: usize = 30_000;
 /// The comments.

@@ -137,9 +137,14 @@ fn in_review(task: &Task, links: &Links) -> String {
     if let Some(seen) = &task.mending.seen {
         out.push_str(&integration::seen(task, seen, links));
     }
+    let seen = task.mending.seen.as_ref();
+    let first = match seen.is_some_and(|seen| !seen.asked.is_empty()) {
+        true => "somebody to look at that, and for ",
+        false => "",
+    };
     let _ = write!(
         out,
-        "\nWaits for a review of {}. Comment there with {} to ask for changes.",
+        "\nWaits for {first}a review of {}. Comment there with {} to ask for changes.",
         pull(task),
         links.command("…")
     );
