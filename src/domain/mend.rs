@@ -34,7 +34,7 @@ pub enum Next<'a> {
 
 /// Returns what follows from what was found.
 #[must_use]
-pub fn next<'a>(found: &'a Found, task: &Task, ci: &Ci) -> Next<'a> {
+pub fn next<'a>(found: &'a Found, task: &Task, ci: Ci) -> Next<'a> {
     let mending = &task.mending;
     let ours: Vec<&Failing> = found.failing.iter().filter(|one| !one.on_base).collect();
     if ours.is_empty() {
@@ -77,7 +77,7 @@ pub struct Around<'a> {
 /// Decides what follows for a task whose pull request is in review and has that commit at its head.
 #[must_use]
 pub fn decide(task: &Task, found: &Found, around: &Around<'_>) -> Decision {
-    match next(found, task, &around.policy.ci) {
+    match next(found, task, around.policy.ci) {
         Next::Rest => rest(task, found, around.links),
         Next::Again(failing) => again(task, found, (&failing, around.links)),
         Next::Mend(failing) => match work(task, found, (&failing, around)) {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     /// What follows, as a word and names.
-    fn told(found: &Found, task: &Task, ci: &Ci) -> String {
+    fn told(found: &Found, task: &Task, ci: Ci) -> String {
         let names = |failing: &[&Failing]| {
             let names = failing.iter().map(|one| one.check.name.as_str());
             names.collect::<Vec<_>>().join(" ")
@@ -433,7 +433,7 @@ mod tests {
                 ..task()
             };
             let found = found(&failing);
-            assert_eq!(told(&found, &task, &Ci::default()), expected, "{failing:?}");
+            assert_eq!(told(&found, &task, Ci::default()), expected, "{failing:?}");
         }
     }
 
@@ -441,8 +441,8 @@ mod tests {
     fn policy_and_people_have_the_last_word() {
         let found = found(&[("b", false, Some(7))]);
         let ci = |rounds, rerun| Ci { rounds, rerun };
-        assert_eq!(told(&found, &task(), &ci(2, false)), "mend b");
-        assert_eq!(told(&found, &task(), &ci(1, true)), "again b");
+        assert_eq!(told(&found, &task(), ci(2, false)), "mend b");
+        assert_eq!(told(&found, &task(), ci(1, true)), "again b");
         let undone = Task {
             undone: Some(Undone {
                 commit: head(),
@@ -451,7 +451,7 @@ mod tests {
             }),
             ..task()
         };
-        assert_eq!(told(&found, &undone, &ci(2, true)), "ask b");
+        assert_eq!(told(&found, &undone, ci(2, true)), "ask b");
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::domain::event::Checked;
 use crate::domain::ids::{CommitSha, DeliveryId, ThreadKey};
 use crate::domain::integration::{CheckRun, CheckState, Failing, Found, Signature};
 use crate::domain::mend::{Around, decide, passed_over};
-use crate::domain::policy::Ci;
 use crate::domain::repo::Repo;
 use crate::domain::retry::{Verdict, after_transient};
 use crate::domain::task::{State, Task};
@@ -32,6 +31,7 @@ enum Look {
 }
 
 /// Returns why the end of a suite is nothing to us, whatever else there is.
+#[must_use]
 pub fn none_of_ours(checked: &Checked, identity: &Identity) -> Option<&'static str> {
     if identity.mention.slug().eq_ignore_ascii_case(&checked.app) {
         return Some("our own checks");
@@ -121,11 +121,10 @@ async fn look(ctx: &Context, repo: &Repo, task: &Task, commit: &CommitSha) -> Re
     if !fails && task.mending.seen.is_none() {
         return Ok(Look::Nothing("no check has anything against the commit"));
     }
-    let policy = match read_policy(ctx, repo).await? {
-        Ok(policy) => policy,
-        Err(_) => return Ok(Look::Nothing("the policy cannot be used")),
+    let Ok(policy) = read_policy(ctx, repo).await? else {
+        return Ok(Look::Nothing("the policy cannot be used"));
     };
-    if matches!(policy.ci, Ci { rounds: 0, .. }) {
+    if policy.ci.rounds == 0 {
         return Ok(Look::Nothing("policy leaves checks of others alone"));
     }
     let found = Found {

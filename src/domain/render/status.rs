@@ -138,9 +138,10 @@ fn in_review(task: &Task, links: &Links) -> String {
         out.push_str(&integration::seen(task, seen, links));
     }
     let seen = task.mending.seen.as_ref();
-    let first = match seen.is_some_and(|seen| !seen.asked.is_empty()) {
-        true => "somebody to look at that, and for ",
-        false => "",
+    let first = if seen.is_some_and(|seen| !seen.asked.is_empty()) {
+        "somebody to look at that, and for "
+    } else {
+        ""
     };
     let _ = write!(
         out,
