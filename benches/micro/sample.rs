@@ -8,6 +8,7 @@ use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
 };
+use prova::domain::integration::Mending;
 use prova::domain::job::{Performer, Performers, Request, Told, Wanted, Work};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Repo};
@@ -99,6 +100,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
                 place: None,
                 wanted: Wanted::Change,
                 plan: None,
+                occasion: None,
             },
         },
         state: State::Queued,
@@ -115,6 +117,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         work_job: None,
         plan: None,
         budget: None,
+        mending: Mending::default(),
     }
 }
 

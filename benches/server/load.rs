@@ -87,7 +87,8 @@ fn is_quiet(event: &str, body: &[u8]) -> bool {
         }
         Ok(Event::NotOurs(_)) => true,
         Ok(
-            Event::InstallationLost(_)
+            Event::Checked(_)
+            | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. },
         )

@@ -1,6 +1,9 @@
 //! A delivery becomes an event, a snapshot, a decision, and one transaction.
 
+pub mod checks;
+
 use crate::app::context::Context;
+use crate::app::dispatch::checks::{heard, none_of_ours};
 use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::budget::{Cap, Scope};
@@ -73,6 +76,10 @@ fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
             Meaning::Nothing(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
             Meaning::Asked(_) | Meaning::Ended(_) => Sorted::Busy(Event::Thread(event)),
         },
+        Ok(Event::Checked(checked)) => match none_of_ours(&checked, &ctx.settings.identity) {
+            Some(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
+            None => Sorted::Busy(Event::Checked(checked)),
+        },
         Ok(
             event @ (Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
@@ -90,7 +97,8 @@ async fn in_turn(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Resul
     let id = &stored.delivery.id;
     let thread = match event {
         Event::Thread(event) => Some(event.key()),
-        Event::InstallationLost(_)
+        Event::Checked(_)
+        | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }
         | Event::NotOurs(_) => None,
@@ -125,6 +133,7 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
             let tasks = ctx.store.open_tasks_of(None, repos).await?;
             lose(ctx, id, tasks).await
         }
+        Event::Checked(checked) => heard(ctx, stored, checked).await,
         Event::Thread(event) => thread(ctx, id, event).await,
     }
 }

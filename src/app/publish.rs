@@ -3,6 +3,7 @@
 
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
+use crate::app::dispatch::checks::look_again;
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Sent};
@@ -27,6 +28,10 @@ pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
         Ok(sent) => (EffectEnd::Sent(sent.clone()), Some(Ending::Sent(sent))),
         Err(fault) => failed(ctx, &leased, &fault),
     };
+    if let Some(ending) = &ending {
+        // Before it is marked: whoever dies in between does it again.
+        refused(ctx, &leased, ending).await?;
+    }
     conclude(ctx, &leased, (end, ending)).await?;
     ctx.wake.tell(Waiting::Effects);
     Ok(true)
@@ -151,6 +156,29 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
                 .await
                 .map(Sent::Check)
         }
+        Effect::Rerun { workflow, .. } => run_again(ctx, leased, *workflow).await,
+    }
+}
+
+/// Has a workflow run once more, unless it has.
+async fn run_again(ctx: &Context, leased: &LeasedEffect, workflow: u64) -> Result<Sent, Fault> {
+    if may_be_there(leased) && ctx.github.was_rerun(&leased.repo, workflow).await? {
+        return Ok(Sent::Rerun);
+    }
+    ctx.github.rerun(&leased.repo, workflow).await?;
+    Ok(Sent::Rerun)
+}
+
+/// What will not run once more is as if it had: its checks are looked at with what they said.
+async fn refused(ctx: &Context, leased: &LeasedEffect, ending: &Ending) -> Result<(), Fault> {
+    let (Effect::Rerun { commit, .. }, Ending::Overtaken | Ending::Parked(_), Some(task)) =
+        (&leased.effect, ending, leased.task)
+    else {
+        return Ok(());
+    };
+    match ctx.store.task(task).await? {
+        Some(read) => look_again(ctx, &read.task, commit).await,
+        None => Ok(()),
     }
 }
 
@@ -165,7 +193,8 @@ async fn comment(ctx: &Context, leased: &LeasedEffect, body: &str) -> Result<Com
     let whole = format!("{body}\n\n{marker}");
     let known = match leased.sent {
         Some(Sent::Comment(id)) => Some(id),
-        Some(Sent::Reaction | Sent::Branch(_) | Sent::Pull(_) | Sent::Check(_)) | None => None,
+        Some(Sent::Reaction | Sent::Branch(_) | Sent::Pull(_) | Sent::Check(_) | Sent::Rerun)
+        | None => None,
     };
     let found = match known {
         Some(id) => Some(id),

@@ -4,6 +4,7 @@
 use crate::app::context::Context;
 use crate::domain::event::ThreadEvent;
 use crate::domain::ids::CommitSha;
+use crate::domain::integration::log_end;
 use crate::domain::job::Remark;
 use crate::domain::policy::Untrusted;
 use crate::domain::reference::named;
@@ -35,7 +36,15 @@ pub async fn failed_checks(
     commit: &CommitSha,
 ) -> Result<Vec<FailedCheck>, Fault> {
     let read = useful(ctx.github.failed_checks(repo, commit).await)?;
-    Ok(read.unwrap_or_default())
+    let mut failed = read.unwrap_or_default();
+    for check in &mut failed {
+        check.log = ctx
+            .settings
+            .redactor
+            .redact(&log_end(&check.log))
+            .into_owned();
+    }
+    Ok(failed)
 }
 
 fn useful<T>(read: Result<T, Fault>) -> Result<Option<T>, Fault> {

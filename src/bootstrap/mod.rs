@@ -326,6 +326,12 @@ pub const fn needs() -> (
     (github::PERMISSIONS, github::EVENTS)
 }
 
+/// Returns the permissions of the App that it can do without.
+#[must_use]
+pub const fn optional() -> &'static [(&'static str, &'static str)] {
+    github::OPTIONAL
+}
+
 /// Returns the system's clock.
 #[must_use]
 pub fn system_clock() -> Arc<dyn Clock> {

@@ -3,11 +3,12 @@
 use crate::config::reader::{Table, read, read_bytes};
 use crate::config::report::Problems;
 use crate::config::values;
+use crate::domain::integration::MOST_ROUNDS;
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::policy::protected::Protected;
 use crate::domain::policy::{
-    Budget, Limits, POLICY_PATH, PlanMode, Policy, Recipe, Roles, Schedule, Secrets, Text,
+    Budget, Ci, Limits, POLICY_PATH, PlanMode, Policy, Recipe, Roles, Schedule, Secrets, Text,
     Untrusted,
 };
 
@@ -77,6 +78,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
         text: top.table("text", text).unwrap_or(default.text),
         secrets: top.table("secrets", secrets).unwrap_or(default.secrets),
         profile: top.table("sandbox", profile).flatten(),
+        ci: top.table("ci", ci).unwrap_or(default.ci),
     }
 }
 
@@ -134,6 +136,16 @@ fn limits(table: &mut Table<'_, '_>) -> Limits {
 /// A name and nothing more: what stands behind it is the operator's to say.
 fn profile(table: &mut Table<'_, '_>) -> Option<Name> {
     table.text("profile", str::parse::<Name>)
+}
+
+fn ci(table: &mut Table<'_, '_>) -> Ci {
+    let default = Ci::default();
+    let rounds = table.whole("rounds", 0..=u64::from(MOST_ROUNDS));
+    let rounds = rounds.and_then(|rounds| u32::try_from(rounds).ok());
+    Ci {
+        rounds: rounds.unwrap_or(default.rounds),
+        rerun: table.flag("rerun").unwrap_or(default.rerun),
+    }
 }
 
 fn text(table: &mut Table<'_, '_>) -> Text {

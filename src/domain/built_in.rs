@@ -136,6 +136,7 @@ mod tests {
             place: None,
             wanted: Wanted::Change,
             plan: None,
+            occasion: None,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::domain::decide::Decision;
 use crate::domain::decide::statuses::status_of;
 use crate::domain::event::Thread;
 use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
+use crate::domain::integration::Mending;
 use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
 use crate::domain::render::parts::Links;
 use crate::domain::repo::{Actor, Repo};
@@ -85,6 +86,7 @@ pub fn reopened(proposal: &Proposal, ended: &Task, ordinal: u32, links: &Links) 
         stopped_by: None,
         follow_up: None,
         undone: None,
+        mending: Mending::default(),
         ..ended.clone()
     };
     Decision {
@@ -124,6 +126,7 @@ pub fn unknown(
                 place: None,
                 wanted: Wanted::Change,
                 plan: None,
+                occasion: None,
             },
         },
         state: State::Blocked,
@@ -140,6 +143,7 @@ pub fn unknown(
         work_job: None,
         plan: None,
         budget: None,
+        mending: Mending::default(),
     };
     Decision {
         reasons: vec![format!(

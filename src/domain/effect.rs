@@ -79,6 +79,18 @@ impl EffectKey {
         Self(format!("{job}/check"))
     }
 
+    /// The question about checks of others that fail on a commit.
+    #[must_use]
+    pub fn question(task: TaskId, commit: &CommitSha) -> Self {
+        Self(format!("{task}/question/{commit}"))
+    }
+
+    /// The request that a workflow runs once more on a commit.
+    #[must_use]
+    pub fn rerun(task: TaskId, commit: &CommitSha, workflow: u64) -> Self {
+        Self(format!("{task}/rerun/{commit}/{workflow}"))
+    }
+
     /// Returns the key as it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -164,6 +176,13 @@ pub enum Effect {
         /// Its Markdown summary.
         summary: String,
     },
+    /// Have GitHub Actions run once more what failed in a run of a workflow.
+    Rerun {
+        /// On which commit.
+        commit: CommitSha,
+        /// Which run.
+        workflow: u64,
+    },
 }
 
 impl Effect {
@@ -175,9 +194,11 @@ impl Effect {
         match self {
             Self::React { .. } => Span::ZERO,
             Self::Comment { .. } => Span::millis(1),
-            Self::Branch { .. } | Self::Undo { .. } | Self::Pull { .. } | Self::Check { .. } => {
-                Span::millis(2)
-            }
+            Self::Branch { .. }
+            | Self::Undo { .. }
+            | Self::Pull { .. }
+            | Self::Check { .. }
+            | Self::Rerun { .. } => Span::millis(2),
         }
     }
 }
@@ -220,4 +241,6 @@ pub enum Sent {
     Pull(ThreadNumber),
     /// A check run.
     Check(CheckRunId),
+    /// A run of a workflow that runs once more.
+    Rerun,
 }

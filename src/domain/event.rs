@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{
-    CommentId, InstallationId, Login, RepoId, RepoName, ThreadKey, ThreadNumber,
+    CommentId, CommitSha, InstallationId, Login, RepoId, RepoName, ThreadKey, ThreadNumber,
 };
 use crate::domain::repo::{Actor, Repo};
 use crate::domain::time::Timestamp;
@@ -13,6 +13,8 @@ use crate::domain::time::Timestamp;
 pub enum Event {
     /// Something happened on an issue or a pull request.
     Thread(Box<ThreadEvent>),
+    /// All checks of a suite on a commit have ended.
+    Checked(Box<Checked>),
     /// The App lost an installation: removed or suspended.
     InstallationLost(InstallationId),
     /// The App lost single repositories of an installation, or they were deleted.
@@ -26,6 +28,19 @@ pub enum Event {
     },
     /// Nothing that Prova acts on.
     NotOurs(NotOurs),
+}
+
+/// The end of a suite of checks on a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The repository.
+    pub repo: Repo,
+    /// The slug of the App that has run them; empty when the payload does not tell.
+    pub app: String,
+    /// The branch whose head the commit was; none for one of a fork.
+    pub branch: Option<String>,
+    /// The commit.
+    pub commit: CommitSha,
 }
 
 /// A delivery that Prova does not act on, and why.

@@ -6,6 +6,7 @@ use crate::domain::change::{Harvest, RepoPath};
 use crate::domain::event::{DiffPlace, Thread};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, Login, TreeSha};
+use crate::domain::integration::Occasion;
 use crate::domain::name::Name;
 use crate::domain::policy::Role;
 use crate::domain::repo::Actor;
@@ -84,7 +85,7 @@ impl Performers {
 /// What was asked, by whom, and the thread as it was then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Who asked. The commit carries them as co-author.
+    /// Who asked, or who asked last where nobody did. The commit of who did carries them as co-author.
     pub by: Actor,
     /// When.
     pub at: Timestamp,
@@ -105,16 +106,20 @@ pub struct Request {
     /// The plan to carry out, as the agent wrote it and people were shown it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
+    /// Why there is a job that nobody asked for; the rest is then what was asked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
 }
 
 impl Request {
     /// Returns what a job for it is for.
     #[must_use]
     pub const fn role(&self) -> Role {
-        match self.wanted {
-            Wanted::Change => Role::on(self.thread.kind),
-            Wanted::Plan | Wanted::PlanFirst => Role::Plan,
-            Wanted::Answer => Role::Ask,
+        match (self.wanted, &self.occasion) {
+            (Wanted::Change, Some(_)) => Role::FollowUp,
+            (Wanted::Change, None) => Role::on(self.thread.kind),
+            (Wanted::Plan | Wanted::PlanFirst, _) => Role::Plan,
+            (Wanted::Answer, _) => Role::Ask,
         }
     }
 }

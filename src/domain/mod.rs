@@ -50,6 +50,8 @@ pub mod secrets;
 pub mod effect;
 pub mod surroundings;
 
+pub mod integration;
+
 pub mod job;
 pub mod report;
 pub mod schedule;
@@ -74,4 +76,5 @@ pub mod spoken;
 
 pub mod conclude;
 pub mod drift;
+pub mod mend;
 pub mod settle;

@@ -18,6 +18,10 @@ pub const IN_CONVERSATION: Span = Span::minutes(60);
 /// already; a new task is begun with no one looking on. A job that is tried again stays where it was.
 #[must_use]
 pub const fn head_start(work: &Work) -> Span {
+    if work.request.occasion.is_some() {
+        // Nobody waits for it.
+        return Span::ZERO;
+    }
     match (work.request.role(), work.request.by.kind) {
         (Role::FollowUp, ActorKind::Person) => IN_CONVERSATION,
         // Whoever asks something reads the answer, wherever it was asked.
@@ -92,6 +96,7 @@ mod tests {
                 place: None,
                 wanted: Wanted::Change,
                 plan: None,
+                occasion: None,
             },
         }
     }

@@ -87,6 +87,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 | Effect::Undo { .. }
                 | Effect::React { .. }
                 | Effect::Comment { .. }
+                | Effect::Rerun { .. }
                 | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
             };
             task.last = task.last.map(|last| Report {
@@ -103,6 +104,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             Effect::React { .. }
             | Effect::Comment { .. }
             | Effect::Check { .. }
+            | Effect::Rerun { .. }
             | Effect::Pull { .. },
             _,
         ) => Decision::default(),

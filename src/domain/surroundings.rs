@@ -59,6 +59,8 @@ pub struct FailedCheck {
     pub summary: String,
     /// What it says of single lines.
     pub annotations: Vec<Annotation>,
+    /// The end of its log; empty where there is none to be read.
+    pub log: String,
 }
 
 /// What a check run says of a line.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
 use crate::domain::ids::{CommitSha, JobId, Login, TaskId, ThreadNumber, TreeSha};
+use crate::domain::integration::Mending;
 use crate::domain::job::{Request, Wanted, Work};
 use crate::domain::money::Usd;
 use crate::domain::repo::Repo;
@@ -56,6 +57,9 @@ pub struct Task {
     /// holds beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Usd>,
+    /// What was done about failing checks of others since a person last asked for something.
+    #[serde(default, skip_serializing_if = "Mending::is_untouched")]
+    pub mending: Mending,
 }
 
 impl Task {

@@ -3,6 +3,7 @@
 
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::ids::{CommitSha, ThreadKey};
+use crate::domain::integration::Mending;
 use crate::domain::render::commit;
 use crate::domain::render::refusal::Refusal;
 use crate::domain::repo::Actor;
@@ -42,6 +43,7 @@ pub fn undo(
     let task = Task {
         state,
         undone: Some(undone),
+        mending: Mending::default(),
         ..task.clone()
     };
     Ok((task, (key, thread, effect)))

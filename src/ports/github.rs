@@ -15,11 +15,12 @@ use crate::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
     TreeSha,
 };
+use crate::domain::integration::CheckRun;
 use crate::domain::job::Remark;
 use crate::domain::missed::Stretch;
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::{Permission, Repo};
-use crate::domain::surroundings::FailedCheck;
+use crate::domain::surroundings::{Annotation, FailedCheck};
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
 
@@ -235,12 +236,27 @@ pub trait Checks: Send + Sync {
     async fn create_check(&self, repo: &Repo, check: &NewCheck) -> Result<CheckRunId, Fault>;
 
     /// Returns the check runs of other Apps on `commit` that have failed, the newest of each name, at
-    /// most five; of each at most ten annotations. (checks: read)
+    /// most five; of each at most ten annotations, and the end of its log, where it has one that can be
+    /// read. (checks: read; actions: read, where the App has it)
     async fn failed_checks(
         &self,
         repo: &Repo,
         commit: &CommitSha,
     ) -> Result<Vec<FailedCheck>, Fault>;
+
+    /// Returns the check runs of other Apps on `commit`, the newest of each name of a suite, at most 300.
+    /// (checks: read)
+    async fn check_runs(&self, repo: &Repo, commit: &CommitSha) -> Result<Vec<CheckRun>, Fault>;
+
+    /// Returns what a check run says of single lines, at most ten. (checks: read)
+    async fn annotations(&self, repo: &Repo, run: CheckRunId) -> Result<Vec<Annotation>, Fault>;
+
+    /// Has GitHub Actions run once more what failed in a run of a workflow; `Conflict` while it runs.
+    /// (actions: write, where the App has it)
+    async fn rerun(&self, repo: &Repo, workflow: u64) -> Result<(), Fault>;
+
+    /// Returns whether a run of a workflow has begun more than once. (actions: write)
+    async fn was_rerun(&self, repo: &Repo, workflow: u64) -> Result<bool, Fault>;
 
     /// Returns the check run on `commit` with that external id, if there is one. (checks: read)
     async fn check(
@@ -349,4 +365,8 @@ pub trait Translate: Send + Sync {
     /// Says of an act what its delivery would have said, as `X-GitHub-Event` and body; `None` for an
     /// act that no delivery tells of.
     fn tell(&self, repo: &Repo, standing: &Standing, act: &Act) -> Option<(String, Bytes)>;
+
+    /// Says what a delivery would of the end of a suite of checks, as `X-GitHub-Event` and body.
+    fn tell_checked(&self, repo: &Repo, branch: &BranchName, commit: &CommitSha)
+    -> (String, Bytes);
 }

@@ -144,6 +144,9 @@ fn answer(sim: &Simulator, request: &http::Request<Bytes>) -> Reply {
     if let Some(reply) = page_for_people(sim, &incoming) {
         return reply;
     }
+    if let Some(reply) = kept_log(sim, &incoming) {
+        return reply;
+    }
     sim.judge(&incoming);
     let mut world = sim.world();
     let (answer, counted) = match admit(&mut world, &incoming) {
@@ -247,6 +250,19 @@ fn remove_retired(value: &mut Value) {
 }
 
 /// A thread as text, for whoever opens its `html_url` in a browser.
+/// A log, as the host that keeps them answers.
+fn kept_log(sim: &Simulator, incoming: &Incoming) -> Option<Reply> {
+    let segments: Vec<&str> = incoming.segments.iter().map(String::as_str).collect();
+    let [api::actions::LOGS, repo, id] = segments.as_slice() else {
+        return None;
+    };
+    if incoming.header("authorization").is_some() {
+        // It would be shown to whoever keeps the logs.
+        return Some(SimError::BadRequest("a token was sent along".to_owned()).into());
+    }
+    Some(api::actions::kept(&sim.world(), repo, id).unwrap_or_else(Reply::from))
+}
+
 fn page_for_people(sim: &Simulator, incoming: &Incoming) -> Option<Reply> {
     let segments: Vec<&str> = incoming.segments.iter().map(String::as_str).collect();
     let [owner, name, "issues" | "pull", number] = segments.as_slice() else {

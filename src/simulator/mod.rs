@@ -27,4 +27,4 @@ mod transcript;
 pub mod webhooks;
 pub mod world;
 
-pub use crate::simulator::instance::{Options, Request, Simulator, faults, integration, limits};
+pub use crate::simulator::instance::{Options, Request, Simulator, faults, limits};

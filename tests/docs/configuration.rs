@@ -169,6 +169,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
     let mut top = names(&keys, "");
     top.extend(set(&[
         "budget",
+        "ci",
         "limits",
         "recipes",
         "roles",
@@ -180,6 +181,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
     assert_eq!(top, known(policy::parse(&format!("{BOGUS} = 1"))));
     for table in [
         "budget",
+        "ci",
         "limits",
         "recipes.NAME",
         "roles",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use prova::adapters::github::{EVENTS, PERMISSIONS};
+use prova::adapters::github::{EVENTS, OPTIONAL, PERMISSIONS};
 use prova::config::server::load::{Need, load};
 use prova::domain::name::Name;
 use prova::domain::render::help::help;
@@ -233,8 +233,9 @@ fn the_manifest_asks_for_what_the_code_needs() {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, level)| (name.to_owned(), level.to_owned()))
         .collect();
-    let needed = PERMISSIONS
+    let needed = OPTIONAL
         .iter()
+        .chain(PERMISSIONS)
         .map(|(name, level)| ((*name).to_owned(), (*level).to_owned()));
     assert_eq!(permissions, needed.collect());
     let events: BTreeSet<String> = manifest("default_events")
@@ -267,7 +268,7 @@ fn the_address_that_registers_an_app_asks_for_the_same() {
         .filter(|(key, _)| *key != "events[]" && !form.contains(key))
         .copied()
         .collect();
-    assert_eq!(permissions, PERMISSIONS);
+    assert_eq!(permissions, [OPTIONAL, PERMISSIONS].concat());
     let events: Vec<_> = pairs
         .iter()
         .filter(|(key, _)| *key == "events[]")

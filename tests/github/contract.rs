@@ -16,8 +16,8 @@ use prova::ports::github::{
     TreeEntry,
 };
 use prova::simulator::faults::{Fault, FaultKind, Loss};
-use prova::simulator::integration::Finding;
 use prova::simulator::world::accounts::Role;
+use prova::simulator::world::integration::Finding;
 use prova::simulator::world::repositories::File;
 use serde_json::json;
 
@@ -215,7 +215,8 @@ async fn a_pull_request_is_opened_once_and_found_again() {
         Event::Thread(event) => {
             event.what == Happening::Merged && event.actor.login == Login::new("alice")
         }
-        Event::InstallationLost(_)
+        Event::Checked(_)
+        | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }
         | Event::NotOurs(_) => false,
@@ -277,6 +278,7 @@ async fn what_others_found_wrong_is_read_and_ours_is_not() {
             title: Some("1 failed".to_owned()),
             summary: None,
             annotations: (1..=notes).map(note).collect(),
+            ..Finding::default()
         };
         stage.sim.integration(REPO, "main", found).unwrap();
     };
@@ -401,7 +403,8 @@ async fn a_conversation_is_held() {
     assert_eq!(fault.class, Class::NotFound);
     let ours = stage.end().into_iter().filter(|event| match event {
         Event::Thread(event) => event.actor.login == Login::new("prova[bot]"),
-        Event::InstallationLost(_)
+        Event::Checked(_)
+        | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }
         | Event::NotOurs(_) => false,

@@ -8,14 +8,25 @@ use prova::ports::github::Translate;
 /// Events that GitHub sends to every App.
 const UNASKED: [&str; 2] = ["installation", "installation_repositories"];
 
+/// Some real payloads were recorded without an App.
+fn to_an_app(body: &[u8]) -> Vec<u8> {
+    let mut body: serde_json::Value = serde_json::from_slice(body).unwrap();
+    if body["installation"].is_null() {
+        body["installation"] = serde_json::json!({ "id": 5 });
+    }
+    body.to_string().into_bytes()
+}
+
 #[test]
 fn every_event_that_is_asked_for_is_acted_on_and_none_besides() {
     let mut acted_on = std::collections::BTreeSet::new();
     for (event, body) in crate::webhooks::payloads() {
+        let body = to_an_app(&body);
         let translated = Webhooks.translate(&event, &body, Timestamp::EPOCH).unwrap();
         match translated {
             Event::NotOurs(_) => {}
             Event::Thread(_)
+            | Event::Checked(_)
             | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. } => {

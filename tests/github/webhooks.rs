@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use prova::adapters::github::Webhooks;
 use prova::domain::event::{Event, Happening, ThreadEvent, ThreadKind};
-use prova::domain::ids::Login;
+use prova::domain::ids::{CommitSha, Login};
 use prova::domain::repo::ActorKind;
 use prova::domain::time::Timestamp;
 use prova::ports::github::{Translate, Unreadable};
@@ -68,6 +68,7 @@ fn every_real_payload_becomes_an_event_or_is_named_as_not_ours() {
         let what = match translated {
             Event::Thread(event) => format!("{event:?}"),
             Event::NotOurs(not) => format!("not ours: {}: {}", not.what, not.why),
+            Event::Checked(checked) => format!("{checked:?}"),
             other @ (Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. }) => format!("{other:?}"),
@@ -92,6 +93,35 @@ fn payloads_of_other_senders_are_read_once_an_app_is_named() {
         (Happening::Closed, false)
     );
     assert_eq!(closed.at, Timestamp::from_millis(1_795_132_800_000));
+}
+
+#[test]
+fn the_end_of_a_suite_of_checks_is_read_with_its_commit() {
+    let mut suite = with_installation(payload("check_suite__completed"));
+    let commit = CommitSha::new("ec26c3e57ca3a959ca5aad62de7213c562f8c821");
+    for (branch, app, told) in [
+        (
+            json!("main"),
+            json!("github-actions"),
+            (Some("main"), "github-actions"),
+        ),
+        // Of a fork, and of an old server.
+        (Value::Null, Value::Null, (None, "")),
+    ] {
+        suite["check_suite"]["head_branch"] = branch;
+        suite["check_suite"]["app"]["slug"] = app;
+        let Ok(Event::Checked(checked)) = translate("check_suite", &suite) else {
+            panic!("{suite}");
+        };
+        assert_eq!((checked.branch.as_deref(), checked.app.as_str()), told);
+        assert_eq!(checked.commit, commit);
+    }
+    suite["check_suite"]["head_sha"] = Value::Null;
+    let unreadable = translate("check_suite", &suite).unwrap_err();
+    assert!(
+        unreadable.reason.contains("check_suite.head_sha"),
+        "{unreadable}"
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use prova::domain::ids::{
     CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey,
     ThreadNumber,
 };
+use prova::domain::integration::Mending;
 use prova::domain::job::{Entry, Performer, Performers, Request, Wanted, Work};
 use prova::domain::repo::{Actor, ActorKind, Repo};
 use prova::domain::task::{State, Task};
@@ -77,6 +78,7 @@ pub(crate) fn task(id: TaskId) -> Task {
         work_job: None,
         plan: None,
         budget: None,
+        mending: Mending::default(),
     }
 }
 
@@ -116,6 +118,7 @@ pub(crate) fn work(thread: ThreadKey) -> Work {
             place: None,
             wanted: Wanted::Change,
             plan: None,
+            occasion: None,
         },
     }
 }

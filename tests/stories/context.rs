@@ -1,7 +1,7 @@
 //! What else a brief holds: threads that the conversation names, and what continuous integration
 //! says.
 
-use prova::simulator::integration::Finding;
+use prova::simulator::world::integration::Finding;
 use serde_json::json;
 
 use crate::harness::{Bot, REPO, SHOW_BRIEF, World, normal};
@@ -127,7 +127,8 @@ async fn five_threads_are_read_and_no_more() {
 #[tokio::test]
 async fn a_follow_up_is_told_what_integration_says() {
     let script = format!("{SHOW_BRIEF}; date +%N > README.md");
-    let bot = World::new().agent("shower", &script).start().await;
+    let world = World::new().agent("shower", &script);
+    let bot = world.policy("[ci]\nrounds = 0\n").start().await;
     let (_, pull) = bot.in_review().await;
     let branch = bot.branches()[0].clone();
     let report = |name: &str, conclusion: &str, summary: Option<&str>| {
@@ -141,6 +142,7 @@ async fn a_follow_up_is_told_what_integration_says() {
             title: Some("1 problem".to_owned()),
             summary: summary.map(str::to_owned),
             annotations: vec![note],
+            ..Finding::default()
         };
         bot.sim.integration(REPO, &branch, found).unwrap();
     };

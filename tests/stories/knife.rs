@@ -16,13 +16,14 @@ use prova::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId,
     RepoName, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
+use prova::domain::integration::CheckRun;
 use prova::domain::job::Restored;
 use prova::domain::missed::Stretch;
 use prova::domain::money::Usd;
 use prova::domain::overlooked::{Act, Standing};
 use prova::domain::process::{Process, Schema};
 use prova::domain::repo::{Permission, Repo};
-use prova::domain::surroundings::FailedCheck;
+use prova::domain::surroundings::{Annotation, FailedCheck};
 use prova::domain::time::Timestamp;
 use prova::ports::checkouts::{Cache, Checkout, Checkouts, Place, Remote, Setup};
 use prova::ports::door::Door;
@@ -60,7 +61,7 @@ pub(crate) enum Blow {
 }
 
 /// Writes that GitHub carries out as often as it is asked. Asking once is what the outbox is for.
-const NEVER_TWICE: [&str; 2] = ["comment", "create_check"];
+const NEVER_TWICE: [&str; 3] = ["comment", "create_check", "rerun"];
 
 /// Counts calls and cuts one.
 #[derive(Default)]
@@ -298,6 +299,10 @@ relay! { Pulls for dyn GitHub:
 relay! { Checks for dyn GitHub:
     create_check(repo: [&Repo], check: [&NewCheck]) -> [CheckRunId];
     failed_checks(repo: [&Repo], commit: [&CommitSha]) -> [Vec<FailedCheck>];
+    check_runs(repo: [&Repo], commit: [&CommitSha]) -> [Vec<CheckRun>];
+    annotations(repo: [&Repo], run: [CheckRunId]) -> [Vec<Annotation>];
+    rerun(repo: [&Repo], workflow: [u64]) -> [()];
+    was_rerun(repo: [&Repo], workflow: [u64]) -> [bool];
     check(repo: [&Repo], commit: [&CommitSha], external_id: [&str]) -> [Option<CheckRunId>];
     {}
 }

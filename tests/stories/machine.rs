@@ -18,7 +18,9 @@ use prova::domain::ids::{
     CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ThreadKey,
     ThreadNumber, TreeSha,
 };
+use prova::domain::integration::{Check, Failing, Found, MOST_ROUNDS, Signature};
 use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Told, Wanted, Work};
+use prova::domain::mend::{self, Around, passed_over};
 use prova::domain::money::Usd;
 use prova::domain::name::Name;
 use prova::domain::policy::Policy;
@@ -44,6 +46,8 @@ enum Happens {
     Ends { changed: bool },
     /// The oldest effect is sent, is overtaken, or is given up.
     Sends(Way),
+    /// A check of others fails on the head, for one of some reasons; some can run once more.
+    Fails(u8, bool),
     /// The issue or its pull request ends.
     Closes(Ended),
     /// Time goes by.
@@ -88,6 +92,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         6 => Just(Happens::Starts),
         6 => prop::bool::weighted(0.8).prop_map(|changed| Happens::Ends { changed }),
         12 => way.prop_map(Happens::Sends),
+        4 => (0u8..3, any::<bool>()).prop_map(|(why, again)| Happens::Fails(why, again)),
         1 => how.prop_map(Happens::Closes),
         1 => Just(Happens::Waits),
     ]
@@ -174,6 +179,7 @@ impl World {
             }
             Happens::Ends { changed } => self.end(changed),
             Happens::Sends(way) => self.send(way),
+            Happens::Fails(why, again) => self.fail(why, again),
             Happens::Closes(how) => match self.open() {
                 Some(task) => {
                     let decision = ended(task, how, &self.links);
@@ -301,6 +307,44 @@ impl World {
         self.apply(decision).map(drop)
     }
 
+    /// Looks at the checks of others as dispatch does: on the head of a pull request in review.
+    fn fail(&mut self, why: u8, again: bool) -> Result<(), TestCaseError> {
+        let Some(task) = self.open().cloned() else {
+            return Ok(());
+        };
+        let Some(head) = &task.head else {
+            return Ok(());
+        };
+        if task.state == State::Publishing || passed_over(&task, head).is_some() {
+            return Ok(());
+        }
+        let check = Check {
+            app: "github-actions".to_owned(),
+            name: format!("check {why}"),
+        };
+        let found = Found {
+            commit: head.clone(),
+            failing: vec![Failing {
+                signature: Signature::of(&check, "broken", &[]),
+                check,
+                on_base: false,
+                workflow: again.then_some(1),
+            }],
+            passing: Vec::new(),
+        };
+        let around = Around {
+            policy: &self.policy,
+            agents: &self.agents,
+            links: &self.links,
+            now: self.now,
+        };
+        let decision = mend::decide(&task, &found, &around);
+        prop_assert_eq!(&decision, &mend::decide(&task, &found, &around));
+        let spent = decision.task.as_ref().map_or(0, |task| task.mending.jobs);
+        prop_assert!(spent <= MOST_ROUNDS);
+        self.apply(decision).map(drop)
+    }
+
     fn send(&mut self, way: Way) -> Result<(), TestCaseError> {
         if self.unsent.is_empty() {
             return Ok(());
@@ -317,6 +361,7 @@ impl World {
             (_, Effect::Undo { .. }) => Ending::Sent(Sent::Branch(CommitSha::new("d".repeat(40)))),
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
+            (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
         };
         match self.tasks.last() {
             Some(task) => {

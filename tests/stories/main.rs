@@ -20,6 +20,7 @@ mod frozen;
 mod gateway;
 mod harness;
 mod intake;
+mod integration;
 mod knife;
 mod lifecycle;
 mod limits;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Script;
 use crate::harness::{Bot, FIX, REPO, World};
+use crate::integration::{GREEN, mender, until_green};
 use crate::knife::{Blow, Knife};
 use crate::spending::MODELS;
 use crate::words::WORDY;
@@ -43,6 +44,10 @@ enum Scenario {
     /// A plan is made and carried out.
     Plan,
     /// A question is asked about what is under review.
+    Answer,
+    /// Checks of others fail on what was done, run once more, and are mended.
+    Checks,
+    /// They are not mended, and a person is asked.
     Question,
     /// An agent works for longer than a heartbeat takes.
     Slow,
@@ -97,7 +102,7 @@ impl Scenario {
                 bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
-            Self::Question => {
+            Self::Answer => {
                 let bot = World::new().agent("wordy", WORDY).start().await;
                 let (_, pull) = bot.in_review().await;
                 bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
@@ -125,6 +130,8 @@ impl Scenario {
                 bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
+            Self::Checks => checked(GREEN).await,
+            Self::Question => checked("echo more >> ci.txt").await,
             Self::Slow => {
                 let slow = format!("sleep 1.5; {FIX}");
                 let bot = World::new().agent("slow", &slow).start().await;
@@ -133,6 +140,16 @@ impl Scenario {
             }
         }
     }
+}
+
+/// An issue whose pull request has checks of others, and an agent that does that when they fail.
+async fn checked(mend: &str) -> Bot {
+    let world = World::new().agent("mender", &mender(mend));
+    let bot = world.policy("[ci]\nrounds = 1\n").start().await;
+    bot.sim.integrate(REPO, until_green("test")).unwrap();
+    let _initial = bot.sim.take_deliveries();
+    bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+    bot
 }
 
 /// What GitHub shows, and how the tasks stand.
@@ -310,16 +327,26 @@ sweeps! {
     a_plan_and_a_call_that_fails: Plan Fails;
     a_plan_and_an_answer_that_is_lost: Plan Unanswered;
     a_plan_and_a_call_that_is_made_twice: Plan Twice;
-    a_question_and_death_before_a_call: Question DeadBefore;
-    a_question_and_death_after_a_call: Question DeadAfter;
-    a_question_and_a_call_that_fails: Question Fails;
-    a_question_and_an_answer_that_is_lost: Question Unanswered;
-    a_question_and_a_call_that_is_made_twice: Question Twice;
+    an_ask_and_death_before_a_call: Answer DeadBefore;
+    an_ask_and_death_after_a_call: Answer DeadAfter;
+    an_ask_and_a_call_that_fails: Answer Fails;
+    an_ask_and_an_answer_that_is_lost: Answer Unanswered;
+    an_ask_and_a_call_that_is_made_twice: Answer Twice;
     a_race_and_death_before_a_call: Race DeadBefore;
     a_race_and_death_after_a_call: Race DeadAfter;
     a_race_and_a_call_that_fails: Race Fails;
     a_race_and_an_answer_that_is_lost: Race Unanswered;
     a_race_and_a_call_that_is_made_twice: Race Twice;
+    a_ci_loop_and_death_before_a_call: Checks DeadBefore;
+    a_ci_loop_and_death_after_a_call: Checks DeadAfter;
+    a_ci_loop_and_a_call_that_fails: Checks Fails;
+    a_ci_loop_and_an_answer_that_is_lost: Checks Unanswered;
+    a_ci_loop_and_a_call_that_is_made_twice: Checks Twice;
+    a_question_and_death_before_a_call: Question DeadBefore;
+    a_question_and_death_after_a_call: Question DeadAfter;
+    a_question_and_a_call_that_fails: Question Fails;
+    a_question_and_an_answer_that_is_lost: Question Unanswered;
+    a_question_and_a_call_that_is_made_twice: Question Twice;
     a_budget_and_death_before_a_call: Budget DeadBefore;
     a_budget_and_death_after_a_call: Budget DeadAfter;
     a_budget_and_a_call_that_fails: Budget Fails;

@@ -5,12 +5,14 @@ use serde_json::json;
 
 use crate::adapters::github::Client;
 use crate::adapters::github::request::{Request, in_repo, segment};
+use crate::adapters::github::tokens::Scope;
 use crate::domain::effect::Conclusion;
 use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CheckRunId, CommitSha};
+use crate::domain::integration::{Check, CheckRun, CheckState};
 use crate::domain::repo::Repo;
 use crate::domain::surroundings::{Annotation, FailedCheck};
-use crate::ports::fault::Fault;
+use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{Checks, NewCheck};
 
 /// What every check run of ours is called.
@@ -22,12 +24,12 @@ struct Created {
 }
 
 #[derive(Deserialize)]
-struct CheckRuns {
-    check_runs: Vec<CheckRun>,
+struct OwnRuns {
+    check_runs: Vec<OwnRun>,
 }
 
 #[derive(Deserialize)]
-struct CheckRun {
+struct OwnRun {
     id: u64,
     #[serde(default)]
     external_id: Option<String>,
@@ -36,9 +38,11 @@ struct CheckRun {
     app: Option<Created>,
 }
 
-/// Most check runs of others that are read, and most annotations of each.
+/// Most check runs of others that are read in full, and most annotations of each.
 const FAILED: usize = 5;
 const ANNOTATIONS: usize = 10;
+/// Most pages of 100 check runs.
+const PAGES: u32 = 3;
 
 #[derive(Deserialize)]
 struct OthersRuns {
@@ -51,11 +55,22 @@ struct OthersRun {
     #[serde(default)]
     name: String,
     #[serde(default)]
+    status: String,
+    #[serde(default)]
     conclusion: Option<String>,
     #[serde(default)]
-    app: Option<Created>,
+    details_url: Option<String>,
+    #[serde(default)]
+    app: Option<OthersApp>,
     #[serde(default)]
     output: Option<Output>,
+}
+
+#[derive(Deserialize)]
+struct OthersApp {
+    id: u64,
+    #[serde(default)]
+    slug: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,11 +93,52 @@ struct Note {
     message: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct WorkflowRun {
+    #[serde(default)]
+    run_attempt: u64,
+}
+
+/// What a check run of GitHub Actions is: a job of a run of a workflow.
+const ACTIONS: &str = "github-actions";
+
 impl OthersRun {
-    fn has_failed(&self) -> bool {
-        let ends = ["failure", "timed_out", "startup_failure"];
-        let ended = self.conclusion.as_deref();
-        ended.is_some_and(|ended| ends.contains(&ended))
+    fn state(&self) -> CheckState {
+        CheckState::of(&self.status, self.conclusion.as_deref())
+    }
+
+    fn app(&self) -> &str {
+        let slug = self.app.as_ref().and_then(|app| app.slug.as_deref());
+        slug.unwrap_or_default()
+    }
+
+    /// Reads the run and the job from `…/actions/runs/RUN/job/JOB`, which is where people are sent.
+    fn workflow(&self) -> Option<(u64, u64)> {
+        if self.app() != ACTIONS {
+            return None;
+        }
+        let (_, rest) = self.details_url.as_ref()?.split_once("/actions/runs/")?;
+        let mut parts = rest.split(['/', '?', '#']);
+        let run = parts.next()?.parse().ok()?;
+        let job = parts.nth(1)?.parse().ok()?;
+        Some((run, job))
+    }
+
+    fn told(self) -> CheckRun {
+        let workflow = self.workflow().map(|(run, _)| run);
+        let (state, app) = (self.state(), self.app().to_owned());
+        let output = self.output.unwrap_or_default();
+        CheckRun {
+            id: CheckRunId(self.id),
+            check: Check {
+                app,
+                name: self.name,
+            },
+            state,
+            title: output.title.unwrap_or_default(),
+            annotated: output.annotations_count > 0,
+            workflow,
+        }
     }
 }
 
@@ -113,32 +169,64 @@ impl Checks for Client {
         repo: &Repo,
         commit: &CommitSha,
     ) -> Result<Vec<FailedCheck>, Fault> {
-        let doing = format!("read the failed check runs on {commit} in {}", repo.name);
-        let query = "status=completed&filter=latest&per_page=100";
-        let path = format!("/commits/{}/check-runs?{query}", segment(commit.as_str()));
-        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
-        let found: OthersRuns = self.send(repo, &request).await?.json()?;
-        let by_others = |run: &OthersRun| {
-            let app = run.app.as_ref();
-            app.is_some_and(|app| app.id != self.app_id())
-        };
-        let runs = found.check_runs.into_iter();
-        let failed = runs.filter(|run| by_others(run) && run.has_failed());
+        let runs = self.others(repo, commit).await?.into_iter();
+        let failed = runs.filter(|run| run.state() == CheckState::Failed);
         let mut told = Vec::new();
         for run in failed.take(FAILED) {
+            let log = match run.workflow() {
+                Some((_, job)) => self.log(repo, job).await?,
+                None => String::new(),
+            };
             let output = run.output.unwrap_or_default();
             told.push(FailedCheck {
                 annotations: match output.annotations_count {
                     0 => Vec::new(),
-                    _ => self.annotations(repo, run.id).await?,
+                    _ => self.annotations(repo, CheckRunId(run.id)).await?,
                 },
                 name: run.name,
                 conclusion: run.conclusion.unwrap_or_default(),
                 title: output.title.unwrap_or_default(),
                 summary: output.summary.unwrap_or_default(),
+                log,
             });
         }
         Ok(told)
+    }
+
+    async fn check_runs(&self, repo: &Repo, commit: &CommitSha) -> Result<Vec<CheckRun>, Fault> {
+        let runs = self.others(repo, commit).await?.into_iter();
+        Ok(runs.map(OthersRun::told).collect())
+    }
+
+    async fn annotations(&self, repo: &Repo, run: CheckRunId) -> Result<Vec<Annotation>, Fault> {
+        let doing = format!("read the annotations of check run {run} in {}", repo.name);
+        let path = format!("/check-runs/{run}/annotations?per_page={ANNOTATIONS}");
+        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
+        let notes: Vec<Note> = self.send(repo, &request).await?.json()?;
+        let told = notes.into_iter().map(|note| Annotation {
+            path: note.path,
+            line: note.start_line,
+            message: note.message.unwrap_or_default(),
+        });
+        Ok(told.take(ANNOTATIONS).collect())
+    }
+
+    async fn rerun(&self, repo: &Repo, workflow: u64) -> Result<(), Fault> {
+        let doing = format!("run workflow run {workflow} in {} once more", repo.name);
+        let path = format!("/actions/runs/{workflow}/rerun-failed-jobs");
+        let body = json!({});
+        let request = Request::post(doing, in_repo(repo, &path), &body).of(Importance::Bulk);
+        let answer = self.send_as((repo, Scope::Rerun), &request).await?;
+        answer.succeeded().map(drop)
+    }
+
+    async fn was_rerun(&self, repo: &Repo, workflow: u64) -> Result<bool, Fault> {
+        let doing = format!("look at workflow run {workflow} in {}", repo.name);
+        let path = format!("/actions/runs/{workflow}");
+        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
+        let answer = self.send_as((repo, Scope::Rerun), &request).await?;
+        let run: WorkflowRun = answer.json()?;
+        Ok(run.run_attempt > 1)
     }
 
     async fn check(
@@ -152,7 +240,7 @@ impl Checks for Client {
         let query = format!("check_name={NAME}&filter=all&per_page=100");
         let path = format!("/commits/{}/check-runs?{query}", segment(commit.as_str()));
         let request = Request::get(doing, in_repo(repo, &path));
-        let found: CheckRuns = self.send(repo, &request).await?.json()?;
+        let found: OwnRuns = self.send(repo, &request).await?.json()?;
         let ours = found.check_runs.into_iter().find(|run| {
             let by_us = (run.app.as_ref()).is_none_or(|app| app.id == self.app_id());
             by_us && run.external_id.as_deref() == Some(external_id)
@@ -162,16 +250,46 @@ impl Checks for Client {
 }
 
 impl Client {
-    async fn annotations(&self, repo: &Repo, run: u64) -> Result<Vec<Annotation>, Fault> {
-        let doing = format!("read the annotations of check run {run} in {}", repo.name);
-        let path = format!("/check-runs/{run}/annotations?per_page={ANNOTATIONS}");
+    /// Reads the check runs of other Apps on a commit, the newest of each name of a suite.
+    async fn others(&self, repo: &Repo, commit: &CommitSha) -> Result<Vec<OthersRun>, Fault> {
+        let mut others = Vec::new();
+        for page in 1..=PAGES {
+            let doing = format!("read the check runs on {commit} in {}", repo.name);
+            let query = format!("filter=latest&per_page=100&page={page}");
+            let path = format!("/commits/{}/check-runs?{query}", segment(commit.as_str()));
+            let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
+            let found: OthersRuns = self.send(repo, &request).await?.json()?;
+            let more = found.check_runs.len() == 100;
+            others.extend(found.check_runs.into_iter().filter(|run| {
+                let app = run.app.as_ref();
+                app.is_some_and(|app| app.id != self.app_id())
+            }));
+            if !more {
+                break;
+            }
+        }
+        Ok(others)
+    }
+
+    /// Reads the log of a job of GitHub Actions; empty when it cannot be read, which is no fault: the
+    /// App may not be allowed to, and logs are not kept for ever.
+    async fn log(&self, repo: &Repo, job: u64) -> Result<String, Fault> {
+        let doing = format!("read the log of job {job} in {}", repo.name);
+        let path = format!("/actions/jobs/{job}/logs");
         let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Bulk);
-        let notes: Vec<Note> = self.send(repo, &request).await?.json()?;
-        let told = notes.into_iter().map(|note| Annotation {
-            path: note.path,
-            line: note.start_line,
-            message: note.message.unwrap_or_default(),
-        });
-        Ok(told.take(ANNOTATIONS).collect())
+        match self.read_elsewhere((repo, Scope::Logs), &request).await {
+            Ok(answer) => Ok(String::from_utf8_lossy(&answer.body).into_owned()),
+            Err(fault) => match fault.class {
+                Class::RateLimited(_) => Err(fault),
+                Class::Transient
+                | Class::AuthLost
+                | Class::Conflict
+                | Class::NotFound
+                | Class::Permanent => {
+                    tracing::debug!(%fault, "left a log out");
+                    Ok(String::new())
+                }
+            },
+        }
     }
 }

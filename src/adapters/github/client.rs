@@ -189,6 +189,34 @@ impl Client {
         Err(answer.fault_of(Class::Transient))
     }
 
+    /// Sends a request with a token that can do nothing else. An App that was not granted what it takes
+    /// gets no such token.
+    pub(super) async fn send_as(
+        &self,
+        (repo, scope): (&Repo, Scope),
+        request: &Request,
+    ) -> Result<Answer, Fault> {
+        let minted = self.token(repo, scope).await?;
+        let answer = self.send_with(repo, request, &minted).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            // The next one is fresh.
+            self.tokens.discard(repo.id, scope, &minted).await;
+            return Err(answer.fault_of(Class::Transient));
+        }
+        Ok(answer)
+    }
+
+    /// Reads what GitHub keeps somewhere else and has an address for: the address has its own
+    /// permission, and is shown no token.
+    pub(super) async fn read_elsewhere(
+        &self,
+        (repo, scope): (&Repo, Scope),
+        request: &Request,
+    ) -> Result<Answer, Fault> {
+        let minted = self.token(repo, scope).await?;
+        self.transport.elsewhere(request, minted.pays()).await
+    }
+
     async fn send_with(
         &self,
         repo: &Repo,

@@ -33,7 +33,7 @@ mod webhook;
 
 pub use app_key::install_crypto;
 pub use client::Client;
-pub use manifest::{EVENTS, PERMISSIONS};
+pub use manifest::{EVENTS, OPTIONAL, PERMISSIONS};
 pub use settings::{InvalidSettings, Settings};
 pub use webhook::Webhooks;
 

@@ -11,7 +11,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::adapters::github::gate::Payer;
-use crate::adapters::github::manifest::{FETCH_PERMISSIONS, PERMISSIONS};
+use crate::adapters::github::manifest::{
+    FETCH_PERMISSIONS, LOGS_PERMISSIONS, PERMISSIONS, RERUN_PERMISSIONS,
+};
 use crate::domain::ids::{InstallationId, RepoId};
 use crate::domain::repo::Repo;
 use crate::domain::time::{Span, Timestamp};
@@ -24,13 +26,17 @@ pub(super) enum Scope {
     Work,
     /// Fetching by git, nothing else.
     Fetch,
+    /// Reading the logs of GitHub Actions, where the App may.
+    Logs,
+    /// Running workflows once more, where the App may.
+    Rerun,
 }
 
 impl Scope {
     /// How long a token must still be good to be handed out.
     pub(super) fn least_left(self) -> Span {
         match self {
-            Self::Work => Span::minutes(5),
+            Self::Work | Self::Logs | Self::Rerun => Span::minutes(5),
             Self::Fetch => Span::minutes(10),
         }
     }
@@ -39,6 +45,8 @@ impl Scope {
         match self {
             Self::Work => PERMISSIONS,
             Self::Fetch => FETCH_PERMISSIONS,
+            Self::Logs => LOGS_PERMISSIONS,
+            Self::Rerun => RERUN_PERMISSIONS,
         }
     }
 

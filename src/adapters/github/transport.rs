@@ -94,6 +94,31 @@ impl Transport {
         Ok(answer)
     }
 
+    /// Sends a request once, and reads what its answer has the address of without a token: GitHub keeps
+    /// logs with another host, and lets whoever has the address read them.
+    pub(super) async fn elsewhere(
+        &self,
+        request: &Request,
+        (token, payer): (&SecretString, Payer),
+    ) -> Result<Answer, Fault> {
+        let answer = self.once(request, (token, payer)).await?;
+        let Some(address) = answer.redirect() else {
+            return answer.succeeded();
+        };
+        let gone = || Fault::permanent(request.doing.as_str(), "GitHub gave no address to read");
+        let address: http::Uri = address.parse().map_err(|_| gone())?;
+        if address.authority().is_none() {
+            return Err(gone());
+        }
+        let read = http::Request::get(address)
+            .body(bytes::Bytes::new())
+            .map_err(|e| Fault::permanent(request.doing.as_str(), e))?;
+        let exchange = self.exchange(request, (read, ""));
+        let answer = tokio::time::timeout(self.timeout, exchange).await;
+        let slow = |_| Fault::transient(request.doing.as_str(), "it took too long to read");
+        answer.map_err(slow)??.succeeded()
+    }
+
     /// Returns the request for the page after this one.
     pub(super) fn next_page(&self, request: &Request, answer: &Answer) -> Option<Request> {
         Some(request.at(below(&self.base_path, answer.next_page()?)?))
@@ -105,7 +130,9 @@ impl Transport {
         (token, payer): (&SecretString, Payer),
     ) -> Result<Answer, Fault> {
         let mut pass = self.gates.pass(payer, request).await?;
-        let exchange = tokio::time::timeout(self.timeout, self.exchange(request, token));
+        let sendable = sendable(request, token)?;
+        let exchange = self.exchange(request, (sendable, token.expose_secret()));
+        let exchange = tokio::time::timeout(self.timeout, exchange);
         let answer = exchange.await.unwrap_or_else(|_| {
             let cause = format!("no answer within {} s", self.timeout.as_secs_f32());
             Err(Fault::transient(request.doing.as_str(), cause))
@@ -122,11 +149,15 @@ impl Transport {
         answer
     }
 
-    async fn exchange(&self, request: &Request, token: &SecretString) -> Result<Answer, Fault> {
+    async fn exchange(
+        &self,
+        request: &Request,
+        (sendable, token): (http::Request<bytes::Bytes>, &str),
+    ) -> Result<Answer, Fault> {
         let lost = |cause: String| Fault::transient(request.doing.as_str(), bounded(&cause, 300));
         let response = self
             .octocrab
-            .execute(sendable(request, token)?)
+            .execute(sendable)
             .await
             .map_err(|e| lost(innermost(&e)))?;
         let (head, body) = response.into_parts();
@@ -140,7 +171,7 @@ impl Transport {
             doing: request.doing.clone(),
             status: head.status,
             complaint: if refused {
-                failure::complaint(&body, token.expose_secret())
+                failure::complaint(&body, token)
             } else {
                 String::new()
             },

@@ -75,8 +75,8 @@ pub(super) fn delivery_state(word: &str, note: String) -> Result<DeliveryState, 
     }
 }
 
-/// Returns the word for an effect's kind. The statement that drops what publishes names four of
-/// them.
+/// Returns the word for an effect's kind. The statement that drops what publishes names those
+/// that are of no more use once a task has ended.
 pub(super) fn kind(effect: &Effect) -> &'static str {
     match effect {
         Effect::React { .. } => "react",
@@ -85,6 +85,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
         Effect::Undo { .. } => "undo",
         Effect::Pull { .. } => "pull",
         Effect::Check { .. } => "check",
+        Effect::Rerun { .. } => "rerun",
     }
 }
 

@@ -201,7 +201,15 @@ fn permissions(facts: &AppFacts) -> Finding {
     let more: Vec<_> = facts
         .permissions
         .iter()
-        .filter(|(name, _)| !needed.iter().any(|(known, _)| known == name))
+        .filter(|(name, _)| {
+            let mut known = needed.iter().chain(bootstrap::optional());
+            !known.any(|(known, _)| known == name)
+        })
+        .map(|(name, level)| format!("{name}: {level}"))
+        .collect();
+    let optional = bootstrap::optional().iter();
+    let without: Vec<_> = optional
+        .filter(|(name, level)| granted(name).is_none_or(|(_, has)| rank(has) < rank(level)))
         .map(|(name, level)| format!("{name}: {level}"))
         .collect();
     match (missing.is_empty(), more.is_empty()) {
@@ -216,7 +224,11 @@ fn permissions(facts: &AppFacts) -> Finding {
             "permissions",
             format!("more than needed: {}", more.join(", ")),
         ),
-        (true, true) => good("permissions", "as in app.yml"),
+        (true, true) if without.is_empty() => good("permissions", "as in app.yml"),
+        (true, true) => {
+            let detail = format!("as in app.yml, without {}", without.join(", "));
+            good("permissions", detail)
+        }
     }
 }
 

@@ -293,7 +293,8 @@ fn answers(decision: &Decision) -> String {
             | Effect::Branch { .. }
             | Effect::Undo { .. }
             | Effect::Pull { .. }
-            | Effect::Check { .. } => None,
+            | Effect::Check { .. }
+            | Effect::Rerun { .. } => None,
         });
     said.collect::<Vec<_>>().join("\n")
 }

@@ -5,6 +5,7 @@ use super::next::{queued, waiting};
 use crate::domain::branch::BranchName;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::ids::{JobId, TaskId};
+use crate::domain::integration::Mending;
 use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
 use crate::domain::name::Name;
 use crate::domain::policy::PlanMode;
@@ -87,6 +88,7 @@ impl Desk<'_> {
                 place,
                 wanted,
                 plan: None,
+                occasion: None,
             },
         }
     }
@@ -173,6 +175,7 @@ impl Desk<'_> {
             work_job: None,
             plan: None,
             budget: None,
+            mending: Mending::default(),
         };
         let job = task.job();
         (task, job)

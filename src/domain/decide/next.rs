@@ -4,6 +4,7 @@ use super::Decision;
 use super::statuses::{answer_of, status_of};
 use crate::domain::effect::EffectKey;
 use crate::domain::ids::JobId;
+use crate::domain::integration::Mending;
 use crate::domain::job::Work;
 use crate::domain::render::parts::Links;
 use crate::domain::render::refusal::Refusal;
@@ -42,6 +43,11 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
         state,
         jobs: task.jobs + 1,
         plan: plan(task, &work),
+        mending: if words {
+            task.mending.clone()
+        } else {
+            Mending::default()
+        },
         undone: task.undone.clone().filter(|_| words),
         work,
         work_job: None,
@@ -56,7 +62,7 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
 /// asks for that, and a change that follows none ends it.
 fn plan(task: &Task, work: &Work) -> Option<Plan> {
     let mut plan = task.plan.clone()?;
-    if work.request.wanted.is_words() {
+    if work.request.wanted.is_words() || work.request.occasion.is_some() {
         return Some(plan);
     }
     work.request.plan.as_ref()?;

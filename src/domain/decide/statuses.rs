@@ -3,6 +3,7 @@
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::ThreadKey;
 use crate::domain::redact::Redactor;
+use crate::domain::render::integration;
 use crate::domain::render::live::Live;
 use crate::domain::render::parts::Links;
 use crate::domain::render::status::status;
@@ -43,8 +44,11 @@ pub fn status_of(task: &Task, links: &Links) -> (EffectKey, ThreadKey, Effect) {
 /// own: it was made on the pull request, or asks for words beside what is under review.
 #[must_use]
 pub fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect)> {
-    let number = task.work.request.thread.number;
-    (number != task.id.thread.number || task.aside.is_some()).then(|| {
+    let request = &task.work.request;
+    let number = request.thread.number;
+    // What nobody asked for has nobody to be answered.
+    let asked = number != task.id.thread.number && request.occasion.is_none();
+    (asked || task.aside.is_some()).then(|| {
         let thread = ThreadKey {
             repo: task.id.thread.repo,
             number,
@@ -57,4 +61,18 @@ pub fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Ef
             },
         )
     })
+}
+
+/// Returns the effect that asks on the pull request about checks of others that fail; an edit of the
+/// status comment tells nobody.
+#[must_use]
+pub fn question_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect)> {
+    let (number, seen) = (task.pull?, task.mending.seen.as_ref()?);
+    let thread = ThreadKey {
+        repo: task.id.thread.repo,
+        number,
+    };
+    let body = integration::question(task, seen, links);
+    let key = EffectKey::question(task.id, &seen.commit);
+    Some((key, thread, Effect::Comment { body }))
 }

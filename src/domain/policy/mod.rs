@@ -64,6 +64,28 @@ pub struct Policy {
     /// The profile of the server's settings that its commands run with; `None` is none.
     #[serde(default)]
     pub profile: Option<Name>,
+    /// What is done about failing checks of others.
+    #[serde(default)]
+    pub ci: Ci,
+}
+
+/// What is done about checks of others that fail on a pull request of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ci {
+    /// How many jobs each failure gets before a person is asked; none: they are left alone.
+    pub rounds: u32,
+    /// Whether what failed runs once more first, where GitHub Actions can be asked to.
+    pub rerun: bool,
+}
+
+impl Default for Ci {
+    fn default() -> Self {
+        Self {
+            rounds: 2,
+            rerun: true,
+        }
+    }
 }
 
 /// What a job is for.
@@ -226,6 +248,7 @@ impl Default for Policy {
                 allow: Protected::none(),
             },
             profile: None,
+            ci: Ci::default(),
         }
     }
 }

@@ -2,14 +2,27 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::integration::Occasion;
 use crate::domain::policy::Untrusted;
-use crate::domain::prompt::room::{self, fitting};
+use crate::domain::prompt::room::{self, fitting, listed};
 use crate::domain::prompt::{kind_word, said};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::surroundings::{BODY_CHARS, FailedCheck, Linked};
 
 const SUMMARY_CHARS: usize = 4_000;
 const MESSAGE_CHARS: usize = 500;
+
+/// Writes what a job is for that nobody asked for.
+pub(super) fn occasion(out: &mut String, occasion: &Occasion) {
+    let names = occasion.checks.iter();
+    let names = names.map(|check| neutral::inline(&check.name, 200));
+    let _ = write!(
+        out,
+        "Continuous integration fails on the pull request. Find out why from what it says below, and make \
+         these checks pass: {}. Mend the cause; do not switch a check off, and change nothing else.\n\n",
+        listed(names)
+    );
+}
 
 /// Writes what the checks of others say of the commit.
 pub(super) fn integration(out: &mut String, checks: &[FailedCheck]) {
@@ -43,6 +56,9 @@ fn check(check: &FailedCheck) -> String {
         let message = visible::cut(note.message.trim().to_owned(), MESSAGE_CHARS);
         let path: String = note.path.chars().take(200).collect();
         let _ = write!(report, "\n{path}:{}: {message}", note.line);
+    }
+    if !check.log.trim().is_empty() {
+        let _ = write!(report, "\n\nThe end of its log:\n\n{}", check.log.trim());
     }
     if report.trim().is_empty() {
         text.push_str("(It says no more than that.)\n\n");

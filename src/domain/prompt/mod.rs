@@ -93,13 +93,24 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     put_back(out, parts.restored);
     out.push_str("\n## What is asked\n\n");
     words::asked(out, request, kind);
+    if let Some(occasion) = &request.occasion {
+        around::occasion(out, occasion);
+    }
     if request.text.trim().is_empty() {
+        let what = match request.occasion {
+            Some(_) => "The change is for what",
+            None => "Do what",
+        };
         if !request.wanted.is_words() {
-            let _ = write!(out, "Do what the {kind} below asks for.\n\n");
+            let _ = write!(out, "{what} the {kind} below asks for.\n\n");
         }
     } else {
         let text = visible::visible(&request.text, room::REQUEST);
-        let _ = write!(out, "@{} asks:\n\n{text}\n\n", request.by.login);
+        let asks = match request.occasion {
+            Some(_) => "asked last, and it was done",
+            None => "asks",
+        };
+        let _ = write!(out, "@{} {asks}:\n\n{text}\n\n", request.by.login);
     }
     if let Some(place) = &request.place {
         let line = place
@@ -283,6 +294,7 @@ mod tests {
     use crate::domain::event::{DiffPlace, Thread};
     use crate::domain::evidence::Ending;
     use crate::domain::ids::{Login, ThreadNumber};
+    use crate::domain::integration::{Check, Occasion};
     use crate::domain::job::Wanted;
     use crate::domain::policy::protected::Protected;
     use crate::domain::repo::{Actor, ActorKind};
@@ -301,6 +313,13 @@ mod tests {
             open: true,
             locked: false,
             comments: 0,
+        }
+    }
+
+    fn check(text: &str) -> Check {
+        Check {
+            app: text.to_owned(),
+            name: text.to_owned(),
         }
     }
 
@@ -333,6 +352,12 @@ mod tests {
             }),
             wanted: Wanted::Change,
             plan: Some(text.to_owned()),
+            occasion: Some(Occasion {
+                commit: CommitSha::new("b".repeat(40)),
+                checks: (0..300).map(|_| check(text)).collect(),
+                round: 1,
+                rounds: 2,
+            }),
         }
     }
 
@@ -357,6 +382,7 @@ mod tests {
             title: text.to_owned(),
             summary: text.to_owned(),
             annotations: (0..10).map(note).collect(),
+            log: short.clone(),
         };
         let integration: Vec<_> = (0..5).map(integration).collect();
         let file = |n| (format!("{n}/{short}"), text.to_owned());

@@ -10,7 +10,7 @@ pub(super) const HUNK: usize = 5_000;
 /// Checks of ours that failed.
 pub(super) const FAILED: usize = 20_000;
 /// What continuous integration says.
-pub(super) const INTEGRATION: usize = 15_000;
+pub(super) const INTEGRATION: usize = 20_000;
 /// The description of the thread.
 pub(super) const BODY: usize = 30_000;
 /// The comments.
@@ -38,7 +38,7 @@ pub const MOST: usize = REQUEST
     + CONVERSATION
     + INSTRUCTIONS
     + LINKED
-    + 3 * LIST
+    + 4 * LIST
     + WORDS;
 
 /// What is left of a section's share.

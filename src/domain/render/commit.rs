@@ -2,6 +2,7 @@
 
 use crate::domain::event::ThreadKind;
 use crate::domain::ids::{CommitSha, TaskId};
+use crate::domain::integration::Occasion;
 use crate::domain::job::Request;
 use crate::domain::repo::Actor;
 use crate::domain::report::Report;
@@ -18,6 +19,9 @@ pub fn title(claimed: Option<&str>, request: &Request, max_chars: usize) -> Stri
         .map(|t| neutral::subject(t, max_chars))
         .filter(|t| !t.is_empty());
     let own = || {
+        if let Some(occasion) = &request.occasion {
+            return neutral::subject(&mended(occasion), max_chars);
+        }
         let asked = match request.thread.kind {
             ThreadKind::Issue => String::new(),
             ThreadKind::Pull => visible::visible(&request.text, 1_000),
@@ -38,6 +42,11 @@ pub fn title(claimed: Option<&str>, request: &Request, max_chars: usize) -> Stri
     }
 }
 
+fn mended(occasion: &Occasion) -> String {
+    let names = occasion.checks.iter().map(|check| check.name.as_str());
+    format!("Mend {}", names.collect::<Vec<_>>().join(", "))
+}
+
 /// Returns the message with its trailers. `web_host` is GitHub's host for people, of which the
 /// noreply address is made, so that the person who asked is shown as co-author.
 ///
@@ -48,6 +57,15 @@ pub fn message(task: TaskId, request: &Request, claimed: Option<&str>, web_host:
     let title = title(claimed, request, TITLE_CHARS);
     if web_host.is_empty() {
         return format!("{title}\n\nProva-Task: {task}\n");
+    }
+    if let Some(occasion) = &request.occasion {
+        let names = occasion.checks.iter().map(|check| check.name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        return format!(
+            "{title}\n\nContinuous integration failed on {}: {}.\n\nProva-Task: {task}\n",
+            occasion.commit,
+            neutral::subject(&names, 300)
+        );
     }
     let by = &request.by;
     let name = neutral::subject(by.login.as_str(), 100);

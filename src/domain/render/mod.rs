@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod commit;
 pub mod help;
+pub mod integration;
 pub mod live;
 pub mod parts;
 pub mod pull;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::ids::CommitSha;
 use crate::domain::job::{Told, Wanted};
+use crate::domain::render::integration;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
@@ -18,15 +19,15 @@ const MAX_CHARS: usize = 60_000;
 /// Returns the comment for the task as it is now.
 #[must_use]
 pub fn status(task: &Task, links: &Links) -> String {
-    let by = &task.work.request.by.login;
+    let asked = asked(task);
     let stop = links.command("stop");
     let text = match &task.state {
         State::Queued => format!(
-            "**Queued**, asked by @{by}: waits for a free worker. {stop} takes it back.{}",
+            "**Queued**, {asked}: waits for a free worker. {stop} takes it back.{}",
             behind(task)
         ),
         State::Running => format!(
-            "**Working on it**, asked by @{by}: an agent runs in a sandboxed checkout. {stop} ends it.{}",
+            "**Working on it**, {asked}: an agent runs in a sandboxed checkout. {stop} ends it.{}",
             behind(task)
         ),
         State::Publishing if task.undone.is_some() => format!(
@@ -34,7 +35,7 @@ pub fn status(task: &Task, links: &Links) -> String {
             behind(task)
         ),
         State::Publishing => format!(
-            "**Publishing**, asked by @{by}: the work is done; its pull request is next.{}",
+            "**Publishing**, {asked}: the work is done; its pull request is next.{}",
             behind(task)
         ),
         State::InReview => in_review(task, links),
@@ -146,6 +147,15 @@ pub fn failure(report: &Report, wanted: Wanted) -> String {
     out.trim_end().to_owned()
 }
 
+/// Says what the job is for.
+fn asked(task: &Task) -> String {
+    let request = &task.work.request;
+    match &request.occasion {
+        Some(occasion) => integration::occasion(occasion),
+        None => format!("asked by @{}", request.by.login),
+    }
+}
+
 /// Returns the answer to whoever asks how it stands where there is no task.
 #[must_use]
 pub fn no_task(links: &Links) -> String {
@@ -228,9 +238,18 @@ fn in_review(task: &Task, links: &Links) -> String {
         out.push_str(&took_over(report));
         out.push_str(&race(report, task, links));
     }
+    if let Some(seen) = &task.mending.seen {
+        out.push_str(&integration::seen(task, seen, links));
+    }
+    let seen = task.mending.seen.as_ref();
+    let first = if seen.is_some_and(|seen| !seen.asked.is_empty()) {
+        "somebody to look at that, and for "
+    } else {
+        ""
+    };
     let _ = write!(
         out,
-        "\nWaits for a review of {}. Comment there with {} to ask for changes.",
+        "\nWaits for {first}a review of {}. Comment there with {} to ask for changes.",
         pull(task),
         links.command("…")
     );
@@ -254,6 +273,9 @@ fn blocked(task: &Task, links: &Links) -> String {
         Some(number) => format!("pull request #{number} is not ready for a review"),
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, &so));
+    if task.work.request.occasion.is_some() {
+        let _ = write!(out, "\nIt was {}.\n", asked(task));
+    }
     let back = taken_back(task, links);
     if !back.is_empty() {
         let _ = write!(out, "\n{back}");

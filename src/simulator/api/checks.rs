@@ -98,6 +98,9 @@ fn create(call: &mut Call<'_>) -> Answer {
         by: CheckedBy::App,
         name: name.to_owned(),
         head_sha: head_sha.to_owned(),
+        branch: branch_at(call, head_sha)?,
+        attempt: 1,
+        log: String::new(),
         external_id: String::new(),
         details_url: None,
         status: "queued".to_owned(),
@@ -118,6 +121,14 @@ fn create(call: &mut Call<'_>) -> Answer {
         status: 201,
         ..reply
     })
+}
+
+/// The branch whose tip a commit is; none when it is nobody's.
+fn branch_at(call: &Call<'_>, sha: &str) -> Result<String, SimError> {
+    let mut refs = call.repository()?.refs.iter();
+    let found =
+        refs.find_map(|(name, tip)| name.strip_prefix("refs/heads/").filter(|_| tip == sha));
+    Ok(found.unwrap_or_default().to_owned())
 }
 
 fn update(call: &mut Call<'_>, id: u64) -> Answer {

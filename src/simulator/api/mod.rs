@@ -1,5 +1,6 @@
 //! The REST API: from a request to a transition of the world, and back to GitHub's JSON.
 
+pub(crate) mod actions;
 pub(crate) mod app;
 pub(crate) mod auth;
 pub(crate) mod checks;
@@ -102,6 +103,7 @@ fn in_repository(
         ["issues", rest @ ..] => issues::route(&mut call, rest),
         ["git", "trees", rest @ ..] => trees::route(&mut call, rest),
         ["git", rest @ ..] => git_data::route(&mut call, rest),
+        ["actions", rest @ ..] => actions::route(&mut call, rest),
         ["commits", _, "check-runs"] | ["check-runs", ..] => checks::route(&mut call, rest),
         ["commits" | "compare" | "branches", ..] => commits::route(&call, rest),
         ["pulls", rest @ ..] => pulls::route(&mut call, rest),

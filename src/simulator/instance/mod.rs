@@ -3,7 +3,7 @@
 
 mod building;
 pub mod faults;
-pub mod integration;
+mod integration;
 pub mod limits;
 mod looking;
 mod options;

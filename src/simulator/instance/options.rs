@@ -36,6 +36,7 @@ impl Options {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let granted = [
+            ("actions", Access::Write),
             ("checks", Access::Write),
             ("contents", Access::Write),
             ("issues", Access::Write),
@@ -44,6 +45,7 @@ impl Options {
         ];
         let events = [
             "check_run",
+            "check_suite",
             "create",
             "delete",
             "issue_comment",

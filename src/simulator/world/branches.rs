@@ -77,6 +77,9 @@ impl World {
         self.emit_push(repo, actor, moved)?;
         if let Some(branch) = moved.name.strip_prefix("refs/heads/") {
             self.update_pulls(repo, actor, branch)?;
+            if moved.after.is_some() {
+                self.integrate(repo, branch)?;
+            }
         }
         Ok(())
     }

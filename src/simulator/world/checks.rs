@@ -24,6 +24,12 @@ pub(crate) struct CheckRun {
     pub(crate) by: CheckedBy,
     pub(crate) name: String,
     pub(crate) head_sha: String,
+    /// The branch whose tip that was.
+    pub(crate) branch: String,
+    /// How often its suite had run, this time included.
+    pub(crate) attempt: u32,
+    /// What its job has printed.
+    pub(crate) log: String,
     pub(crate) external_id: String,
     pub(crate) details_url: Option<String>,
     pub(crate) status: String,
@@ -47,16 +53,6 @@ impl World {
             .ok_or_else(SimError::not_found)
     }
 
-    /// Stores a check run of continuous integration on the head of a branch. The App is told of its
-    /// own check runs only.
-    pub(crate) fn put_integration(&mut self, repo: u64, run: CheckRun) -> Result<u64, SimError> {
-        self.writable(repo)?;
-        let id = self.next_id();
-        let run = CheckRun { id, ..run };
-        self.repository_mut(repo)?.check_runs.push(run);
-        Ok(id)
-    }
-
     /// Stores a check run, new or updated, and sends what GitHub sends: `created` for a new one,
     /// `completed` once it has ended.
     pub(crate) fn put_check_run(&mut self, repo: u64, run: CheckRun) -> Result<(), SimError> {
@@ -74,6 +70,7 @@ impl World {
         }
         if is_completed && !was_completed {
             self.emit_check_run(repo, id, &actor, json!({"action": "completed"}))?;
+            self.end_suite(repo, id)?;
         }
         Ok(())
     }

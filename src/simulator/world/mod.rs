@@ -8,6 +8,7 @@ pub(crate) mod branches;
 pub(crate) mod checks;
 pub(crate) mod comments;
 pub mod installations;
+pub mod integration;
 pub(crate) mod pulls;
 pub(crate) mod render;
 pub mod repositories;

@@ -11,6 +11,7 @@ use crate::simulator::git::trees::{Edit, EditError, Entry};
 use crate::simulator::world::World;
 use crate::simulator::world::accounts::{AccountKind, Role};
 use crate::simulator::world::checks::CheckRun;
+use crate::simulator::world::integration::Rule;
 use crate::simulator::world::threads::Thread;
 
 /// One file of a repository.
@@ -103,6 +104,8 @@ pub(crate) struct Repository {
     pub(crate) labels: BTreeMap<String, Label>,
     pub(crate) threads: BTreeMap<u64, Thread>,
     pub(crate) check_runs: Vec<CheckRun>,
+    /// What continuous integration runs on every push.
+    pub(crate) rules: Vec<Rule>,
     /// Full names of branches and tags to object ids; the same as on disk.
     pub(crate) refs: BTreeMap<String, String>,
     pub(crate) objects: Objects,
@@ -243,6 +246,7 @@ impl World {
             labels: BTreeMap::new(),
             threads: BTreeMap::new(),
             check_runs: Vec::new(),
+            rules: Vec::new(),
             refs: BTreeMap::new(),
             objects: Objects::create(
                 &self.git_root.join(format!("{id}.git")),

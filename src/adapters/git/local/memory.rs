@@ -14,11 +14,12 @@ use crate::domain::effect::ReactionTarget;
 use crate::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
 };
+use crate::domain::integration::CheckRun;
 use crate::domain::job::Remark;
 use crate::domain::missed::Stretch;
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::{Permission, Repo};
-use crate::domain::surroundings::FailedCheck;
+use crate::domain::surroundings::{Annotation, FailedCheck};
 use crate::domain::time::Timestamp;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{
@@ -202,6 +203,25 @@ impl Checks for LocalForge {
         _commit: &CommitSha,
     ) -> Result<Vec<FailedCheck>, Fault> {
         Ok(Vec::new())
+    }
+
+    async fn check_runs(&self, _repo: &Repo, _commit: &CommitSha) -> Result<Vec<CheckRun>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn annotations(&self, _repo: &Repo, _run: CheckRunId) -> Result<Vec<Annotation>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn rerun(&self, _repo: &Repo, _workflow: u64) -> Result<(), Fault> {
+        Err(Fault::permanent(
+            "run a workflow once more",
+            "there is none here",
+        ))
+    }
+
+    async fn was_rerun(&self, _repo: &Repo, _workflow: u64) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     async fn check(

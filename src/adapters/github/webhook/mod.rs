@@ -11,15 +11,18 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::adapters::github::bounded;
+use crate::domain::branch::BranchName;
 use crate::domain::event::{
-    Comment, DiffPlace, Event, Happening, NotOurs, ThreadEvent, ThreadKind,
+    Checked, Comment, DiffPlace, Event, Happening, NotOurs, ThreadEvent, ThreadKind,
 };
-use crate::domain::ids::{CommentId, InstallationId, Login, RepoId};
+use crate::domain::ids::{CommentId, CommitSha, InstallationId, Login, RepoId};
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::Repo;
 use crate::domain::time::Timestamp;
 use crate::ports::github::{Translate, Unreadable};
-use payload::{Account, Envelope, Issue, OnAccess, OnIssue, OnPull, OnRepository, Repository};
+use payload::{
+    Account, Envelope, Issue, OnAccess, OnChecks, OnIssue, OnPull, OnRepository, Repository,
+};
 use topic::{IssueAction, PullAction, Topic};
 
 /// Understands the payloads of github.com and of GitHub Enterprise Server.
@@ -44,6 +47,15 @@ impl Translate for Webhooks {
 
     fn tell(&self, repo: &Repo, standing: &Standing, act: &Act) -> Option<(String, Bytes)> {
         told::tell(repo, standing, act)
+    }
+
+    fn tell_checked(
+        &self,
+        repo: &Repo,
+        branch: &BranchName,
+        commit: &CommitSha,
+    ) -> (String, Bytes) {
+        told::tell_checked(repo, branch, commit)
     }
 }
 
@@ -114,6 +126,7 @@ impl Delivered<'_> {
             Topic::IssueComment => self.issue_comment(),
             Topic::Pull(action) => self.pull(action),
             Topic::ReviewComment => self.review_comment(),
+            Topic::ChecksCompleted => self.checks(),
             Topic::RepositoryRenamed => {
                 let OnRepository { repository } = parse(self.body)?;
                 Ok(Ok(Event::RepositoryRenamed {
@@ -205,6 +218,19 @@ impl Delivered<'_> {
         });
         let subject = (on.repository, on.sender, on.pull_request, ThreadKind::Pull);
         Ok(Ok(self.thread_event(subject, what, at)))
+    }
+
+    fn checks(&self) -> Result<Read, String> {
+        let OnChecks {
+            repository,
+            check_suite: suite,
+        } = parse(self.body)?;
+        Ok(Ok(Event::Checked(Box::new(Checked {
+            repo: repository.repo(self.installation),
+            app: suite.app.and_then(|app| app.slug).unwrap_or_default(),
+            branch: suite.head_branch,
+            commit: CommitSha::new(suite.head_sha),
+        }))))
     }
 
     fn thread_event(

@@ -64,6 +64,29 @@ pub(super) struct OnAccess {
     pub(super) repositories_removed: Vec<RemovedRepository>,
 }
 
+/// Payloads of `check_suite`.
+#[derive(Debug, Deserialize)]
+pub(super) struct OnChecks {
+    pub(super) repository: Repository,
+    pub(super) check_suite: Suite,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Suite {
+    pub(super) head_sha: String,
+    /// None for a commit of a fork.
+    #[serde(default)]
+    pub(super) head_branch: Option<String>,
+    #[serde(default)]
+    pub(super) app: Option<ByApp>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ByApp {
+    #[serde(default)]
+    pub(super) slug: Option<String>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct RemovedRepository {
     pub(super) id: u64,

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::adapters::github::date;
+use crate::domain::branch::BranchName;
 use crate::domain::event::{Happening, Thread};
+use crate::domain::ids::CommitSha;
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::{Actor, ActorKind, Repo};
 
@@ -33,6 +35,21 @@ pub(super) fn tell(repo: &Repo, standing: &Standing, act: &Act) -> Option<(Strin
     let fields = body.as_object_mut()?;
     fields.extend(parts.map(|(name, part)| (name.to_owned(), part)));
     Some(("issues".to_owned(), body.to_string().into()))
+}
+
+/// Returns event and body, for the end of a suite of checks.
+pub(super) fn tell_checked(
+    repo: &Repo,
+    branch: &BranchName,
+    commit: &CommitSha,
+) -> (String, Bytes) {
+    let body = json!({
+        "action": "completed",
+        "check_suite": { "head_branch": branch, "head_sha": commit },
+        "repository": repository(repo),
+        "installation": json!({ "id": repo.installation }),
+    });
+    ("check_suite".to_owned(), body.to_string().into())
 }
 
 /// An issue as it was when the act happened: the act is what changed it.

@@ -7,6 +7,7 @@ pub(super) enum Topic {
     IssueComment,
     Pull(PullAction),
     ReviewComment,
+    ChecksCompleted,
     RepositoryRenamed,
     RepositoryDeleted,
     RepositoriesRemoved,
@@ -52,6 +53,11 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
             return Err("work on a pull request is asked for in a comment");
         }
         ("issues" | "pull_request", _) => return Err("changes nothing that a task depends on"),
+
+        ("check_suite", "completed") => Topic::ChecksCompleted,
+        ("check_suite" | "check_run", _) => {
+            return Err("checks count when all of a suite have ended");
+        }
 
         ("repository", "renamed" | "transferred") => Topic::RepositoryRenamed,
         ("repository", "deleted") => Topic::RepositoryDeleted,

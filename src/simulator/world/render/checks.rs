@@ -12,7 +12,11 @@ use crate::simulator::world::repositories::Repository;
 pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) -> Value {
     let api = render::api(world, repository);
     let url = format!("{api}/check-runs/{}", run.id);
-    let suite = u64::from_str_radix(run.head_sha.get(..8).unwrap_or_default(), 16).unwrap_or(0);
+    let suite = suite_id(&run.head_sha);
+    let job = || {
+        let page = render::html(world, repository);
+        json!(format!("{page}/actions/runs/{suite}/job/{}", run.id))
+    };
     let threads = repository.threads.values();
     let pulls: Vec<Value> = threads
         .filter_map(|thread| Some((thread, thread.pull.as_ref()?)))
@@ -38,7 +42,10 @@ pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) 
         "external_id": run.external_id,
         "url": url,
         "html_url": format!("{}/runs/{}", render::html(world, repository), run.id),
-        "details_url": run.details_url,
+        "details_url": match run.by {
+            CheckedBy::App => json!(run.details_url),
+            CheckedBy::Integration => job(),
+        },
         "status": run.status,
         "conclusion": run.conclusion,
         "started_at": run.started_at,
@@ -51,11 +58,49 @@ pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) 
             "annotations_url": format!("{url}/annotations"),
         },
         "check_suite": {"id": suite, "head_sha": run.head_sha},
-        "app": match run.by {
-            CheckedBy::App => render::app(world),
-            CheckedBy::Integration => integration(),
-        },
+        "app": app(world, run.by),
         "pull_requests": pulls,
+    })
+}
+
+fn app(world: &World, by: CheckedBy) -> Value {
+    match by {
+        CheckedBy::App => render::app(world),
+        CheckedBy::Integration => integration(),
+    }
+}
+
+/// The id of the suite that all runs of an App on a commit share; of GitHub Actions, it is the run of the
+/// workflow as well.
+pub(crate) fn suite_id(head_sha: &str) -> u64 {
+    u64::from_str_radix(head_sha.get(..8).unwrap_or_default(), 16).unwrap_or(0)
+}
+
+/// A suite that has ended.
+pub(crate) fn check_suite(
+    world: &World,
+    (head_sha, branch, by): (&str, &str, CheckedBy),
+    newest: &[&CheckRun],
+) -> Value {
+    let ends = |word: &str| {
+        newest
+            .iter()
+            .any(|run| run.conclusion.as_deref() == Some(word))
+    };
+    let conclusion = if ends("failure") {
+        "failure"
+    } else {
+        "success"
+    };
+    json!({
+        "id": suite_id(head_sha),
+        "head_branch": (!branch.is_empty()).then_some(branch),
+        "head_sha": head_sha,
+        "status": "completed",
+        "conclusion": conclusion,
+        "latest_check_runs_count": newest.len(),
+        "app": app(world, by),
+        "pull_requests": [],
     })
 }
 

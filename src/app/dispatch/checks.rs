@@ -1,0 +1,198 @@
+//! The checks of others on a commit of ours: read when a suite of them has ended, decided on when all
+//! have. What is done follows from `domain::mend`.
+
+use bytes::Bytes;
+
+use crate::app::context::Context;
+use crate::app::dispatch::{changes, read_policy};
+use crate::domain::branch::BranchName;
+use crate::domain::decide::Decision;
+use crate::domain::event::Checked;
+use crate::domain::ids::{CommitSha, DeliveryId, ThreadKey};
+use crate::domain::integration::{CheckRun, CheckState, Failing, Found, Signature};
+use crate::domain::mend::{Around, decide, passed_over};
+use crate::domain::repo::Repo;
+use crate::domain::retry::{Verdict, after_transient};
+use crate::domain::task::{State, Task};
+use crate::domain::trigger::Identity;
+use crate::ports::fault::Fault;
+use crate::ports::store::{Changes, DeliveryState, NewDelivery, StoredDelivery, Versioned};
+use crate::ports::wake::Waiting;
+
+/// Most failing checks that are looked at.
+const FAILING: usize = 10;
+
+/// What a look at the checks came to.
+enum Look {
+    /// Nothing changes, and why.
+    Nothing(&'static str),
+    /// That changes.
+    Changes(Box<Decision>),
+}
+
+/// Returns why the end of a suite is nothing to us, whatever else there is.
+#[must_use]
+pub fn none_of_ours(checked: &Checked, identity: &Identity) -> Option<&'static str> {
+    if identity.mention.slug().eq_ignore_ascii_case(&checked.app) {
+        return Some("our own checks");
+    }
+    match branch_of(checked) {
+        Some(_) => None,
+        None => Some("checks of a branch that is none of ours"),
+    }
+}
+
+fn branch_of(checked: &Checked) -> Option<BranchName> {
+    let branch: BranchName = checked.branch.as_ref()?.parse().ok()?;
+    branch.thread().map(|_| branch)
+}
+
+/// Looks at the checks of a commit, one suite of which has ended.
+pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) -> Result<(), Fault> {
+    let id = &stored.delivery.id;
+    let Some(read) = task_of(ctx, checked).await? else {
+        return over(ctx, id, "no task is open on this branch").await;
+    };
+    if let Some(why) = passed_over(&read.task, &checked.commit) {
+        return over(ctx, id, why).await;
+    }
+    if read.task.state == State::Publishing {
+        // The checks may be faster than the pull request is opened, and they do not tell twice.
+        let now = ctx.now();
+        return match after_transient(stored.attempts + 1, now) {
+            Verdict::RetryAt(at) => {
+                let why = "the commit is still being published";
+                ctx.store.hold(id, None, at, why).await
+            }
+            Verdict::GiveUp => over(ctx, id, "the commit was never published").await,
+        };
+    }
+    let decision = match look(ctx, &checked.repo, &read.task, &checked.commit).await? {
+        Look::Nothing(why) => return over(ctx, id, why).await,
+        Look::Changes(decision) => *decision,
+    };
+    let note = if decision.reasons.is_empty() {
+        "nothing to change".to_owned()
+    } else {
+        decision.reasons.join("; ")
+    };
+    tracing::info!(delivery.id = %id, task = %read.task.id, note, "looked at the checks of others");
+    let now = ctx.now();
+    let changes = Changes {
+        delivery: Some((id.clone(), DeliveryState::Done(note))),
+        ..changes(decision, &checked.repo, Some(&read), "github", now)
+    };
+    ctx.store.commit(&changes, now).await?;
+    ctx.wake.tell(Waiting::Effects);
+    if changes.job.is_some() {
+        ctx.wake.tell(Waiting::Jobs);
+    }
+    Ok(())
+}
+
+async fn over(ctx: &Context, id: &DeliveryId, why: &str) -> Result<(), Fault> {
+    let state = DeliveryState::Done(why.to_owned());
+    ctx.store.decide(&[(id.clone(), state)]).await
+}
+
+/// Returns the open task whose branch it is.
+async fn task_of(ctx: &Context, checked: &Checked) -> Result<Option<Versioned>, Fault> {
+    let Some(branch) = branch_of(checked) else {
+        return Ok(None);
+    };
+    let Some(number) = branch.thread() else {
+        return Ok(None);
+    };
+    let repo = checked.repo.id;
+    let open = ctx
+        .store
+        .thread_tasks(ThreadKey { repo, number })
+        .await?
+        .open;
+    Ok(open.filter(|open| open.task.branch == branch))
+}
+
+async fn look(ctx: &Context, repo: &Repo, task: &Task, commit: &CommitSha) -> Result<Look, Fault> {
+    let runs = ctx.github.check_runs(repo, commit).await?;
+    if runs.iter().any(|run| run.state == CheckState::Running) {
+        return Ok(Look::Nothing("other checks of the commit still run"));
+    }
+    let fails = runs.iter().any(|run| run.state == CheckState::Failed);
+    if !fails && task.mending.seen.is_none() {
+        return Ok(Look::Nothing("no check has anything against the commit"));
+    }
+    let Ok(policy) = read_policy(ctx, repo).await? else {
+        return Ok(Look::Nothing("the policy cannot be used"));
+    };
+    if policy.ci.rounds == 0 {
+        return Ok(Look::Nothing("policy leaves checks of others alone"));
+    }
+    let found = Found {
+        commit: commit.clone(),
+        failing: failing(ctx, repo, &runs).await?,
+        passing: in_state(&runs, CheckState::Passed)
+            .map(|run| run.check.clone())
+            .collect(),
+    };
+    let around = Around {
+        policy: &policy,
+        agents: &ctx.settings.agents,
+        links: &ctx.settings.links,
+        now: ctx.now(),
+    };
+    Ok(Look::Changes(Box::new(decide(task, &found, &around))))
+}
+
+fn in_state(runs: &[CheckRun], state: CheckState) -> impl Iterator<Item = &CheckRun> {
+    runs.iter().filter(move |run| run.state == state)
+}
+
+/// Reads what is wrong, and whether it is at the base as well.
+async fn failing(ctx: &Context, repo: &Repo, runs: &[CheckRun]) -> Result<Vec<Failing>, Fault> {
+    let failed: Vec<_> = in_state(runs, CheckState::Failed).take(FAILING).collect();
+    if failed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let base = at_base(ctx, repo).await?;
+    let mut failing = Vec::with_capacity(failed.len());
+    for run in failed {
+        let notes = if run.annotated {
+            ctx.github.annotations(repo, run.id).await?
+        } else {
+            Vec::new()
+        };
+        failing.push(Failing {
+            check: run.check.clone(),
+            signature: Signature::of(&run.check, &run.title, &notes),
+            on_base: in_state(&base, CheckState::Failed).any(|one| one.check == run.check),
+            workflow: run.workflow,
+        });
+    }
+    Ok(failing)
+}
+
+/// Reads the checks of the default branch, as it is now. One that is not there has none.
+async fn at_base(ctx: &Context, repo: &Repo) -> Result<Vec<CheckRun>, Fault> {
+    let Ok(branch) = repo.default_branch.parse() else {
+        return Ok(Vec::new());
+    };
+    match ctx.github.branch(repo, &branch).await? {
+        Some(commit) => ctx.github.check_runs(repo, &commit).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Has the checks of a commit looked at once more, as if a suite of them had just ended. Doing it again
+/// changes nothing.
+pub async fn look_again(ctx: &Context, task: &Task, commit: &CommitSha) -> Result<(), Fault> {
+    let told: (String, Bytes) = ctx.translate.tell_checked(&task.repo, &task.branch, commit);
+    let delivery = NewDelivery {
+        id: DeliveryId::new(format!("checks-{}-{commit}", task.id)),
+        event: told.0,
+        body: told.1,
+        received_at: ctx.now(),
+    };
+    ctx.store.accept(vec![delivery]).await?;
+    ctx.wake.tell(Waiting::Deliveries);
+    Ok(())
+}
