@@ -4,6 +4,7 @@ use prova::domain::branch::BranchName;
 use prova::domain::change::{ChangeKind, Entry, Mode, RepoPath};
 use prova::domain::event::{Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::evidence::{Ending, Evidence};
+use prova::domain::footing::Footing;
 use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
@@ -88,6 +89,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         },
         repo: repo(repo_id),
         work: Work {
+            resolve: None,
             performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: alice(),
@@ -108,6 +110,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         stopped_by: None,
         follow_up: None,
         undone: None,
+        footing: Footing::default(),
     }
 }
 

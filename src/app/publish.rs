@@ -3,6 +3,7 @@
 
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
+use crate::app::update::update;
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Sent};
@@ -124,6 +125,7 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
         } => take_back(ctx, leased, branch, (commit, tree, message))
             .await
             .map(Sent::Branch),
+        Effect::Update { .. } => update(ctx, leased).await.map(Sent::Branch),
         Effect::Pull { .. } => open_pull(ctx, leased).await,
         Effect::Check {
             commit,
@@ -243,7 +245,7 @@ async fn take_back(
     }
     let undo = NewCommit {
         message: message.to_owned(),
-        parent: commit.clone(),
+        parents: vec![commit.clone()],
         base_tree: tree.clone(),
         entries: Vec::new(),
         tree: tree.clone(),

@@ -176,6 +176,8 @@ pub fn conclude(
         | State::Closed => report,
     });
     if !publish {
+        // Whoever asked to bring the branch up to date has waited for the end of this.
+        decision.compare = task.footing.asked.is_some();
         decision.effects.push(status_of(&task, links));
         decision.effects.extend(answer_of(&task, links));
     }

@@ -5,6 +5,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::decide::statuses::status_of;
 use crate::domain::event::Thread;
+use crate::domain::footing::Footing;
 use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
 use crate::domain::job::{Performer, Performers, Request, Work};
 use crate::domain::render::parts::Links;
@@ -35,6 +36,8 @@ pub struct Proposal {
     pub branch: BranchName,
     /// The commit at its head.
     pub head: CommitSha,
+    /// The branch that it is for.
+    pub base: String,
 }
 
 /// Returns how a task has ended by what its issue and its pull request show; `None`: it goes on.
@@ -85,6 +88,7 @@ pub fn reopened(proposal: &Proposal, ended: &Task, ordinal: u32, links: &Links) 
         stopped_by: None,
         follow_up: None,
         undone: None,
+        footing: Footing::default(),
         ..ended.clone()
     };
     Decision {
@@ -113,6 +117,7 @@ pub fn unknown(
         id,
         repo: repo.clone(),
         work: Work {
+            resolve: None,
             performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: us,
@@ -133,6 +138,7 @@ pub fn unknown(
         stopped_by: None,
         follow_up: None,
         undone: None,
+        footing: Footing::default(),
     };
     Decision {
         reasons: vec![format!(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{
-    CommentId, InstallationId, Login, RepoId, RepoName, ThreadKey, ThreadNumber,
+    CommentId, CommitSha, InstallationId, Login, RepoId, RepoName, ThreadKey, ThreadNumber,
 };
 use crate::domain::repo::{Actor, Repo};
 use crate::domain::time::Timestamp;
@@ -24,6 +24,10 @@ pub enum Event {
         /// What it is called now.
         to: RepoName,
     },
+    /// A branch was pushed to, created or deleted.
+    Pushed(Box<Push>),
+    /// A pull request was given another base.
+    Retargeted(Box<Repo>),
     /// Nothing that Prova acts on.
     NotOurs(NotOurs),
 }
@@ -35,6 +39,21 @@ pub struct NotOurs {
     pub what: String,
     /// Why nothing is done.
     pub why: &'static str,
+}
+
+/// A branch that moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The repository.
+    pub repo: Repo,
+    /// Who did it.
+    pub actor: Actor,
+    /// The branch.
+    pub branch: String,
+    /// Where it points now; `None` when it was deleted.
+    pub head: Option<CommitSha>,
+    /// Whether commits were taken off it.
+    pub forced: bool,
 }
 
 /// Something that happened on a thread.

@@ -22,6 +22,9 @@ pub struct Work {
     pub performers: Performers,
     /// What was asked.
     pub request: Request,
+    /// The base whose conflicts with the branch are to be resolved, if that is what it is to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve: Option<String>,
 }
 
 /// Who does a job, or a contestant's part of it.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
+use crate::domain::footing::Footing;
 use crate::domain::ids::{CommitSha, JobId, Login, TaskId, ThreadNumber, TreeSha};
 use crate::domain::job::Work;
 use crate::domain::repo::Repo;
@@ -37,6 +38,17 @@ pub struct Task {
     /// The follow-up that was taken back, until something else is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<Undone>,
+    /// How its branch stands to its base.
+    #[serde(default, skip_serializing_if = "Footing::is_empty")]
+    pub footing: Footing,
+}
+
+impl Task {
+    /// Returns the name of the branch that the pull request is for, as last seen.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        (self.footing.onto.as_deref()).unwrap_or(&self.repo.default_branch)
+    }
 }
 
 /// What the last follow-up put on the branch of a pull request.
@@ -140,6 +152,8 @@ pub enum Step {
     Block,
     /// A person asked to take the last follow-up back.
     Undo,
+    /// The base is to be merged into the branch.
+    Update,
     /// A person said stop.
     Stop,
     /// The pull request was merged.
@@ -173,14 +187,19 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
         (State::InReview | State::Blocked | State::Stopped, Step::Queue) => Ok(State::Queued),
         (State::Queued | State::Running, Step::Start) => Ok(State::Running),
         (State::Running, Step::Publish)
-        | (State::InReview | State::Blocked | State::Stopped, Step::Undo) => Ok(State::Publishing),
+        | (State::InReview | State::Blocked | State::Stopped, Step::Undo | Step::Update) => {
+            Ok(State::Publishing)
+        }
         (State::Publishing, Step::Seen) => Ok(State::InReview),
         (State::Queued | State::Running | State::Publishing, Step::Block) => Ok(State::Blocked),
         (
             State::Queued | State::Running | State::Publishing | State::InReview | State::Blocked,
             Step::Stop,
         ) => Ok(State::Stopped),
-        (State::Queued | State::Running | State::Publishing, Step::Queue | Step::Undo)
+        (
+            State::Queued | State::Running | State::Publishing,
+            Step::Queue | Step::Undo | Step::Update,
+        )
         | (State::Publishing | State::InReview | State::Blocked | State::Stopped, Step::Start)
         | (
             State::Queued | State::Publishing | State::InReview | State::Blocked | State::Stopped,
@@ -201,13 +220,14 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 9] = [
+    const STEPS: [Step; 10] = [
         Step::Queue,
         Step::Start,
         Step::Publish,
         Step::Seen,
         Step::Block,
         Step::Undo,
+        Step::Update,
         Step::Stop,
         Step::Merge,
         Step::Close,
@@ -229,7 +249,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..9, 0..40)) {
+        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..10, 0..40)) {
             let mut state = State::Queued;
             for pick in picks {
                 let step = STEPS[pick];

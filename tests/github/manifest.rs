@@ -16,6 +16,8 @@ fn every_event_that_is_asked_for_is_acted_on_and_none_besides() {
         match translated {
             Event::NotOurs(_) => {}
             Event::Thread(_)
+            | Event::Pushed(_)
+            | Event::Retargeted(_)
             | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. } => {

@@ -13,13 +13,15 @@ use prova::domain::decide::ended::ended;
 use prova::domain::decide::{Decision, Snapshot, decide};
 use prova::domain::effect::{Effect, EffectKey, Sent};
 use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
+use prova::domain::footing::{Merge, Pair};
 use prova::domain::ids::{
     CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ThreadKey,
     ThreadNumber, TreeSha,
 };
 use prova::domain::job::{Briefed, Harvested, Performer, Progress, Work};
 use prova::domain::name::Name;
-use prova::domain::policy::Policy;
+use prova::domain::policy::{BranchPolicy, OnConflict, Policy, WhenBehind};
+use prova::domain::rebase::{Found, found};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
 use prova::domain::settle::{Ending, settle};
@@ -41,6 +43,8 @@ enum Happens {
     Ends { changed: bool },
     /// The oldest effect is sent, is overtaken, or is given up.
     Sends(Way),
+    /// The branch is compared with its base.
+    Looks(Sees),
     /// The issue or its pull request ends.
     Closes(Ended),
     /// Time goes by.
@@ -53,7 +57,17 @@ enum Asks {
     Retry,
     Stop,
     Undo,
+    Rebase,
     Request,
+}
+
+/// What a look at branch and base shows.
+#[derive(Clone, Copy, Debug)]
+enum Sees {
+    UpToDate,
+    Behind,
+    Conflict,
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +83,16 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(Asks::Retry),
         Just(Asks::Stop),
         Just(Asks::Undo),
+        Just(Asks::Rebase),
         Just(Asks::Request)
     ];
     let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
+    let sees = prop_oneof![
+        Just(Sees::UpToDate),
+        Just(Sees::Behind),
+        Just(Sees::Conflict),
+        Just(Sees::Nothing)
+    ];
     let how = prop_oneof![Just(Ended::Merged), Just(Ended::Closed), Just(Ended::Gone)];
     prop_oneof![
         6 => (asks, any::<bool>()).prop_map(|(asks, pull)| Happens::Asks(asks, pull)),
@@ -79,6 +100,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         6 => Just(Happens::Starts),
         6 => prop::bool::weighted(0.8).prop_map(|changed| Happens::Ends { changed }),
         12 => way.prop_map(Happens::Sends),
+        4 => sees.prop_map(Happens::Looks),
         1 => how.prop_map(Happens::Closes),
         1 => Just(Happens::Waits),
     ]
@@ -99,6 +121,7 @@ struct World {
     recorded: BTreeMap<EffectKey, (ThreadKey, Effect)>,
     last: Option<(ThreadEvent, Vec<Wish>)>,
     comments: u64,
+    commits: u64,
     now: Timestamp,
     policy: Policy,
     agents: Agents,
@@ -133,6 +156,7 @@ impl World {
             recorded: BTreeMap::new(),
             last: None,
             comments: 0,
+            commits: 0,
             now: Timestamp::from_millis(1_000_000_000),
             policy: Policy::default(),
             agents: Agents {
@@ -165,6 +189,7 @@ impl World {
             }
             Happens::Ends { changed } => self.end(changed),
             Happens::Sends(way) => self.send(way),
+            Happens::Looks(sees) => self.look(sees),
             Happens::Closes(how) => match self.open() {
                 Some(task) => {
                     let decision = ended(task, how, &self.links);
@@ -186,6 +211,7 @@ impl World {
             Asks::Retry => Some(Command::Retry { agent: None }),
             Asks::Stop => Some(Command::Stop),
             Asks::Undo => Some(Command::Undo),
+            Asks::Rebase => Some(Command::Rebase),
             Asks::Request => Some(Command::Request {
                 agent: None,
                 text: "mend it".to_owned(),
@@ -253,6 +279,36 @@ impl World {
         self.apply(decision).map(drop)
     }
 
+    /// Compares the branch of the task with its base, as if either had moved since the last time.
+    fn look(&mut self, sees: Sees) -> Result<(), TestCaseError> {
+        self.commits += 1;
+        let pair = Pair {
+            base: CommitSha::new(format!("{:0>40}", self.commits)),
+            head: CommitSha::new("f".repeat(40)),
+        };
+        let seen = match sees {
+            Sees::UpToDate => Found::Merged(pair, Merge::UpToDate),
+            Sees::Behind => Found::Merged(pair, Merge::Clean(TreeSha::new("a".repeat(40)))),
+            Sees::Conflict => {
+                Found::Merged(pair, Merge::Conflicting(vec![RepoPath::new("README.md")]))
+            }
+            Sees::Nothing => Found::NoBranch,
+        };
+        let policy = BranchPolicy {
+            update: WhenBehind::Clean,
+            conflict: OnConflict::Resolve,
+        };
+        let Some(task) = self.open().filter(|task| task.pull.is_some()) else {
+            return Ok(());
+        };
+        if task.state == State::Stopped && self.live.is_some() {
+            // The store has a job of it that still runs, and takes no other.
+            return Ok(());
+        }
+        let decision = found(task, "main", &seen, &policy, &self.links);
+        self.apply(decision).map(drop)
+    }
+
     fn start(&mut self) {
         let (Some(live), Some(task)) = (&mut self.live, self.tasks.last_mut()) else {
             return;
@@ -289,14 +345,21 @@ impl World {
         }
         let (_, effect) = self.unsent.remove(0);
         let ending = match (way, &effect) {
-            (Way::Overtaken, Effect::Branch { .. } | Effect::Undo { .. } | Effect::Pull { .. }) => {
-                Ending::Overtaken
-            }
+            (
+                Way::Overtaken,
+                Effect::Branch { .. }
+                | Effect::Undo { .. }
+                | Effect::Update { .. }
+                | Effect::Pull { .. },
+            ) => Ending::Overtaken,
             (Way::Parked, _) => Ending::Parked("GitHub said no.".to_owned()),
             (_, Effect::React { .. }) => Ending::Sent(Sent::Reaction),
             (_, Effect::Comment { .. }) => Ending::Sent(Sent::Comment(CommentId(1))),
             (_, Effect::Branch { to, .. }) => Ending::Sent(Sent::Branch(to.clone())),
             (_, Effect::Undo { .. }) => Ending::Sent(Sent::Branch(CommitSha::new("d".repeat(40)))),
+            (_, Effect::Update { .. }) => {
+                Ending::Sent(Sent::Branch(CommitSha::new("e".repeat(40))))
+            }
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
         };
@@ -383,7 +446,10 @@ impl World {
         let publishes = |(_, effect): &(EffectKey, Effect)| {
             matches!(
                 effect,
-                Effect::Branch { .. } | Effect::Undo { .. } | Effect::Pull { .. }
+                Effect::Branch { .. }
+                    | Effect::Undo { .. }
+                    | Effect::Update { .. }
+                    | Effect::Pull { .. }
             )
         };
         match &task.state {

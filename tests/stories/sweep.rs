@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use prova::app::bases::compare_next;
 use prova::app::cleanup::remove_orphans;
 use prova::app::dispatch::dispatch_next;
 use prova::app::publish::publish_next;
@@ -131,7 +132,11 @@ async fn live(bot: &Bot) {
     for _ in 0..2_000 {
         let ctx = bot.ctx();
         let mut busy = bot.deliver().await;
-        for step in [dispatch_next(ctx).await, publish_next(ctx).await] {
+        for step in [
+            dispatch_next(ctx).await,
+            publish_next(ctx).await,
+            compare_next(ctx).await,
+        ] {
             busy |= step.unwrap_or(true);
         }
         if busy {

@@ -22,5 +22,6 @@ pub const EVENTS: &[&str] = &[
     "issues",
     "pull_request",
     "pull_request_review_comment",
+    "push",
     "repository",
 ];

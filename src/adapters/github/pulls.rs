@@ -22,6 +22,7 @@ const PULL_PAGES: u32 = 3;
 struct Pull {
     number: u64,
     head: Head,
+    base: Base,
     /// `null` when the account is gone.
     #[serde(default)]
     user: Option<User>,
@@ -40,6 +41,12 @@ struct Head {
     /// `null` when the fork it came from is gone.
     #[serde(default)]
     repo: Option<HeadRepo>,
+}
+
+#[derive(Deserialize)]
+struct Base {
+    #[serde(rename = "ref")]
+    branch: String,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +122,7 @@ impl Pulls for Client {
                 number: ThreadNumber(pull.number),
                 branch: pull.head.branch.parse().ok()?,
                 head: CommitSha::new(pull.head.sha),
+                base: pull.base.branch,
             })
         });
         Ok(proposals.collect())

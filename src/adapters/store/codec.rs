@@ -75,7 +75,7 @@ pub(super) fn delivery_state(word: &str, note: String) -> Result<DeliveryState, 
     }
 }
 
-/// Returns the word for an effect's kind. The statement that drops what publishes names four of
+/// Returns the word for an effect's kind. The statement that drops what publishes names five of
 /// them.
 pub(super) fn kind(effect: &Effect) -> &'static str {
     match effect {
@@ -83,6 +83,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
         Effect::Comment { .. } => "comment",
         Effect::Branch { .. } => "branch",
         Effect::Undo { .. } => "undo",
+        Effect::Update { .. } => "update",
         Effect::Pull { .. } => "pull",
         Effect::Check { .. } => "check",
     }

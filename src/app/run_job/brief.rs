@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::app::context::Context;
+use crate::app::remote;
 use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::built_in::BuiltIn;
@@ -103,9 +104,9 @@ impl Chosen {
 pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> {
     let task = &leased.task.task;
     let (repo, request) = (&task.repo, &leased.work.request);
-    let (remote, policy_commit) = fetch_default(ctx, repo).await?;
+    let (remote_of, policy_commit) = fetch_default(ctx, repo).await?;
     let own = match &task.head {
-        Some(_) => match fetch(ctx, &remote, task.branch.as_str()).await {
+        Some(_) => match remote::fetch(ctx, &remote_of, task.branch.as_str()).await {
             Ok(head) => Some(head),
             // Somebody deleted the branch: begin again from the default one.
             Err(fault) if fault.class == Class::NotFound => None,
@@ -198,45 +199,15 @@ impl Brief {
     }
 }
 
-/// Fetches the default branch. A token that GitHub does not take (any more) is minted anew, once.
+/// Fetches the default branch.
 async fn fetch_default(ctx: &Context, repo: &Repo) -> Result<(Remote, CommitSha), Problem> {
-    let mut remote = Remote {
-        repo: repo.id,
-        url: ctx.settings.remote_url(&repo.name),
-        token: Some(ctx.github.fetch_token(repo).await?),
-    };
-    let mut fetched = fetch(ctx, &remote, &repo.default_branch).await;
-    if matches!(&fetched, Err(fault) if fault.class == Class::AuthLost) {
-        ctx.github.forget(repo.id);
-        remote.token = Some(ctx.github.fetch_token(repo).await?);
-        fetched = fetch(ctx, &remote, &repo.default_branch).await;
-    }
-    match fetched {
-        Ok(commit) => Ok((remote, commit)),
+    match remote::fetch_default(ctx, repo).await {
+        Ok(fetched) => Ok(fetched),
         Err(fault) if fault.class == Class::NotFound => {
             Err(Problem::Person(no_default_branch(&repo.default_branch)))
         }
         Err(fault) => Err(fault.into()),
     }
-}
-
-/// Fetches a branch. A repository that was renamed a moment ago has a new address as soon as its
-/// event is dispatched, so that passes.
-async fn fetch(ctx: &Context, remote: &Remote, branch: &str) -> Result<CommitSha, Fault> {
-    ctx.checkouts
-        .fetch(remote, branch)
-        .await
-        .map_err(|fault| match fault.class {
-            Class::Conflict => Fault {
-                class: Class::Transient,
-                ..fault
-            },
-            Class::Transient
-            | Class::RateLimited(_)
-            | Class::AuthLost
-            | Class::NotFound
-            | Class::Permanent => fault,
-        })
 }
 
 /// Reads the policy of a commit; none is the default one.

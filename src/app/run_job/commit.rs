@@ -38,7 +38,7 @@ impl Attempt<'_> {
         };
         let commit = NewCommit {
             message: self.ctx.settings.redactor.redact(&message).into_owned(),
-            parent: briefed.base.clone(),
+            parents: vec![briefed.base.clone()],
             base_tree: harvested.harvest.base_tree.clone(),
             entries,
             tree: harvested.tree.clone(),

@@ -3,6 +3,7 @@
 use super::Desk;
 use crate::domain::branch::BranchName;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
+use crate::domain::footing::Footing;
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::job::{Performer, Performers, Request, Work};
 use crate::domain::name::Name;
@@ -55,6 +56,7 @@ impl Desk<'_> {
             | Happening::Gone => None,
         };
         self.queue(Work {
+            resolve: None,
             performers,
             request: Request {
                 by: event.actor.clone(),
@@ -117,6 +119,10 @@ impl Desk<'_> {
                     jobs: task.jobs + 1,
                     work: work.clone(),
                     undone: None,
+                    footing: Footing {
+                        update: None,
+                        ..task.footing.clone()
+                    },
                     ..task.clone()
                 }
             }
@@ -137,6 +143,7 @@ impl Desk<'_> {
                 stopped_by: None,
                 follow_up: None,
                 undone: None,
+                footing: Footing::default(),
             },
         };
         let job = JobId {

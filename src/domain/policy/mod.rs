@@ -64,6 +64,41 @@ pub struct Policy {
     /// The profile of the server's settings that its commands run with; `None` is none.
     #[serde(default)]
     pub profile: Option<Name>,
+    /// What becomes of a branch whose base has moved.
+    #[serde(default)]
+    pub branch: BranchPolicy,
+}
+
+/// What becomes of the branch of a pull request whose base has moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BranchPolicy {
+    /// Where the two merge without conflicts.
+    pub update: WhenBehind,
+    /// Where they do not.
+    pub conflict: OnConflict,
+}
+
+/// What becomes of a branch that its base merges into without conflicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenBehind {
+    /// Nothing, until somebody asks.
+    #[default]
+    Never,
+    /// The base is merged into it.
+    Clean,
+}
+
+/// What becomes of a branch that conflicts with its base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// It is said.
+    #[default]
+    Say,
+    /// An agent resolves it.
+    Resolve,
 }
 
 /// What a job is for.
@@ -210,6 +245,7 @@ impl Default for Policy {
                 allow: Protected::none(),
             },
             profile: None,
+            branch: BranchPolicy::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! agents wrote goes in only through `domain::sanitize`, so it cannot mention, link or close.
 
 pub mod commit;
+pub mod footing;
 pub mod help;
 pub mod live;
 pub mod parts;

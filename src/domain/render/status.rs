@@ -7,7 +7,7 @@ use crate::domain::job::Told;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
-use crate::domain::render::spend;
+use crate::domain::render::{footing, spend};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::{State, Task};
@@ -20,13 +20,19 @@ const MAX_CHARS: usize = 60_000;
 pub fn status(task: &Task, links: &Links) -> String {
     let by = &task.work.request.by.login;
     let stop = links.command("stop");
-    let text = match &task.state {
+    let mut text = match &task.state {
         State::Queued => {
             format!("**Queued**, asked by @{by}: waits for a free worker. {stop} takes it back.")
         }
         State::Running => format!(
             "**Working on it**, asked by @{by}: an agent runs in a sandboxed checkout. {stop} ends it."
         ),
+        State::Publishing if task.footing.is_updating() => {
+            format!(
+                "**Publishing**: {} is being merged into the branch.",
+                neutral::inline(task.base(), 100)
+            )
+        }
         State::Publishing if task.undone.is_some() => {
             "**Publishing**: the last follow-up is being taken back.".to_owned()
         }
@@ -39,6 +45,10 @@ pub fn status(task: &Task, links: &Links) -> String {
         State::Merged => format!("**Merged**: {}.", pull(task)),
         State::Closed => closed(task, links),
     };
+    let footing = footing::line(task, links);
+    if !footing.is_empty() {
+        text = format!("{}\n\n{footing}", text.trim_end());
+    }
     visible::cut(text.trim_end().to_owned(), MAX_CHARS)
 }
 
@@ -117,6 +127,7 @@ fn in_review(task: &Task, links: &Links) -> String {
         }
         out.push_str(".\n\n");
         out.push_str(&taken_back(task, links));
+        out.push_str(&footing::update(task, links));
         out.push_str(&match report.evidence.len() {
             0 => "No checks ran, because `.github/prova.toml` names none.\n".to_owned(),
             _ => checks(&report.evidence),
@@ -138,7 +149,7 @@ fn blocked(task: &Task, links: &Links) -> String {
         return format!("**Blocked**. {}", next(task, links));
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, task.pull));
-    let back = taken_back(task, links);
+    let back = taken_back(task, links) + &footing::update(task, links);
     if !back.is_empty() {
         let _ = write!(out, "\n{back}");
     }

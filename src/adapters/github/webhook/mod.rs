@@ -12,14 +12,16 @@ use serde::de::DeserializeOwned;
 
 use crate::adapters::github::bounded;
 use crate::domain::event::{
-    Comment, DiffPlace, Event, Happening, NotOurs, ThreadEvent, ThreadKind,
+    Comment, DiffPlace, Event, Happening, NotOurs, Push, ThreadEvent, ThreadKind,
 };
-use crate::domain::ids::{CommentId, InstallationId, Login, RepoId};
+use crate::domain::ids::{CommentId, CommitSha, InstallationId, Login, RepoId};
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::Repo;
 use crate::domain::time::Timestamp;
 use crate::ports::github::{Translate, Unreadable};
-use payload::{Account, Envelope, Issue, OnAccess, OnIssue, OnPull, OnRepository, Repository};
+use payload::{
+    Account, Envelope, Issue, OnAccess, OnIssue, OnPull, OnPush, OnRepository, Repository,
+};
 use topic::{IssueAction, PullAction, Topic};
 
 /// Understands the payloads of github.com and of GitHub Enterprise Server.
@@ -114,6 +116,7 @@ impl Delivered<'_> {
             Topic::IssueComment => self.issue_comment(),
             Topic::Pull(action) => self.pull(action),
             Topic::ReviewComment => self.review_comment(),
+            Topic::Push => self.push(),
             Topic::RepositoryRenamed => {
                 let OnRepository { repository } = parse(self.body)?;
                 Ok(Ok(Event::RepositoryRenamed {
@@ -182,12 +185,36 @@ impl Delivered<'_> {
         let on: OnPull = parse(self.body)?;
         let pull = on.pull_request;
         let (what, at) = match action {
+            PullAction::Edited => {
+                let retargeted = on.changes.is_some_and(|changes| changes.base.is_some());
+                return Ok(if retargeted {
+                    let repo = on.repository.repo(self.installation);
+                    Ok(Event::Retargeted(Box::new(repo)))
+                } else {
+                    Err("what a pull request says changes nothing that a task depends on")
+                });
+            }
             PullAction::Closed if pull.is_merged() => (Happening::Merged, pull.closed_at()),
             PullAction::Closed => (Happening::Closed, pull.closed_at()),
             PullAction::Reopened => (Happening::Reopened, pull.updated_at()),
         };
         let subject = (on.repository, on.sender, pull, ThreadKind::Pull);
         Ok(Ok(self.thread_event(subject, what, at)))
+    }
+
+    fn push(&self) -> Result<Read, String> {
+        let on: OnPush = parse(self.body)?;
+        let Some(branch) = on.name.strip_prefix("refs/heads/") else {
+            return Ok(Err("only branches are followed"));
+        };
+        let gone = on.after.bytes().all(|byte| byte == b'0');
+        Ok(Ok(Event::Pushed(Box::new(Push {
+            branch: branch.to_owned(),
+            repo: on.repository.repo(self.installation),
+            actor: Account::actor(on.sender),
+            head: (!gone).then(|| CommitSha::new(on.after)),
+            forced: on.forced.unwrap_or(false),
+        }))))
     }
 
     fn review_comment(&self) -> Result<Read, String> {

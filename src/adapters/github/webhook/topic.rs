@@ -7,6 +7,7 @@ pub(super) enum Topic {
     IssueComment,
     Pull(PullAction),
     ReviewComment,
+    Push,
     RepositoryRenamed,
     RepositoryDeleted,
     RepositoriesRemoved,
@@ -27,6 +28,7 @@ pub(super) enum IssueAction {
 pub(super) enum PullAction {
     Closed,
     Reopened,
+    Edited,
 }
 
 /// Returns what a delivery is about, or why nothing is done about it. An empty action means none.
@@ -48,10 +50,13 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
 
         ("pull_request", "closed") => Topic::Pull(PullAction::Closed),
         ("pull_request", "reopened") => Topic::Pull(PullAction::Reopened),
+        ("pull_request", "edited") => Topic::Pull(PullAction::Edited),
         ("pull_request", "opened" | "labeled" | "assigned") => {
             return Err("work on a pull request is asked for in a comment");
         }
         ("issues" | "pull_request", _) => return Err("changes nothing that a task depends on"),
+
+        ("push", _) => Topic::Push,
 
         ("repository", "renamed" | "transferred") => Topic::RepositoryRenamed,
         ("repository", "deleted") => Topic::RepositoryDeleted,
