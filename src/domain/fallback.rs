@@ -163,6 +163,7 @@ mod tests {
             protected: Vec::new(),
             tree,
             leaks: Vec::new(),
+            unresolved: Vec::new(),
         }
     }
 
@@ -177,6 +178,7 @@ mod tests {
                 brief_digest: String::new(),
                 agent: agent.to_owned(),
                 restored: None,
+                merge: None,
             }),
             Entry::Ran(Box::new(ran)),
             Entry::Harvested(harvested),

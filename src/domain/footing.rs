@@ -103,6 +103,37 @@ pub enum Came {
     Not(String),
 }
 
+/// What a commit says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Its first line.
+    pub subject: String,
+    /// The rest; may be empty.
+    pub body: String,
+}
+
+/// Returns whether `result`, a file that had conflicts, still has markers: lines that neither side has,
+/// of those that git puts around the two.
+#[must_use]
+pub fn has_markers(result: &[u8], sides: [&[u8]; 2]) -> bool {
+    let lines = |text| <[u8]>::split(text, |&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let is_marker = |line: &&[u8]| {
+        let ends = [&b"<<<<<<<"[..], b"|||||||", b">>>>>>>"];
+        let rest = ends.iter().find_map(|end| line.strip_prefix(*end));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b" "))
+    };
+    let is_divider = |line: &&[u8]| *line == b"=======";
+    let has = |line: &[u8]| {
+        sides
+            .iter()
+            .any(|side| lines(side).any(|other| other == line))
+    };
+    let dividers = |text| lines(text).filter(is_divider).count();
+    let [ours, theirs] = sides;
+    lines(result).filter(is_marker).any(|line| !has(line))
+        || dividers(result) > dividers(ours) + dividers(theirs)
+}
+
 impl Footing {
     /// Returns whether there is nothing to keep.
     #[must_use]
@@ -126,5 +157,31 @@ impl Stand {
             Merge::Clean(tree) => Self::Behind { tree: tree.clone() },
             Merge::Conflicting(paths) => Self::Conflicting(paths.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_lines_that_neither_side_has() {
+        let ours: &[u8] = b"Title\n=======\none\n";
+        let theirs: &[u8] = b"Title\n=======\ntwo\n";
+        for (result, expected) in [
+            ("Title\n=======\none and two\n", false),
+            ("<<<<<<< a\none\n=======\ntwo\n>>>>>>> b\n", true),
+            ("one\n>>>>>>> b\n", true),
+            ("<<<<<<<\r\none\n", true),
+            ("||||||| base\n", true),
+            ("a = b <<<<<<< c\n<<<<<<<<< d\n", false),
+            ("=======\n=======\n=======\n", true),
+            ("", false),
+        ] {
+            let found = has_markers(result.as_bytes(), [ours, theirs]);
+            assert_eq!(found, expected, "{result:?}");
+        }
+        let about = b"How it looks:\n<<<<<<< ours\n";
+        assert!(!has_markers(about, [about, b""]));
     }
 }

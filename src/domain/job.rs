@@ -175,6 +175,31 @@ pub struct Briefed {
     /// What of `base` the agent gets as the default branch has it; `None` when it is all the same.
     #[serde(default)]
     pub restored: Option<Restored>,
+    /// The merge whose conflicts are resolved, if that is what it does.
+    #[serde(default)]
+    pub merge: Option<Merging>,
+}
+
+impl Briefed {
+    /// Returns the commit that the checkout is made from: the base, or one of the server's own on it.
+    #[must_use]
+    pub fn start(&self) -> &CommitSha {
+        let merged = || self.merge.as_ref().map(|merge| &merge.start);
+        (self.restored.as_ref().map(|restored| &restored.start))
+            .or_else(merged)
+            .unwrap_or(&self.base)
+    }
+}
+
+/// A merge with conflicts that a job resolves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merging {
+    /// The head of the base, which is merged.
+    pub with: CommitSha,
+    /// A commit of the server's own: the merge, with markers.
+    pub start: CommitSha,
+    /// The paths with conflicts, ordered.
+    pub paths: Vec<RepoPath>,
 }
 
 /// The files that steer agents, put back to what the default branch says before an agent starts.
@@ -272,6 +297,9 @@ pub struct Harvested {
     /// Secrets that it says; with any, nothing of it is published.
     #[serde(default)]
     pub leaks: Vec<Leak>,
+    /// Files that still have conflict markers; with any, nothing of it is published.
+    #[serde(default)]
+    pub unresolved: Vec<RepoPath>,
 }
 
 impl Harvested {
@@ -400,6 +428,13 @@ impl Progress {
         })
     }
 
+    /// Returns whether there is nothing to publish: a merge is something, whatever the agent changed.
+    #[must_use]
+    pub fn left_nothing(&self) -> bool {
+        let merges = (self.briefed.as_ref()).is_some_and(|briefed| briefed.merge.is_some());
+        !merges && (self.harvested.as_ref()).is_none_or(|harvested| harvested.kept().is_empty())
+    }
+
     /// Returns where the next agent begins.
     fn afresh(self) -> Self {
         Self {
@@ -431,7 +466,9 @@ impl Progress {
             && ran.traffic.exceeded.is_none()
             && harvested.is_complete();
         // A pushed secret is a leaked one, on whatever branch.
-        let unfit = harvested.kept().is_empty() || !harvested.leaks.is_empty();
+        let unfit = self.left_nothing() || !harvested.leaks.is_empty();
+        // What is half merged is of use to nobody.
+        let unfit = unfit || !harvested.unresolved.is_empty();
         if unfit || self.commit.is_some() {
             Step::Conclude
         } else if worth_checking && self.evidence.is_none() {

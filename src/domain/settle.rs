@@ -3,6 +3,7 @@
 use crate::domain::decide::Decision;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, Sent};
+use crate::domain::footing::Stand;
 use crate::domain::rebase::{self, not_updated, updated};
 use crate::domain::render::parts::Links;
 use crate::domain::render::status::{not_undone, overtaken};
@@ -35,6 +36,11 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 head: Some(to.clone()),
                 ..task.clone()
             };
+            if task.work.resolve.is_some() {
+                // The conflicts that were told are resolved in it.
+                task.footing.stand = Stand::Unknown;
+                task.footing.compared = None;
+            }
             let seen = task.pull.is_some() && task.state == State::Publishing;
             let compare = is_compared(&task);
             if !seen {

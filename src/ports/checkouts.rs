@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::domain::change::{Harvest, HarvestLimits, RepoPath};
-use crate::domain::footing::{Merge, Pair};
+use crate::domain::footing::{Merge, Pair, Said};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
 use crate::domain::job::Restored;
 use crate::domain::time::{Span, Timestamp};
@@ -60,15 +60,6 @@ pub struct Begun {
     pub paths: Vec<RepoPath>,
     /// What the commits of the base say that touch them, the newest first.
     pub said: Vec<Said>,
-}
-
-/// What a commit says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// Its first line.
-    pub subject: String,
-    /// The rest; may be empty.
-    pub body: String,
 }
 
 /// Mirrors, checkouts and harvest. A job's directory belongs to the caller, who removes it with

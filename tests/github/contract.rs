@@ -201,6 +201,7 @@ async fn a_pull_request_is_opened_once_and_found_again() {
         number: posted.number,
         branch: pull.head.clone(),
         head: commit.clone(),
+        base: "main".to_owned(),
     };
     assert_eq!(proposed, [proposal]);
 

@@ -1,5 +1,6 @@
 //! A base that moves while a pull request is open.
 
+use prova::domain::footing::Stand;
 use prova::simulator::world::repositories::File;
 
 use crate::harness::{Bot, FIX, REPO, World};
@@ -80,7 +81,9 @@ async fn many_pushes_come_to_one_comparison() {
     bot.requests();
     bot.settle().await;
     let lists = bot.requests();
-    let lists = lists.iter().filter(|one| one.starts_with("GET") && one.contains("/pulls "));
+    let lists = lists
+        .iter()
+        .filter(|one| one.starts_with("GET") && one.contains("/pulls "));
     // One for the pushes, and one to see that nothing came in between.
     assert_eq!(lists.count(), 2);
     assert_eq!(bot.task(issue).await.footing.updates, 1);
@@ -279,4 +282,145 @@ async fn without_a_pull_request_there_is_nothing_to_bring_up_to_date() {
     let issue = bot.issue();
     bot.say("alice", issue, "@prova rebase").await;
     assert!(bot.answers(issue)[0].contains("There is no pull request of mine"));
+}
+
+/// The first run corrects the README, one that finds conflicts takes both sides.
+const RESOLVER: &str = "if grep -q '^<<<<<<<' README.md; then \
+    printf '# Hello\\n\\nThis is our readme, mended.\\n' > README.md; \
+    else sed -i s/teh/the/ README.md; fi";
+
+/// Leaves the markers where they are, and says something beside them.
+const CARELESS: &str = "if grep -q '^<<<<<<<' README.md; then echo done > done.md; else sed -i s/teh/the/ README.md; fi";
+
+#[tokio::test]
+async fn conflicts_are_resolved_by_an_agent_when_somebody_asks() {
+    let world = World::new()
+        .agent("resolver", RESOLVER)
+        .policy("checks = [\"grep mended README.md || grep the README.md\"]\n");
+    let (bot, issue, pull) = conflicting(world).await;
+    bot.say("alice", pull, "@prova rebase").await;
+    assert_eq!(bot.state(issue).await, "in review");
+    let readme = bot.file(BRANCH, "README.md").unwrap();
+    assert_eq!(readme, "# Hello\n\nThis is our readme, mended.\n");
+    insta::assert_snapshot!(bot.thread(issue));
+    insta::assert_snapshot!(bot.thread(pull));
+    // The base is in the branch: there is nothing left to merge, and nothing to take back.
+    assert_eq!(bot.task(issue).await.footing.stand, Stand::UpToDate);
+    bot.say("alice", pull, "@prova undo").await;
+    assert!(
+        bot.answers(pull)
+            .pop()
+            .unwrap()
+            .contains("There is no follow-up")
+    );
+    bot.octo().set_draft(REPO, pull, false).unwrap();
+    bot.octo().merge_pull(REPO, pull).unwrap();
+    bot.settle().await;
+    assert_eq!(bot.state(issue).await, "merged");
+}
+
+#[tokio::test]
+async fn the_brief_says_what_both_sides_want() {
+    let world = World::new().agent("shower", SHOWER);
+    let bot = world.start().await;
+    let (issue, pull) = bot.in_review().await;
+    push(&bot, "main", "NEWS.md", "# News\n");
+    push(
+        &bot,
+        "main",
+        "README.md",
+        "# Hello\n\nThis is our readme.\n",
+    );
+    bot.settle().await;
+    bot.say("alice", pull, "@prova rebase").await;
+    insta::assert_snapshot!(normal_brief(&bot.file(BRANCH, "README.md").unwrap()));
+    assert_eq!(bot.state(issue).await, "in review");
+}
+
+/// Puts the brief where the conflict was.
+const SHOWER: &str = "if grep -q '^<<<<<<<' README.md; then cat \"$PROVA_BRIEF\" > README.md; \
+    else sed -i s/teh/the/ README.md; fi";
+
+/// Returns a brief with what differs from run to run made the same.
+fn normal_brief(text: &str) -> String {
+    let words = text.split_inclusive([' ', '\n', ',']);
+    words
+        .map(|word| {
+            let hex = word.trim_end_matches([' ', '\n', ',']);
+            if hex.len() == 40 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                word.replace(hex, "HEX")
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn policy_has_conflicts_resolved() {
+    let world = World::new()
+        .agent("resolver", RESOLVER)
+        .policy("[branch]\nconflict = \"resolve\"\n");
+    let (bot, issue, _) = conflicting(world).await;
+    assert_eq!(bot.state(issue).await, "in review");
+    let readme = bot.file(BRANCH, "README.md").unwrap();
+    assert_eq!(readme, "# Hello\n\nThis is our readme, mended.\n");
+    assert_eq!(bot.jobs(issue).await.len(), 2);
+}
+
+#[tokio::test]
+async fn markers_that_are_left_are_not_published() {
+    let world = World::new()
+        .agent("careless", CARELESS)
+        .policy("[branch]\nconflict = \"resolve\"\n");
+    let (bot, issue, _) = conflicting(world).await;
+    assert_eq!(bot.state(issue).await, "blocked");
+    assert_eq!(bot.file(BRANCH, "README.md").unwrap(), FIXED);
+    insta::assert_snapshot!(bot.thread(issue));
+    assert_eq!(bot.jobs(issue).await.len(), 2, "it is not tried for ever");
+}
+
+#[tokio::test]
+async fn a_resolution_that_breaks_checks_is_kept_and_mended_on_top() {
+    let fails_once = "if grep -q '^<<<<<<<' README.md; then echo broken > README.md; \
+        elif grep -q broken README.md; then printf '# Hello\\n\\nmended\\n' > README.md; \
+        else sed -i s/teh/the/ README.md; fi";
+    let world = World::new()
+        .agent("twice", fails_once)
+        .policy("checks = [\"! grep broken README.md\"]\n[branch]\nconflict = \"resolve\"\n");
+    let (bot, issue, pull) = conflicting(world).await;
+    assert_eq!(bot.state(issue).await, "blocked");
+    assert_eq!(bot.file(BRANCH, "README.md").unwrap(), "broken\n");
+    bot.say("alice", pull, "@prova retry").await;
+    assert_eq!(bot.state(issue).await, "in review");
+    assert_eq!(
+        bot.file(BRANCH, "README.md").unwrap(),
+        "# Hello\n\nmended\n"
+    );
+}
+
+#[tokio::test]
+async fn a_push_while_conflicts_are_resolved_is_kept() {
+    let world = World::new()
+        .agent("resolver", RESOLVER)
+        .policy("[branch]\nconflict = \"resolve\"\n");
+    let bot = world.start().await;
+    let (issue, _) = bot.in_review().await;
+    push(
+        &bot,
+        "main",
+        "README.md",
+        "# Hello\n\nThis is our readme.\n",
+    );
+    bot.decide().await;
+    bot.clock.advance(5_000);
+    bot.decide().await;
+    assert_eq!(bot.state(issue).await, "queued");
+    bot.work().await;
+    push(&bot, BRANCH, "ours.md", "ours\n");
+    bot.settle().await;
+    assert!(bot.paths(BRANCH).contains(&"ours.md".to_owned()));
+    assert_eq!(bot.file(BRANCH, "README.md").unwrap(), FIXED);
+    assert_eq!(bot.state(issue).await, "blocked");
+    assert!(bot.thread(issue).contains("Somebody has pushed"));
 }

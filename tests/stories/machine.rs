@@ -489,6 +489,7 @@ fn progress(job: JobId, task: &Task) -> Progress {
             brief_digest: String::new(),
             agent: "fixer".to_owned(),
             restored: None,
+            merge: None,
         }),
         harvested: Some(Harvested {
             harvest: Harvest {
@@ -503,6 +504,7 @@ fn progress(job: JobId, task: &Task) -> Progress {
             protected: Vec::new(),
             tree,
             leaks: Vec::new(),
+            unresolved: Vec::new(),
         }),
         evidence: Some(Vec::new()),
         commit: Some(CommitSha::new(format!("{:0>40}", job.ordinal))),

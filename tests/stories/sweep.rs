@@ -13,6 +13,7 @@ use prova::app::worker::{lease_next, work};
 use prova::domain::budget::Scope;
 use prova::domain::task::Task;
 use prova::ports::clock::Clock as _;
+use prova::simulator::world::repositories::File;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Script;
@@ -34,6 +35,10 @@ enum Scenario {
     Cancel,
     /// What was done for a review is taken back.
     Undo,
+    /// The base moves on, and is merged into the branch.
+    Update,
+    /// The base conflicts with the branch, and somebody asks to have that resolved.
+    Conflict,
     /// Two agents race, and one of them breaks what is checked.
     Race,
     /// The budget is used up while an agent works.
@@ -45,6 +50,10 @@ enum Scenario {
 /// The first run corrects the README, each later one adds a line to it.
 const GROWING: &str =
     "if grep -q teh README.md; then sed -i s/teh/the/ README.md; else echo more >> README.md; fi";
+
+/// The first run corrects the README, one that finds conflicts takes both sides.
+const RESOLVER: &str = "if grep -q '^<<<<<<<' README.md; then echo both > README.md; \
+    else sed -i s/teh/the/ README.md; fi";
 
 impl Scenario {
     /// Comes to the point from which calls are cut.
@@ -75,6 +84,23 @@ impl Scenario {
                 let (_, pull) = bot.in_review().await;
                 bot.say("alice", pull, "@prova one more line").await;
                 bot.alice().comment(REPO, pull, "@prova undo").unwrap();
+                bot
+            }
+            Self::Update => {
+                let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
+                let bot = world.start().await;
+                bot.in_review().await;
+                let news = File::new("NEWS.md", "# News\n");
+                bot.alice().push(REPO, "main", &[news], &[]).unwrap();
+                bot
+            }
+            Self::Conflict => {
+                let bot = World::new().agent("resolver", RESOLVER).start().await;
+                let (_, pull) = bot.in_review().await;
+                let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
+                bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
+                bot.settle().await;
+                bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
                 bot
             }
             Self::Race => {
@@ -278,6 +304,16 @@ sweeps! {
     an_undo_and_a_call_that_fails: Undo Fails;
     an_undo_and_an_answer_that_is_lost: Undo Unanswered;
     an_undo_and_a_call_that_is_made_twice: Undo Twice;
+    an_update_and_death_before_a_call: Update DeadBefore;
+    an_update_and_death_after_a_call: Update DeadAfter;
+    an_update_and_a_call_that_fails: Update Fails;
+    an_update_and_an_answer_that_is_lost: Update Unanswered;
+    an_update_and_a_call_that_is_made_twice: Update Twice;
+    a_conflict_and_death_before_a_call: Conflict DeadBefore;
+    a_conflict_and_death_after_a_call: Conflict DeadAfter;
+    a_conflict_and_a_call_that_fails: Conflict Fails;
+    a_conflict_and_an_answer_that_is_lost: Conflict Unanswered;
+    a_conflict_and_a_call_that_is_made_twice: Conflict Twice;
     a_race_and_death_before_a_call: Race DeadBefore;
     a_race_and_death_after_a_call: Race DeadAfter;
     a_race_and_a_call_that_fails: Race Fails;

@@ -12,9 +12,9 @@ use crate::adapters::git::restore::{MAX_DIFF, differences, printed_id};
 use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::domain::change::{Mode, RepoPath};
-use crate::domain::footing::{Merge, Pair};
+use crate::domain::footing::{Merge, Pair, Said};
 use crate::domain::ids::{CommitSha, TreeSha};
-use crate::ports::checkouts::{Begun, Said};
+use crate::ports::checkouts::Begun;
 use crate::ports::github::TreeEntry;
 
 /// Commits of the base that are read for what it wanted.

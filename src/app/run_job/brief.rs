@@ -5,13 +5,14 @@ use sha2::{Digest, Sha256};
 
 use crate::app::context::Context;
 use crate::app::remote;
+use crate::app::run_job::conflicts;
 use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::built_in::BuiltIn;
 use crate::domain::event::ThreadKind;
 use crate::domain::fallback;
 use crate::domain::ids::{CommitSha, RepoId};
-use crate::domain::job::{Briefed, PassedOver, Performer, Request, Restored};
+use crate::domain::job::{Briefed, Merging, PassedOver, Performer, Request, Restored};
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
@@ -52,6 +53,8 @@ pub struct Brief {
     base: CommitSha,
     /// Whether that is the head of the task's own branch.
     on_branch: bool,
+    /// The merge whose conflicts are to be resolved.
+    merge: Option<Merging>,
     /// What of it steers agents and is put back.
     restored: Option<Restored>,
     /// The commit that policy and instructions were read from.
@@ -116,8 +119,13 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
     };
     let on_branch = own.is_some();
     let base = own.unwrap_or_else(|| policy_commit.clone());
+    let begun = match &leased.work.resolve {
+        Some(onto) if on_branch => conflicts::begin(ctx, repo, (onto, &base)).await?,
+        Some(_) | None => None,
+    };
+    let start = begun.as_ref().map_or(&base, |(begun, _)| &begun.start);
     let restored = if on_branch {
-        let restored = ctx.checkouts.restore(repo.id, &base, &policy_commit);
+        let restored = ctx.checkouts.restore(repo.id, start, &policy_commit);
         restored.await?
     } else {
         None
@@ -142,6 +150,13 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
         branch: &task.branch,
         on_branch,
         restored: restored.as_ref().map_or(&[], |restored| &restored.files),
+        conflicts: (leased.work.resolve.as_deref().zip(begun.as_ref())).map(
+            |(onto, (begun, _))| prompt::conflicts::Conflicts {
+                onto,
+                paths: &begun.paths,
+                said: &begun.said,
+            },
+        ),
         request,
         failed,
         integration: &integration,
@@ -164,6 +179,11 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
     Ok(Brief {
         base,
         on_branch,
+        merge: begun.map(|(begun, with)| Merging {
+            with,
+            start: begun.start,
+            paths: begun.paths,
+        }),
         restored,
         policy_commit,
         policy,
@@ -190,6 +210,7 @@ impl Brief {
                 brief_digest: hex::encode(Sha256::digest(self.text.as_bytes())),
                 agent: chosen.name().to_string(),
                 restored: self.restored.clone(),
+                merge: self.merge.clone(),
             },
             policy: self.policy.clone(),
             text: self.text.clone(),

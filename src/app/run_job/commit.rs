@@ -18,6 +18,9 @@ impl Attempt<'_> {
             return Err(Fault::permanent("create the commit", "there is no harvest").into());
         };
         let task = &self.leased.task.task;
+        if let Some(merge) = &briefed.merge {
+            return self.commit_merge(harvested, (&briefed.base, merge)).await;
+        }
         let mut entries = Vec::new();
         for n in harvested.kept() {
             if let Some(change) = harvested.harvest.changes.get(n) {

@@ -79,6 +79,18 @@ pub fn update(task: &Task, links: &Links) -> String {
     }
 }
 
+/// Tells that the last job merged the base, as a paragraph; empty when it did something else.
+#[must_use]
+pub fn resolved(task: &Task) -> String {
+    match &task.work.resolve {
+        Some(onto) => format!(
+            "That merges {} into the branch, with the conflicts resolved by the agent.\n\n",
+            neutral::inline(onto, 100)
+        ),
+        None => String::new(),
+    }
+}
+
 /// Answers whoever asked for a merge that has ended.
 #[must_use]
 pub fn made(task: &Task, links: &Links) -> String {
@@ -112,6 +124,25 @@ pub fn resolving(task: &Task) -> String {
         "{} conflicts with the branch in {paths}. An agent resolves that; the status comment on #{} says how far it is.",
         base(task),
         task.id.thread.number
+    )
+}
+
+/// Tells that the base is not there whose conflicts are to be resolved.
+#[must_use]
+pub fn no_base(onto: &str) -> String {
+    format!(
+        "There is no branch {} any more, so there is nothing to merge.",
+        neutral::inline(onto, 100)
+    )
+}
+
+/// Tells that the conflicts that were to be resolved are gone.
+#[must_use]
+pub fn merges_now(onto: &str, links: &Links) -> String {
+    format!(
+        "{} merges without conflicts by now, so no agent was started. {} brings it into the branch.",
+        neutral::inline(onto, 100),
+        links.command("rebase")
     )
 }
 

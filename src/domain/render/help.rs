@@ -25,7 +25,8 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | {} | says how it stands |\n\
          | {} | ends what runs; what is done so far stays on the branch |\n\
          | {} | tries again |\n\
-         | {} | takes the last follow-up on a pull request back, by one more commit |\n\n\
+         | {} | takes the last follow-up on a pull request back, by one more commit |\n\
+         | {} | merges the newest base into the branch of my pull request, never by force; an agent resolves conflicts |\n\n\
          Agents: {}. Recipes: {}. Only people with write permission can start work.",
         command("<what to do>"),
         command("with AGENT <what to do>"),
@@ -35,6 +36,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
         command("stop"),
         command("retry"),
         command("undo"),
+        command("rebase"),
         list(agents),
         list(recipes),
     )

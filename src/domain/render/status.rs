@@ -126,6 +126,7 @@ fn in_review(task: &Task, links: &Links) -> String {
             let _ = write!(out, " in {}", links.commit(&task.repo.name, commit));
         }
         out.push_str(".\n\n");
+        out.push_str(&footing::resolved(task));
         out.push_str(&taken_back(task, links));
         out.push_str(&footing::update(task, links));
         out.push_str(&match report.evidence.len() {
@@ -195,6 +196,7 @@ const fn headline(report: &Report) -> &'static str {
         Outcome::ChecksFailed => "Checks failed.",
         Outcome::Refused => "Refused.",
         Outcome::Secret => "A secret in the change.",
+        Outcome::Unresolved(_) => "Conflicts are left.",
         Outcome::AgentFailed => "The agent failed.",
         Outcome::SetupFailed(_) => "Setup failed.",
         Outcome::OutOfBudget(_) => "Out of budget.",
@@ -232,6 +234,10 @@ fn story(report: &Report, pull: Option<ThreadNumber>) -> String {
         Outcome::Secret => {
             format!("{agent} and wrote what looks like a secret into the change, so {unopened}.")
         }
+        Outcome::Unresolved(paths) => format!(
+            "{agent} and left conflict markers in {}. Nothing of the merge was published, and the branch is as it was.",
+            footing::listed(paths)
+        ),
         Outcome::AgentFailed => {
             let why = report
                 .run
@@ -308,6 +314,7 @@ fn kept(task: &Task, links: &Links) -> String {
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Secret
+        | Outcome::Unresolved(_)
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
         | Outcome::OutOfBudget(_)
