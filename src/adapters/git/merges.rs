@@ -179,13 +179,11 @@ async fn having(mirror: &Path, commit: ObjectId) -> Result<Vec<CommitSha>, Troub
 async fn related(mirror: &Path, pair: &Pair) -> Result<(), Trouble> {
     let (base, head) = (expect(&pair.base)?, expect(&pair.head)?);
     let args = ["merge-base".to_owned(), base.to_string(), head.to_string()];
-    match process::ask(&Call::new(mirror, args)).await? {
-        Some(_) => Ok(()),
-        None => {
-            let why = "the base and the branch have no commit in common";
-            Err(Trouble::new(Kind::Lasting, why.to_owned()))
-        }
+    if process::ask(&Call::new(mirror, args)).await?.is_some() {
+        return Ok(());
     }
+    let why = "the base and the branch have no commit in common";
+    Err(Trouble::new(Kind::Lasting, why.to_owned()))
 }
 
 /// Merges one pair; what is new is in the mirror then. Only objects are written, which a fetch at the

@@ -22,7 +22,9 @@ const PULL_PAGES: u32 = 3;
 struct Pull {
     number: u64,
     head: Head,
-    base: Base,
+    /// Read where branches are compared with it.
+    #[serde(default)]
+    base: Option<Base>,
     /// `null` when the account is gone.
     #[serde(default)]
     user: Option<User>,
@@ -122,7 +124,7 @@ impl Pulls for Client {
                 number: ThreadNumber(pull.number),
                 branch: pull.head.branch.parse().ok()?,
                 head: CommitSha::new(pull.head.sha),
-                base: pull.base.branch,
+                base: pull.base?.branch,
             })
         });
         Ok(proposals.collect())

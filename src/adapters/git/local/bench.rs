@@ -106,10 +106,11 @@ impl Bench {
     ) -> Result<(), Trouble> {
         let args = ["pack-objects", "--revs", "--stdout", "--quiet"];
         let mut pack = Call::new(&self.store.dir, args);
-        let known: String = parents
+        let known: Vec<_> = parents
             .iter()
             .map(|parent| format!("^{parent}\n"))
             .collect();
+        let known = known.concat();
         pack.stdin = format!("{commit}\n{known}").into_bytes();
         pack.most = MAX_PACK;
         let pack = process::run(&pack).await?;

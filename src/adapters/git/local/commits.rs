@@ -124,7 +124,8 @@ impl LocalForge {
         let (name, email) = (&self.person.name, &self.person.email);
         let seconds = self.clock.now().as_millis().div_euclid(1_000).max(0);
         let parents = commit.parents.iter();
-        let parents: String = parents.map(|parent| format!("parent {parent}\n")).collect();
+        let parents: Vec<_> = parents.map(|parent| format!("parent {parent}\n")).collect();
+        let parents = parents.concat();
         format!(
             "tree {}\n{parents}author {name} <{email}> {seconds} +0000\n\
              committer prova <prova@localhost> {seconds} +0000\n\n{}",
