@@ -1,5 +1,6 @@
 //! A base that moves under many open pull requests: all of their branches are compared with it.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -123,8 +124,7 @@ fn make(upstream: &Path, args: &Bases) {
             "commit refs/heads/{branch}\nmark :1\ncommitter a <a@b> 0 +0000\ndata 1\nx\n{from}"
         );
         for (path, content) in files {
-            let length = content.len();
-            text += &format!("M 100644 inline {path}\ndata {length}\n{content}\n");
+            put(&mut text, path, content);
         }
         text
     };
@@ -156,14 +156,17 @@ fn push(upstream: &Path, args: &Bases, round: usize) {
     for k in 0..CHANGED {
         let file = (round * 131 + k * 333 + 3) % args.files;
         let content = format!("line of {file}\n").repeat(40) + "more\n";
-        let length = content.len();
-        stream += &format!("M 100644 inline {}\ndata {length}\n{content}\n", path(file));
+        put(&mut stream, &path(file), &content);
     }
-    let content = format!("base {round}\n");
-    let length = content.len();
-    stream += &format!("M 100644 inline {}\ndata {length}\n{content}\n", path(7));
+    put(&mut stream, &path(7), &format!("base {round}\n"));
     std::fs::write(upstream.join("stream"), stream).unwrap();
     shell(upstream, "git fast-import --quiet < stream; rm stream");
+}
+
+/// Adds a file to a commit of a stream.
+fn put(stream: &mut String, path: &str, content: &str) {
+    let length = content.len();
+    let _ = writeln!(stream, "M 100644 inline {path}\ndata {length}\n{content}");
 }
 
 fn shell(dir: &Path, script: &str) {

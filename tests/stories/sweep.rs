@@ -197,7 +197,7 @@ async fn live(bot: &Bot) {
 }
 
 async fn sweep(scenario: Scenario, blow: Blow) {
-    let mut clean = scenario.set().await;
+    let mut clean = Box::pin(scenario.set()).await;
     let knife = Arc::new(Knife::default());
     clean.take_up(&knife);
     live(&clean).await;
@@ -212,7 +212,7 @@ async fn sweep(scenario: Scenario, blow: Blow) {
             "{scenario:?}, {blow:?} at call {at} of {}, {call}",
             calls.len()
         );
-        let mut bot = scenario.set().await;
+        let mut bot = Box::pin(scenario.set()).await;
         let knife = Knife::aimed(at, blow);
         bot.take_up(&knife);
         let died = tokio::select! {
@@ -236,11 +236,11 @@ async fn sweep(scenario: Scenario, blow: Blow) {
 
 /// Cuts the first heartbeat of a job, in each way.
 async fn sweep_of_heartbeats(blow: Blow) {
-    let mut clean = Scenario::Slow.set().await;
+    let mut clean = Box::pin(Scenario::Slow.set()).await;
     clean.take_up(&Arc::new(Knife::default()));
     live(&clean).await;
     let expected = end(&clean).await;
-    let mut bot = Scenario::Slow.set().await;
+    let mut bot = Box::pin(Scenario::Slow.set()).await;
     let knife = Knife::at_a_heartbeat(blow);
     bot.take_up(&knife);
     let died = tokio::select! {
