@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use prova::adapters::git::{GitCheckouts, Protocols, Settings};
 use prova::adapters::store::SqlStore;
 use prova::app::dispatch::changes;
-use prova::domain::footing::Pair;
+use prova::domain::footing::{Merge, Pair};
 use prova::domain::ids::{CommitSha, RepoId, ThreadKey, ThreadNumber};
 use prova::domain::policy::BranchPolicy;
 use prova::domain::rebase::{Found, found};
@@ -86,9 +86,9 @@ async fn sweep(git: &GitCheckouts, store: &SqlStore, base: &CommitSha) -> usize 
     };
     let mut conflicts = 0;
     for (one, (pair, merge)) in tasks.iter().zip(pairs.into_iter().zip(merged)) {
+        conflicts += usize::from(matches!(merge, Merge::Conflicting(_)));
         let seen = Found::Merged(pair, merge);
         let decision = found(&one.task, "main", &seen, &BranchPolicy::default(), &links);
-        conflicts += usize::from(!decision.effects.is_empty());
         let change = changes(decision, &one.task.repo, Some(one), "github", at(2));
         store.commit(&change, at(2)).await.unwrap();
     }

@@ -91,16 +91,27 @@ fn failed(ctx: &Context, leased: &LeasedEffect, fault: &Fault) -> (EffectEnd, Op
                 | Class::RateLimited(_)
                 | Class::AuthLost
                 | Class::NotFound
-                | Class::Permanent => Ending::Parked(told(fault)),
+                | Class::Permanent => Ending::Parked(told(&leased.effect, fault)),
             };
             (EffectEnd::Parked(fault.to_string()), Some(ending))
         }
     }
 }
 
-fn told(fault: &Fault) -> String {
+fn told(effect: &Effect, fault: &Fault) -> String {
     let text = neutral::inline(&fault.to_string(), 400);
-    format!("The work is done, but I could not put it on GitHub: {text}.")
+    match effect {
+        // What could not be done is said where this stands.
+        Effect::Update { .. } => format!("{text}."),
+        Effect::React { .. }
+        | Effect::Comment { .. }
+        | Effect::Branch { .. }
+        | Effect::Undo { .. }
+        | Effect::Pull { .. }
+        | Effect::Check { .. } => {
+            format!("The work is done, but I could not put it on GitHub: {text}.")
+        }
+    }
 }
 
 async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
