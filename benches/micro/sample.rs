@@ -4,6 +4,7 @@ use prova::domain::branch::BranchName;
 use prova::domain::change::{ChangeKind, Entry, Mode, RepoPath};
 use prova::domain::event::{Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::evidence::{Ending, Evidence};
+use prova::domain::footing::Footing;
 use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
@@ -89,6 +90,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         },
         repo: repo(repo_id),
         work: Work {
+            resolve: None,
             performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: alice(),
@@ -118,6 +120,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         plan: None,
         budget: None,
         mending: Mending::default(),
+        footing: Footing::default(),
     }
 }
 

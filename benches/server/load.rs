@@ -85,9 +85,10 @@ fn is_quiet(event: &str, body: &[u8]) -> bool {
                 Meaning::Nothing(_) | Meaning::Ended(_)
             )
         }
-        Ok(Event::NotOurs(_)) => true,
+        Ok(Event::NotOurs(_) | Event::Pushed(_)) => true,
         Ok(
             Event::Checked(_)
+            | Event::Retargeted(_)
             | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. },

@@ -12,6 +12,7 @@
 )]
 
 mod agent;
+mod bases;
 mod child;
 #[path = "../../tests/store/cluster.rs"]
 #[expect(dead_code, reason = "shared with the tests of the store")]
@@ -61,6 +62,8 @@ enum What {
     },
     /// Checkouts and harvests by the size of the repository.
     Trees(Trees),
+    /// Branches compared with a base that moved.
+    Bases(Bases),
     /// Start of a sandbox.
     Sandbox(Sandbox),
     /// Time and memory of following an agent.
@@ -126,6 +129,18 @@ struct Trees {
     #[arg(long, value_delimiter = ',', default_values_t = [3_000, 50_000])]
     files: Vec<usize>,
     #[arg(long, default_value_t = 11)]
+    rounds: usize,
+}
+
+#[derive(clap::Args)]
+struct Bases {
+    /// Files of the repository.
+    #[arg(long, default_value_t = 50_000)]
+    files: usize,
+    /// Branches with an open pull request.
+    #[arg(long, default_value_t = 200)]
+    branches: usize,
+    #[arg(long, default_value_t = 7)]
     rounds: usize,
 }
 
@@ -205,6 +220,7 @@ async fn main() {
         Some(What::Gateway(args)) => gateway::run(&args).await,
         Some(What::GatewayAlone { endpoint }) => gateway::alone(endpoint).await,
         Some(What::Trees(args)) => trees::run(&args).await,
+        Some(What::Bases(args)) => bases::run(&args).await,
         Some(What::Sandbox(args)) => sandbox::run(&args).await,
         Some(What::Agent(args)) => agent::run(&args).await,
         Some(What::Queue(args)) => {

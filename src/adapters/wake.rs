@@ -10,6 +10,7 @@ pub struct InProcess {
     deliveries: Notify,
     jobs: Notify,
     effects: Notify,
+    bases: Notify,
 }
 
 impl InProcess {
@@ -18,6 +19,7 @@ impl InProcess {
             Waiting::Deliveries => &self.deliveries,
             Waiting::Jobs => &self.jobs,
             Waiting::Effects => &self.effects,
+            Waiting::Bases => &self.bases,
         }
     }
 }

@@ -11,15 +11,15 @@ use crate::domain::command::Command;
 use crate::domain::decide::begin::starts_no_more;
 use crate::domain::decide::ended::ended;
 use crate::domain::decide::{Decision, Snapshot, decide};
-use crate::domain::event::{Event, NotOurs, ThreadEvent};
-use crate::domain::ids::{DeliveryId, JobId, TaskId, ThreadKey};
+use crate::domain::event::{Event, NotOurs, Push, ThreadEvent};
+use crate::domain::ids::{DeliveryId, JobId, RepoId, TaskId, ThreadKey};
 use crate::domain::job::Remark;
 use crate::domain::policy::{POLICY_PATH, Policy};
 use crate::domain::repo::{Permission, Repo};
 use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
 use crate::domain::spend;
 use crate::domain::task::Task;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::trigger::{Asked, Ended, Meaning, Wish, meaning, wishes};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{
@@ -80,8 +80,13 @@ fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
             Some(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
             None => Sorted::Busy(Event::Checked(checked)),
         },
+        Ok(Event::Pushed(push)) if ctx.settings.identity.is(&push.actor.login) => {
+            Sorted::Idle(DeliveryState::Done("our own doing".to_owned()))
+        }
         Ok(
-            event @ (Event::InstallationLost(_)
+            event @ (Event::Pushed(_)
+            | Event::Retargeted(_)
+            | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. }),
         ) => Sorted::Busy(event),
@@ -98,6 +103,8 @@ async fn in_turn(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Resul
     let thread = match event {
         Event::Thread(event) => Some(event.key()),
         Event::Checked(_)
+        | Event::Pushed(_)
+        | Event::Retargeted(_)
         | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }
@@ -125,6 +132,11 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
             ctx.github.forget(*repo);
             finish(ctx, id, DeliveryState::Done(format!("renamed to {to}"))).await
         }
+        Event::Pushed(push) => pushed(ctx, id, push).await,
+        Event::Retargeted(repo) => {
+            let note = "a pull request has another base".to_owned();
+            compare_soon(ctx, id, (repo.id, note)).await
+        }
         Event::InstallationLost(installation) => {
             let tasks = ctx.store.open_tasks_of(Some(*installation), &[]).await?;
             lose(ctx, id, tasks).await
@@ -137,6 +149,42 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
         Event::Thread(event) => thread(ctx, id, event).await,
     }
 }
+
+/// Has branches compared with their bases, if the push was to one of either.
+async fn pushed(ctx: &Context, id: &DeliveryId, push: &Push) -> Result<(), Fault> {
+    let repo = push.repo.id;
+    let tasks = ctx.store.open_tasks_of(None, &[repo]).await?;
+    let concerns =
+        |one: &Versioned| one.task.base() == push.branch || one.task.branch.as_str() == push.branch;
+    if !tasks.iter().any(concerns) {
+        let note = "no task is open on this branch".to_owned();
+        return finish(ctx, id, DeliveryState::Done(note)).await;
+    }
+    let how = match (&push.head, push.forced) {
+        (None, _) => "is gone".to_owned(),
+        (Some(head), false) => format!("moved to {head}"),
+        (Some(head), true) => format!("was forced to {head}"),
+    };
+    compare_soon(ctx, id, (repo, format!("{} {how}", push.branch))).await
+}
+
+/// Has the branches of a repository compared with their bases, once for all that happens within a moment.
+async fn compare_soon(
+    ctx: &Context,
+    id: &DeliveryId,
+    (repo, note): (RepoId, String),
+) -> Result<(), Fault> {
+    let now = ctx.now();
+    let changes = Changes {
+        delivery: Some((id.clone(), DeliveryState::Done(note))),
+        compare: Some((repo, now.plus(PAUSE))),
+        ..Changes::default()
+    };
+    ctx.store.commit(&changes, now).await
+}
+
+/// How long a comparison waits for more pushes.
+const PAUSE: Span = Span::seconds(5);
 
 /// Ends tasks that GitHub no longer lets us work on. Doing it again changes nothing, so it need
 /// not be one transaction.
@@ -210,6 +258,9 @@ async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(
     ctx.wake.tell(Waiting::Effects);
     if changes.job.is_some() {
         ctx.wake.tell(Waiting::Jobs);
+    }
+    if changes.compare.is_some() {
+        ctx.wake.tell(Waiting::Bases);
     }
     Ok(())
 }
@@ -404,6 +455,7 @@ pub fn changes(
         }),
         cancel: task.filter(|_| decision.cancel),
         drop_publishing: task.filter(|_| decision.withdraw),
+        compare: decision.compare.then_some((repo.id, at)),
         effects: decision
             .effects
             .into_iter()

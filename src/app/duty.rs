@@ -12,6 +12,8 @@ const fn kept(duty: Duty) -> Span {
     match duty {
         // A person waits for the answer.
         Duty::Dispatch => Span::seconds(10),
+        // One comparison, with a fetch.
+        Duty::Bases => Span::minutes(2),
         // Longer than the pause between two looks.
         Duty::Reconcile => Span::minutes(12),
     }

@@ -9,14 +9,19 @@ pub mod context;
 
 pub mod surroundings;
 
+pub mod remote;
+
 pub mod cleanup;
 pub mod dispatch;
 pub mod ingest;
 pub mod ledger;
-pub mod publish;
 pub mod reconcile;
 pub mod recover;
 pub mod run_job;
+pub mod update;
+
+pub mod bases;
+pub mod publish;
 pub mod worker;
 
 pub mod serve;

@@ -4,6 +4,7 @@
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::dispatch::checks::look_again;
+use crate::app::update::update;
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Sent};
@@ -95,16 +96,28 @@ fn failed(ctx: &Context, leased: &LeasedEffect, fault: &Fault) -> (EffectEnd, Op
                 | Class::RateLimited(_)
                 | Class::AuthLost
                 | Class::NotFound
-                | Class::Permanent => Ending::Parked(told(fault)),
+                | Class::Permanent => Ending::Parked(told(&leased.effect, fault)),
             };
             (EffectEnd::Parked(fault.to_string()), Some(ending))
         }
     }
 }
 
-fn told(fault: &Fault) -> String {
+fn told(effect: &Effect, fault: &Fault) -> String {
     let text = neutral::inline(&fault.to_string(), 400);
-    format!("The work is done, but I could not put it on GitHub: {text}.")
+    match effect {
+        // What could not be done is said where this stands.
+        Effect::Update { .. } => format!("{text}."),
+        Effect::React { .. }
+        | Effect::Comment { .. }
+        | Effect::Branch { .. }
+        | Effect::Undo { .. }
+        | Effect::Pull { .. }
+        | Effect::Check { .. }
+        | Effect::Rerun { .. } => {
+            format!("The work is done, but I could not put it on GitHub: {text}.")
+        }
+    }
 }
 
 async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
@@ -129,6 +142,7 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
         } => take_back(ctx, leased, branch, (commit, tree, message))
             .await
             .map(Sent::Branch),
+        Effect::Update { .. } => update(ctx, leased).await.map(Sent::Branch),
         Effect::Pull { .. } => open_pull(ctx, leased).await,
         Effect::Check {
             commit,
@@ -272,7 +286,7 @@ async fn take_back(
     }
     let undo = NewCommit {
         message: message.to_owned(),
-        parent: commit.clone(),
+        parents: vec![commit.clone()],
         base_tree: tree.clone(),
         entries: Vec::new(),
         tree: tree.clone(),

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::bases::compare_next;
 use crate::app::cleanup;
 use crate::app::context::Context;
 use crate::app::dispatch::dispatch_next;
@@ -95,6 +96,14 @@ fn decide(ctx: &Context, tracker: &TaskTracker, stop: &CancellationToken) {
         let turn = Turn::new(Duty::Dispatch);
         repeat(&context, Waiting::Deliveries, &until, || async {
             Ok(context.is_ours(&turn).await? && dispatch_next(&context).await?)
+        })
+        .await;
+    });
+    let (context, until) = (ctx.clone(), stop.clone());
+    tracker.spawn(async move {
+        let turn = Turn::new(Duty::Bases);
+        repeat(&context, Waiting::Bases, &until, || async {
+            Ok(context.is_ours(&turn).await? && compare_next(&context).await?)
         })
         .await;
     });

@@ -8,8 +8,8 @@ use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::policy::protected::Protected;
 use crate::domain::policy::{
-    Budget, Ci, Limits, POLICY_PATH, PlanMode, Policy, Recipe, Roles, Schedule, Secrets, Text,
-    Untrusted,
+    BranchPolicy, Budget, Ci, Limits, OnConflict, POLICY_PATH, PlanMode, Policy, Recipe, Roles,
+    Schedule, Secrets, Text, Untrusted, WhenBehind,
 };
 
 /// Entries of a list of commands, files, accounts or schedules.
@@ -79,6 +79,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
         secrets: top.table("secrets", secrets).unwrap_or(default.secrets),
         profile: top.table("sandbox", profile).flatten(),
         ci: top.table("ci", ci).unwrap_or(default.ci),
+        branch: top.table("branch", branch).unwrap_or_default(),
     }
 }
 
@@ -153,6 +154,16 @@ fn text(table: &mut Table<'_, '_>) -> Text {
     let untrusted = table.choice("untrusted", &choices);
     Text {
         untrusted: untrusted.unwrap_or(Untrusted::Quote),
+    }
+}
+
+fn branch(table: &mut Table<'_, '_>) -> BranchPolicy {
+    let default = BranchPolicy::default();
+    let updates = [("never", WhenBehind::Never), ("clean", WhenBehind::Clean)];
+    let conflicts = [("say", OnConflict::Say), ("resolve", OnConflict::Resolve)];
+    BranchPolicy {
+        update: table.choice("update", &updates).unwrap_or(default.update),
+        conflict: (table.choice("conflict", &conflicts)).unwrap_or(default.conflict),
     }
 }
 

@@ -60,8 +60,11 @@ pub fn report(ended: &Ended<'_>) -> Report {
             None => Outcome::Faulted(said_nothing()),
         },
         (_, Some(harvested)) if !harvested.leaks.is_empty() => Outcome::Secret,
+        (_, Some(harvested)) if !harvested.unresolved.is_empty() => {
+            Outcome::Unresolved(harvested.unresolved.clone())
+        }
         (_, Some(harvested)) if !harvested.is_complete() => Outcome::Refused,
-        (_, Some(harvested)) if harvested.kept().is_empty() => Outcome::NothingChanged,
+        (_, Some(_)) if ended.progress.left_nothing() => Outcome::NothingChanged,
         _ if evidence.iter().any(|e| !e.ending.succeeded()) => Outcome::ChecksFailed,
         _ => Outcome::Proposed,
     };
@@ -172,6 +175,10 @@ pub fn conclude(
     decision
         .effects
         .extend(publication(&task, &report, ended, policy, links));
+    if (ended.progress.briefed.as_ref()).is_some_and(|briefed| briefed.merge.is_none()) {
+        // There was nothing left to merge, and what it did is said without one.
+        task.work.resolve = None;
+    }
     if let Some(follow_up) = follow_up(&task, &report, ended) {
         task.follow_up = Some(follow_up);
     }
@@ -187,6 +194,8 @@ pub fn conclude(
         | State::Answered => report,
     });
     if !publish {
+        // Whoever asked to bring the branch up to date has waited for the end of this.
+        decision.compare = task.footing.asked.is_some();
         decision.effects.push(status_of(&task, links));
         decision.effects.extend(answer_of(&task, links));
     }
@@ -199,6 +208,11 @@ pub fn conclude(
 fn follow_up(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<FollowUp> {
     let (commit, _) = report.commit.as_ref()?;
     let harvested = ended.progress.harvested.as_ref()?;
+    let merges = (ended.progress.briefed.as_ref()).is_some_and(|one| one.merge.is_some());
+    // A merge is not taken back: what came from the base would go with it.
+    if merges {
+        return None;
+    }
     task.pull?;
     Some(FollowUp {
         job: ended.job,
@@ -238,6 +252,7 @@ fn stopped(report: Report) -> Report {
         | Outcome::ChecksFailed
         | Outcome::Refused
         | Outcome::Secret
+        | Outcome::Unresolved(_)
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
         | Outcome::OutOfBudget(_) => Report {

@@ -5,6 +5,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::decide::statuses::status_of;
 use crate::domain::event::Thread;
+use crate::domain::footing::Footing;
 use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
 use crate::domain::integration::Mending;
 use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
@@ -36,6 +37,8 @@ pub struct Proposal {
     pub branch: BranchName,
     /// The commit at its head.
     pub head: CommitSha,
+    /// The branch that it is for.
+    pub base: String,
 }
 
 /// Returns how a task has ended by what its issue and its pull request show; `None`: it goes on.
@@ -87,6 +90,7 @@ pub fn reopened(proposal: &Proposal, ended: &Task, ordinal: u32, links: &Links) 
         follow_up: None,
         undone: None,
         mending: Mending::default(),
+        footing: Footing::default(),
         ..ended.clone()
     };
     Decision {
@@ -115,6 +119,7 @@ pub fn unknown(
         id,
         repo: repo.clone(),
         work: Work {
+            resolve: None,
             performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: us,
@@ -144,6 +149,7 @@ pub fn unknown(
         plan: None,
         budget: None,
         mending: Mending::default(),
+        footing: Footing::default(),
     };
     Decision {
         reasons: vec![format!(

@@ -61,6 +61,18 @@ impl EffectKey {
         Self(format!("undo/{}", Self::place(asked, thread)))
     }
 
+    /// The answer to whoever asked to bring a branch up to date.
+    #[must_use]
+    pub fn rebase(thread: ThreadKey, asked: ReactionTarget) -> Self {
+        Self(format!("rebase/{}", Self::place(asked, thread)))
+    }
+
+    /// A merge of the base into the branch of a task, counted from 1.
+    #[must_use]
+    pub fn update(task: TaskId, ordinal: u32) -> Self {
+        Self(format!("{task}/update/{ordinal}"))
+    }
+
     /// The branch for what a contestant of a race left that is not proposed.
     #[must_use]
     pub fn rival(job: JobId, agent: &str) -> Self {
@@ -150,6 +162,19 @@ pub enum Effect {
         /// The message of the commit.
         message: String,
     },
+    /// Merge the head of a base into a branch, by one commit with two parents.
+    Update {
+        /// Which branch.
+        branch: BranchName,
+        /// The commit that must be its head; anything else is somebody's work.
+        head: CommitSha,
+        /// The head of the base.
+        base: CommitSha,
+        /// The tree that the two give.
+        tree: TreeSha,
+        /// The message of the commit.
+        message: String,
+    },
     /// Open the pull request.
     Pull {
         /// The branch with the change.
@@ -196,6 +221,7 @@ impl Effect {
             Self::Comment { .. } => Span::millis(1),
             Self::Branch { .. }
             | Self::Undo { .. }
+            | Self::Update { .. }
             | Self::Pull { .. }
             | Self::Check { .. }
             | Self::Rerun { .. } => Span::millis(2),

@@ -26,6 +26,10 @@ pub enum Event {
         /// What it is called now.
         to: RepoName,
     },
+    /// A branch was pushed to, created or deleted.
+    Pushed(Box<Push>),
+    /// A pull request was given another base.
+    Retargeted(Box<Repo>),
     /// Nothing that Prova acts on.
     NotOurs(NotOurs),
 }
@@ -50,6 +54,21 @@ pub struct NotOurs {
     pub what: String,
     /// Why nothing is done.
     pub why: &'static str,
+}
+
+/// A branch that moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The repository.
+    pub repo: Repo,
+    /// Who did it.
+    pub actor: Actor,
+    /// The branch.
+    pub branch: String,
+    /// Where it points now; `None` when it was deleted.
+    pub head: Option<CommitSha>,
+    /// Whether commits were taken off it.
+    pub forced: bool,
 }
 
 /// Something that happened on a thread.

@@ -163,6 +163,7 @@ mod tests {
             protected: Vec::new(),
             tree,
             leaks: Vec::new(),
+            unresolved: Vec::new(),
         }
     }
 
@@ -178,6 +179,7 @@ mod tests {
                 agent: agent.to_owned(),
                 restored: None,
                 wanted: Wanted::Change,
+                merge: None,
             }),
             Entry::Ran(Box::new(ran)),
             Entry::Harvested(harvested),

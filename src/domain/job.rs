@@ -23,6 +23,9 @@ pub struct Work {
     pub performers: Performers,
     /// What was asked.
     pub request: Request,
+    /// The base whose conflicts with the branch are to be resolved, if that is what it is to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve: Option<String>,
 }
 
 /// Who does a job, or a contestant's part of it.
@@ -217,6 +220,31 @@ pub struct Briefed {
     /// What is wanted of the run.
     #[serde(default)]
     pub wanted: Wanted,
+    /// The merge whose conflicts are resolved, if that is what it does.
+    #[serde(default)]
+    pub merge: Option<Merging>,
+}
+
+impl Briefed {
+    /// Returns the commit that the checkout is made from: the base, or one of the server's own on it.
+    #[must_use]
+    pub fn start(&self) -> &CommitSha {
+        let merged = || self.merge.as_ref().map(|merge| &merge.start);
+        (self.restored.as_ref().map(|restored| &restored.start))
+            .or_else(merged)
+            .unwrap_or(&self.base)
+    }
+}
+
+/// A merge with conflicts that a job resolves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merging {
+    /// The head of the base, which is merged.
+    pub with: CommitSha,
+    /// A commit of the server's own: the merge, with markers.
+    pub start: CommitSha,
+    /// The paths with conflicts, ordered.
+    pub paths: Vec<RepoPath>,
 }
 
 /// The files that steer agents, put back to what the default branch says before an agent starts.
@@ -314,6 +342,9 @@ pub struct Harvested {
     /// Secrets that it says; with any, nothing of it is published.
     #[serde(default)]
     pub leaks: Vec<Leak>,
+    /// Files that still have conflict markers; with any, nothing of it is published.
+    #[serde(default)]
+    pub unresolved: Vec<RepoPath>,
 }
 
 impl Harvested {
@@ -442,6 +473,13 @@ impl Progress {
         })
     }
 
+    /// Returns whether there is nothing to publish: a merge is something, whatever the agent changed.
+    #[must_use]
+    pub fn left_nothing(&self) -> bool {
+        let merges = (self.briefed.as_ref()).is_some_and(|briefed| briefed.merge.is_some());
+        !merges && (self.harvested.as_ref()).is_none_or(|harvested| harvested.kept().is_empty())
+    }
+
     /// Returns where the next agent begins.
     fn afresh(self) -> Self {
         Self {
@@ -475,7 +513,9 @@ impl Progress {
             && ran.traffic.exceeded.is_none()
             && harvested.is_complete();
         // A pushed secret is a leaked one, on whatever branch.
-        let unfit = harvested.kept().is_empty() || !harvested.leaks.is_empty();
+        let unfit = self.left_nothing() || !harvested.leaks.is_empty();
+        // What is half merged is of use to nobody.
+        let unfit = unfit || !harvested.unresolved.is_empty();
         if unfit || self.commit.is_some() {
             Step::Conclude
         } else if worth_checking && self.evidence.is_none() {

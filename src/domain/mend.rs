@@ -235,6 +235,7 @@ fn work(task: &Task, found: &Found, (failing, around): (&[&Failing], &Around<'_>
             plan: None,
             ..task.work.request.clone()
         },
+        resolve: None,
     })
 }
 
@@ -314,6 +315,7 @@ mod tests {
             number: ThreadNumber(2),
             branch: "prova/1-mend-it".parse().unwrap(),
             head: head(),
+            base: "main".to_owned(),
         };
         let id = TaskId {
             thread: ThreadKey {

@@ -48,6 +48,7 @@ pub mod process;
 pub mod secrets;
 
 pub mod effect;
+pub mod footing;
 pub mod surroundings;
 
 pub mod integration;
@@ -71,6 +72,7 @@ pub mod overlooked;
 pub mod undo;
 
 pub mod decide;
+pub mod rebase;
 
 pub mod spoken;
 

@@ -42,7 +42,8 @@ const fn worth(outcome: &Outcome) -> usize {
         Outcome::NothingChanged => 6,
         Outcome::Secret => 7,
         Outcome::SetupFailed(_) => 8,
-        Outcome::Faulted(_) => 9,
+        Outcome::Unresolved(_) => 9,
+        Outcome::Faulted(_) => 10,
     }
 }
 

@@ -83,6 +83,8 @@ pub enum Outcome {
     Refused,
     /// The change says secrets, so nothing of it was published.
     Secret,
+    /// Conflicts with the base are left in these files, so nothing of the merge was published.
+    Unresolved(Vec<RepoPath>),
     /// The agent ended with an error, a signal, or at the end of its time.
     AgentFailed,
     /// A setup command failed before the agent could start.
@@ -139,6 +141,7 @@ impl Outcome {
             Self::ChecksFailed => "checks failed",
             Self::Refused => "refused",
             Self::Secret => "secret found",
+            Self::Unresolved(_) => "conflicts left",
             Self::AgentFailed => "agent failed",
             Self::SetupFailed(_) => "setup failed",
             Self::OutOfBudget(_) => "out of budget",

@@ -70,6 +70,7 @@ mod tests {
 
     fn work(kind: ThreadKind, by: ActorKind) -> Work {
         Work {
+            resolve: None,
             performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: Actor {

@@ -4,6 +4,8 @@ use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, Sent};
+use crate::domain::footing::Stand;
+use crate::domain::rebase::{self, not_updated, updated};
 use crate::domain::render::parts::Links;
 use crate::domain::render::status::{not_undone, overtaken};
 use crate::domain::report::{Outcome, Report};
@@ -35,21 +37,34 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 head: Some(to.clone()),
                 ..task.clone()
             };
+            if task.work.resolve.is_some() {
+                // The conflicts that were told are resolved in it.
+                task.footing.stand = Stand::Unknown;
+                task.footing.compared = None;
+            }
             let seen = task.pull.is_some() && task.state == State::Publishing;
+            let compare = is_compared(&task);
             if !seen {
                 return Decision {
                     task: Some(task),
+                    compare,
                     ..Decision::default()
                 };
             }
             advance(&mut task, Step::Seen);
-            told(task, links, "commits are on the pull request")
+            Decision {
+                compare,
+                ..told(task, links, "commits are on the pull request")
+            }
         }
-        (Effect::Undo { .. }, Ending::Sent(Sent::Branch(with))) => told(
-            taken_back(task, with),
-            links,
-            "the last follow-up is taken back",
-        ),
+        (Effect::Undo { .. }, Ending::Sent(Sent::Branch(with))) => Decision {
+            compare: is_compared(task),
+            ..told(
+                taken_back(task, with),
+                links,
+                "the last follow-up is taken back",
+            )
+        },
         (Effect::Undo { .. }, Ending::Sent(_)) => Decision::default(),
         (Effect::Undo { commit, .. }, Ending::Overtaken | Ending::Parked(_)) => {
             let why = match ending {
@@ -59,13 +74,20 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             let task = not_taken_back(task, why);
             told(task, links, "the last follow-up stays")
         }
+        (Effect::Update { .. }, Ending::Sent(Sent::Branch(with))) => updated(task, with, links),
+        (Effect::Update { .. }, Ending::Sent(_)) => Decision::default(),
+        (Effect::Update { .. }, Ending::Overtaken) => rebase::overtaken(task, links),
+        (Effect::Update { .. }, Ending::Parked(why)) => not_updated(task, why.clone(), links),
         (Effect::Pull { .. }, Ending::Sent(Sent::Pull(number))) => {
             let mut task = Task {
                 pull: Some(*number),
                 ..task.clone()
             };
             advance(&mut task, Step::Seen);
-            told(task, links, "the pull request is open")
+            Decision {
+                compare: is_compared(&task),
+                ..told(task, links, "the pull request is open")
+            }
         }
         // An earlier job's: the next one is under way, and finds on GitHub what there is.
         (Effect::Branch { .. } | Effect::Pull { .. }, Ending::Overtaken | Ending::Parked(_))
@@ -85,6 +107,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 Effect::Branch { .. } => None,
                 Effect::Pull { .. }
                 | Effect::Undo { .. }
+                | Effect::Update { .. }
                 | Effect::React { .. }
                 | Effect::Comment { .. }
                 | Effect::Rerun { .. }
@@ -109,6 +132,12 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             _,
         ) => Decision::default(),
     }
+}
+
+/// Returns whether a branch that has moved is to be compared with its base: where somebody has looked at
+/// it, the base has moved since it began.
+const fn is_compared(task: &Task) -> bool {
+    task.footing.onto.is_some()
 }
 
 fn advance(task: &mut Task, step: Step) {

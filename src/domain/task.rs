@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
+use crate::domain::footing::Footing;
 use crate::domain::ids::{CommitSha, JobId, Login, TaskId, ThreadNumber, TreeSha};
 use crate::domain::integration::Mending;
 use crate::domain::job::{Request, Wanted, Work};
@@ -60,6 +61,9 @@ pub struct Task {
     /// What was done about failing checks of others since a person last asked for something.
     #[serde(default, skip_serializing_if = "Mending::is_untouched")]
     pub mending: Mending,
+    /// How its branch stands to its base.
+    #[serde(default, skip_serializing_if = "Footing::is_empty")]
+    pub footing: Footing,
 }
 
 impl Task {
@@ -70,6 +74,12 @@ impl Task {
             task: self.id,
             ordinal: self.work_job.unwrap_or(self.jobs),
         }
+    }
+
+    /// Returns the name of the branch that the pull request is for, as last seen.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        (self.footing.onto.as_deref()).unwrap_or(&self.repo.default_branch)
     }
 
     /// Returns whether nothing but words was asked for so far.
@@ -275,6 +285,8 @@ pub enum Step {
     Block,
     /// A person asked to take the last follow-up back.
     Undo,
+    /// The base is to be merged into the branch.
+    Update,
     /// A person said stop.
     Stop,
     /// The pull request was merged.
@@ -312,7 +324,9 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
         (State::InReview | State::Blocked | State::Stopped, Step::Queue) => Ok(State::Queued),
         (State::Queued | State::Running, Step::Start) => Ok(State::Running),
         (State::Running, Step::Publish)
-        | (State::InReview | State::Blocked | State::Stopped, Step::Undo) => Ok(State::Publishing),
+        | (State::InReview | State::Blocked | State::Stopped, Step::Undo | Step::Update) => {
+            Ok(State::Publishing)
+        }
         (State::Publishing, Step::Seen) => Ok(State::InReview),
         (State::Queued | State::Running | State::Publishing, Step::Block) => Ok(State::Blocked),
         (State::Queued | State::Running, Step::Answer) => Ok(State::Answered),
@@ -321,7 +335,10 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
             State::Queued | State::Running | State::Publishing | State::InReview | State::Blocked,
             Step::Stop,
         ) => Ok(State::Stopped),
-        (State::Queued | State::Running | State::Publishing, Step::Queue | Step::Undo)
+        (
+            State::Queued | State::Running | State::Publishing,
+            Step::Queue | Step::Undo | Step::Update,
+        )
         | (State::Publishing | State::InReview | State::Blocked | State::Stopped, Step::Start)
         | (
             State::Queued | State::Publishing | State::InReview | State::Blocked | State::Stopped,
@@ -346,13 +363,14 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 12] = [
+    const STEPS: [Step; 13] = [
         Step::Queue,
         Step::Start,
         Step::Publish,
         Step::Seen,
         Step::Block,
         Step::Undo,
+        Step::Update,
         Step::Stop,
         Step::Merge,
         Step::Close,
@@ -377,7 +395,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..12, 0..40)) {
+        fn terminal_states_absorb_and_review_needs_publishing(picks in proptest::collection::vec(0usize..13, 0..40)) {
             let mut state = State::Queued;
             for pick in picks {
                 let step = STEPS[pick];

@@ -1,14 +1,17 @@
 //! Mirrors, checkouts and harvest: everything that needs git.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use crate::domain::change::{Harvest, HarvestLimits};
+use crate::domain::change::{Harvest, HarvestLimits, RepoPath};
+use crate::domain::footing::{Merge, Pair, Said};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
 use crate::domain::job::Restored;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
+use crate::ports::github::TreeEntry;
 use crate::ports::tree::Tree;
 
 /// Where a repository is fetched from.
@@ -33,6 +36,30 @@ pub struct Checkout {
     pub base: CommitSha,
     /// That commit's tree.
     pub base_tree: TreeSha,
+}
+
+/// A base merged into a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// The tree that comes out.
+    pub tree: TreeSha,
+    /// The tree of the base.
+    pub base_tree: TreeSha,
+    /// What the one has that the other has not.
+    pub entries: Vec<TreeEntry>,
+}
+
+/// A merge with conflicts, to be resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The commit of the server's own that the checkout is made from.
+    pub start: CommitSha,
+    /// Its tree, with markers.
+    pub tree: TreeSha,
+    /// The paths with conflicts, ordered.
+    pub paths: Vec<RepoPath>,
+    /// What the commits of the base say that touch them, the newest first.
+    pub said: Vec<Said>,
 }
 
 /// Mirrors, checkouts and harvest. A job's directory belongs to the caller, who removes it with
@@ -63,6 +90,29 @@ pub trait Checkouts: Send + Sync {
         base: &CommitSha,
         from: &CommitSha,
     ) -> Result<Option<Restored>, Fault>;
+
+    /// Returns where the branches of the mirror point, as last fetched.
+    async fn heads(&self, repo: RepoId) -> Result<BTreeMap<String, CommitSha>, Fault>;
+
+    /// Merges bases into heads of tasks' branches, all of them in the mirror, without a checkout, and
+    /// keeps nothing of it. One answer each, in order.
+    async fn merges(&self, repo: RepoId, pairs: &[Pair]) -> Result<Vec<Merge>, Fault>;
+
+    /// Merges a base into the head of a branch, both in the mirror, where that is without conflicts.
+    async fn merge(&self, repo: RepoId, pair: &Pair) -> Result<Merged, Fault>;
+
+    /// Makes a commit, on no branch, that merges a base into the head of a branch and holds the markers
+    /// of the conflicts; `None` when there are none.
+    async fn begin_merge(&self, repo: RepoId, pair: &Pair) -> Result<Option<Begun>, Fault>;
+
+    /// Returns the tree of the commit `from`, and what `to`, a tree in the job's own store, has that it
+    /// has not.
+    async fn differing(
+        &self,
+        repo: RepoId,
+        job: &Path,
+        between: (&CommitSha, &TreeSha),
+    ) -> Result<(TreeSha, Vec<TreeEntry>), Fault>;
 
     /// Writes a working copy of `base` to `job/checkout`, owned by `owner` when given, with a
     /// throw-away `.git` on a branch called `branch`. What stood there before is removed.

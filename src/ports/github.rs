@@ -117,9 +117,9 @@ pub trait Threads: Send + Sync {
 pub struct NewCommit {
     /// The whole message with trailers.
     pub message: String,
-    /// Its one parent.
-    pub parent: CommitSha,
-    /// The tree of `parent`, which the entries are laid over.
+    /// What it follows, the branch that it goes to first.
+    pub parents: Vec<CommitSha>,
+    /// A tree that is there, which the entries are laid over.
     pub base_tree: TreeSha,
     /// What differs.
     pub entries: Vec<TreeEntry>,

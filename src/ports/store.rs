@@ -177,9 +177,11 @@ pub struct Changes {
     /// The end of one attempt at an effect. Version and attempt must be those leased; when the
     /// content was replaced meanwhile, what was sent is kept and the new content stays to be sent.
     pub effect_end: Option<(EffectLease, EffectEnd)>,
-    /// Drops the task's effects that were not sent yet, of the kinds that publish (branch, pull
-    /// request, check); done before `effects` are recorded.
+    /// Drops the task's effects that were not sent yet, of the kinds that publish (branch, undo,
+    /// update, pull request, check); done before `effects` are recorded.
     pub drop_publishing: Option<TaskId>,
+    /// A repository whose branches are to be compared with their bases, and from when on.
+    pub compare: Option<(RepoId, Timestamp)>,
     /// Lines for the audit trail.
     pub audit: Vec<AuditLine>,
 }
@@ -460,7 +462,7 @@ pub trait Queue: Send + Sync {
     /// who is that worker can know whether anybody still works on it.
     async fn held_by(&self, worker: &str, now: Timestamp) -> Result<Held, Fault>;
 
-    /// Returns when the next delivery, job or effect that is put off becomes due.
+    /// Returns when the next delivery, job, effect or comparison that is put off becomes due.
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Fault>;
 
     /// Counts what waits.
@@ -516,6 +518,32 @@ pub trait Spending: Send + Sync {
     async fn forget_calls(&self, before: Timestamp) -> Result<u64, Fault>;
 }
 
+/// A repository whose branches are to be compared with their bases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueBases {
+    /// Which one.
+    pub repo: RepoId,
+    /// How many times it was asked for since it was last done; tells whether it was asked for again.
+    pub asked: i64,
+    /// How many times it has failed.
+    pub attempts: u32,
+}
+
+/// Which branches are to be compared with their bases: those of whole repositories, so that many pushes
+/// come to one comparison.
+#[async_trait::async_trait]
+pub trait Bases: Send + Sync {
+    /// Returns the repository that is due for the longest time.
+    async fn next_bases(&self, now: Timestamp) -> Result<Option<DueBases>, Fault>;
+
+    /// Strikes a comparison off that was made; when it was asked for again meanwhile, it is due once
+    /// more from then on.
+    async fn bases_compared(&self, due: &DueBases, again: Timestamp) -> Result<(), Fault>;
+
+    /// Puts a comparison off until then and counts the attempt.
+    async fn put_bases_off(&self, due: &DueBases, until: Timestamp) -> Result<(), Fault>;
+}
+
 /// What the server remembers for itself from one start to the next, each under a name of its own.
 #[async_trait::async_trait]
 pub trait Notes: Send + Sync {
@@ -534,6 +562,8 @@ pub enum Duty {
     Dispatch,
     /// Comparing with GitHub.
     Reconcile,
+    /// Comparing branches with their bases.
+    Bases,
 }
 
 /// From where a store can be used.
@@ -576,9 +606,9 @@ pub trait Processes: Send + Sync {
 }
 
 /// Everything that is kept.
-pub trait Store: Inbox + Tasks + Queue + Spending + Notes + Processes {}
+pub trait Store: Inbox + Tasks + Queue + Spending + Notes + Processes + Bases {}
 
-impl<T: Inbox + Tasks + Queue + Spending + Notes + Processes> Store for T {}
+impl<T: Inbox + Tasks + Queue + Spending + Notes + Processes + Bases> Store for T {}
 
 /// How long a lease on an effect lasts; longer than any request to GitHub takes.
 pub const EFFECT_LEASE: Span = Span::seconds(120);

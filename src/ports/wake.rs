@@ -9,6 +9,8 @@ pub enum Waiting {
     Jobs,
     /// Effects to be sent.
     Effects,
+    /// Branches to be compared with their bases.
+    Bases,
 }
 
 /// Tells loops that there is work, in this process and perhaps in others on the same store.

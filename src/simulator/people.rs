@@ -304,6 +304,17 @@ impl Person<'_> {
         })
     }
 
+    /// Gives a pull request another base.
+    ///
+    /// # Errors
+    ///
+    /// As every act of a person.
+    pub fn retarget(&self, repo: &str, number: u64, base: &str) -> Done {
+        self.act(repo, Role::Write, |world, repo, login| {
+            world.retarget(repo, number, login, base)
+        })
+    }
+
     /// Submits a review and returns its id.
     ///
     /// # Errors

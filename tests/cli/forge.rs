@@ -44,7 +44,7 @@ fn change(bench: &Bench, path: &str, content: &str) -> NewCommit {
     bench.git(&["reset", "-q", "--hard"]);
     NewCommit {
         message: "Change it\n".to_owned(),
-        parent: commit_of(bench, "main"),
+        parents: vec![commit_of(bench, "main")],
         base_tree: TreeSha::new(bench.git(&["rev-parse", "main^{tree}"])),
         entries: vec![TreeEntry {
             path: path.to_owned(),

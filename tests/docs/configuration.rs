@@ -168,6 +168,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
     let keys = documented("Repository policy");
     let mut top = names(&keys, "");
     top.extend(set(&[
+        "branch",
         "budget",
         "ci",
         "limits",
@@ -180,6 +181,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
     ]));
     assert_eq!(top, known(policy::parse(&format!("{BOGUS} = 1"))));
     for table in [
+        "branch",
         "budget",
         "ci",
         "limits",

@@ -25,7 +25,7 @@ fn delete(path: &str) -> TreeEntry {
 fn commit(entries: Vec<TreeEntry>) -> NewCommit {
     NewCommit {
         message: "Fix it\n\nProva-Task: 77-1-1".to_owned(),
-        parent: CommitSha::new("parent"),
+        parents: vec![CommitSha::new("parent")],
         base_tree: TreeSha::new("base"),
         entries,
         tree: TreeSha::new("tree"),

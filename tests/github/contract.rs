@@ -64,7 +64,7 @@ fn change_everything(clone: &Clone) -> NewCommit {
     symlink("../outside", tree.join("link")).unwrap();
     NewCommit {
         message: "Mend it\n\nProva-Task: 1-1-1".to_owned(),
-        parent,
+        parents: vec![parent],
         base_tree,
         entries: vec![
             put("swap/inside", Mode::File, b"now a directory\n"),
@@ -110,7 +110,7 @@ async fn a_change_of_every_kind_becomes_the_tree_that_git_makes_of_it() {
 
     let clone = stage.clone_by_git().await;
     let shown = clone.git(&["log", "-1", "--format=%T %P %an|%B", commit.as_str()]);
-    let expected = format!("{} {} prova[bot]|{}", new.tree, new.parent, new.message);
+    let expected = format!("{} {} prova[bot]|{}", new.tree, new.parents[0], new.message);
     assert_eq!(shown, expected);
     clone.git(&["fsck", "--strict"]);
     let blobs = stage.count("POST", "/repos/octo/hello/git/blobs", 201);
@@ -127,12 +127,12 @@ async fn a_branch_moves_forward_and_never_back() {
     let gone = client.move_branch(repo, &name, &commit).await.unwrap_err();
     assert_eq!(gone.class, Class::NotFound);
     client
-        .create_branch(repo, &name, &new.parent)
+        .create_branch(repo, &name, &new.parents[0])
         .await
         .unwrap();
     client.move_branch(repo, &name, &commit).await.unwrap();
     let back = client
-        .move_branch(repo, &name, &new.parent)
+        .move_branch(repo, &name, &new.parents[0])
         .await
         .unwrap_err();
     assert_eq!(back.class, Class::Conflict);
@@ -174,7 +174,7 @@ async fn a_pull_request_is_opened_once_and_found_again() {
     let (client, repo, pull) = (&stage.client, &stage.repo, pull());
     let new = change_everything(&stage.clone_by_git().await);
     client
-        .create_branch(repo, &pull.head, &new.parent)
+        .create_branch(repo, &pull.head, &new.parents[0])
         .await
         .unwrap();
     assert_eq!(client.pull_from(repo, &pull.head).await.unwrap(), None);
@@ -201,6 +201,7 @@ async fn a_pull_request_is_opened_once_and_found_again() {
         number: posted.number,
         branch: pull.head.clone(),
         head: commit.clone(),
+        base: "main".to_owned(),
     };
     assert_eq!(proposed, [proposal]);
 
@@ -216,6 +217,8 @@ async fn a_pull_request_is_opened_once_and_found_again() {
             event.what == Happening::Merged && event.actor.login == Login::new("alice")
         }
         Event::Checked(_)
+        | Event::Pushed(_)
+        | Event::Retargeted(_)
         | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }
@@ -404,6 +407,8 @@ async fn a_conversation_is_held() {
     let ours = stage.end().into_iter().filter(|event| match event {
         Event::Thread(event) => event.actor.login == Login::new("prova[bot]"),
         Event::Checked(_)
+        | Event::Pushed(_)
+        | Event::Retargeted(_)
         | Event::InstallationLost(_)
         | Event::RepositoriesLost(_)
         | Event::RepositoryRenamed { .. }

@@ -20,13 +20,20 @@ fn to_an_app(body: &[u8]) -> Vec<u8> {
 #[test]
 fn every_event_that_is_asked_for_is_acted_on_and_none_besides() {
     let mut acted_on = std::collections::BTreeSet::new();
-    for (event, body) in crate::webhooks::payloads() {
+    // The real push is one of a tag.
+    let push = (
+        "push".to_owned(),
+        crate::webhooks::pushed("refs/heads/main"),
+    );
+    for (event, body) in crate::webhooks::payloads().into_iter().chain([push]) {
         let body = to_an_app(&body);
         let translated = Webhooks.translate(&event, &body, Timestamp::EPOCH).unwrap();
         match translated {
             Event::NotOurs(_) => {}
             Event::Thread(_)
             | Event::Checked(_)
+            | Event::Pushed(_)
+            | Event::Retargeted(_)
             | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. } => {

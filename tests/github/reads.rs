@@ -357,7 +357,7 @@ async fn only_our_own_branch_has_our_pull_request() {
 
 #[tokio::test]
 async fn our_pull_requests_are_those_that_the_app_has_opened_here() {
-    let pull = |number: u64, branch: &str, repo: Value, user: Value| json!({ "number": number, "head": { "ref": branch, "sha": "abc", "repo": repo }, "user": user });
+    let pull = |number: u64, branch: &str, repo: Value, user: Value| json!({ "number": number, "head": { "ref": branch, "sha": "abc", "repo": repo }, "base": { "ref": "main" }, "user": user });
     let (here, fork, us) = (
         json!({ "id": 77 }),
         json!({ "id": 78 }),
@@ -376,6 +376,7 @@ async fn our_pull_requests_are_those_that_the_app_has_opened_here() {
     let numbers: Vec<_> = found.iter().map(|found| found.number.0).collect();
     assert_eq!(numbers, [5]);
     assert_eq!(found[0].branch, branch("prova/5-x"));
+    assert_eq!(found[0].base, "main");
 }
 
 #[tokio::test]

@@ -58,6 +58,46 @@ fn with_installation(mut body: Value) -> Value {
     body
 }
 
+/// The real push, as one of that ref.
+pub(crate) fn pushed(name: &str) -> Vec<u8> {
+    let mut push = payload("push");
+    push["ref"] = json!(name);
+    push.to_string().into_bytes()
+}
+
+#[test]
+fn a_push_tells_of_a_branch_and_of_nothing_else() {
+    let read = |body: &[u8]| Webhooks.translate("push", body, RECEIVED).unwrap();
+    let Event::Pushed(push) = read(&pushed("refs/heads/a/b")) else {
+        panic!("a branch is followed");
+    };
+    assert_eq!((push.branch.as_str(), push.forced), ("a/b", false));
+    let head = "f19c884ab35c8d243bf9d857d631a5d4f190079f";
+    assert_eq!(push.head, Some(CommitSha::new(head)));
+    let mut gone = payload("push");
+    gone["ref"] = json!("refs/heads/main");
+    gone["after"] = json!("0".repeat(40));
+    gone["forced"] = json!(true);
+    let Event::Pushed(push) = read(gone.to_string().as_bytes()) else {
+        panic!("a branch is followed to its end");
+    };
+    assert_eq!((push.head, push.forced), (None, true));
+    for other in ["refs/tags/v1", "refs/notes/x", "main"] {
+        assert!(matches!(read(&pushed(other)), Event::NotOurs(_)), "{other}");
+    }
+}
+
+#[test]
+fn of_an_edited_pull_request_only_its_base_counts() {
+    let mut edited = with_installation(payload("pull_request__closed"));
+    edited["action"] = json!("edited");
+    edited["changes"] = json!({ "title": { "from": "x" } });
+    let read = |body: &Value| translate("pull_request", body).unwrap();
+    assert!(matches!(read(&edited), Event::NotOurs(_)));
+    edited["changes"] = json!({ "base": { "ref": { "from": "next" }, "sha": { "from": "y" } } });
+    assert!(matches!(read(&edited), Event::Retargeted(_)));
+}
+
 #[test]
 fn every_real_payload_becomes_an_event_or_is_named_as_not_ours() {
     let payloads = named_payloads();
@@ -69,7 +109,9 @@ fn every_real_payload_becomes_an_event_or_is_named_as_not_ours() {
             Event::Thread(event) => format!("{event:?}"),
             Event::NotOurs(not) => format!("not ours: {}: {}", not.what, not.why),
             Event::Checked(checked) => format!("{checked:?}"),
-            other @ (Event::InstallationLost(_)
+            other @ (Event::Pushed(_)
+            | Event::Retargeted(_)
+            | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)
             | Event::RepositoryRenamed { .. }) => format!("{other:?}"),
         };

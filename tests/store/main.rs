@@ -11,6 +11,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod bases;
 mod cluster;
 mod deliveries;
 mod effects;
@@ -156,6 +157,11 @@ macro_rules! all_stories {
                 a_duty_is_renewed_in_time_and_passes_on
                 what_is_long_gone_is_forgotten
                 the_schema_says_who_made_it;
+            bases:
+                many_pushes_are_one_comparison
+                the_longest_due_comes_first
+                a_push_during_a_comparison_asks_for_another
+                a_comparison_that_failed_waits_whatever_is_pushed;
         }
     };
 }

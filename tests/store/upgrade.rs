@@ -70,7 +70,7 @@ pub(crate) async fn open_expanded() -> Opened {
 }
 
 /// What a server of each schema adds to what the ones before have left.
-const ROWS: [&str; 7] = [
+const ROWS: [&str; 8] = [
     include_str!("rows/0001.sql"),
     include_str!("rows/0002.sql"),
     include_str!("rows/0003.sql"),
@@ -78,6 +78,7 @@ const ROWS: [&str; 7] = [
     include_str!("rows/0005.sql"),
     include_str!("rows/0006.sql"),
     include_str!("rows/0007.sql"),
+    include_str!("rows/0008.sql"),
 ];
 
 /// Makes a store of an earlier schema, filled.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prova::domain::branch::BranchName;
 use prova::domain::effect::{Effect, EffectKey};
 use prova::domain::event::{Thread, ThreadKind};
+use prova::domain::footing::Footing;
 use prova::domain::ids::{
     CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey,
     ThreadNumber,
@@ -79,6 +80,7 @@ pub(crate) fn task(id: TaskId) -> Task {
         plan: None,
         budget: None,
         mending: Mending::default(),
+        footing: Footing::default(),
     }
 }
 
@@ -92,6 +94,7 @@ pub(crate) fn job_id(task: TaskId, ordinal: u32) -> JobId {
 
 pub(crate) fn work(thread: ThreadKey) -> Work {
     Work {
+        resolve: None,
         performers: Performers::One(Performer::DefaultAgent),
         request: Request {
             by: Actor {

@@ -190,6 +190,7 @@ async fn tasks_are_compared_once_an_hour_with_few_requests() {
     while threads::step(bot.ctx()).await.unwrap() == Left::More {}
     assert_eq!(asked(&bot), 0, "not yet again");
     an_hour(&bot).await;
-    // The open pull requests of the repository, and the issue of the one task.
-    assert_eq!(asked(&bot), 2);
+    // The open pull requests of the repository, for its tasks and for their bases, and the issue of the
+    // one task.
+    assert_eq!(asked(&bot), 3);
 }

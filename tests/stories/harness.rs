@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use prova::app::bases::compare_next;
 use prova::app::context::Context;
 use prova::app::dispatch::dispatch_next;
 use prova::app::headroom::Headroom;
@@ -211,6 +212,7 @@ impl Bot {
         if self.deliver().await
             || dispatch_next(ctx).await.unwrap()
             || publish_next(ctx).await.unwrap()
+            || compare_next(ctx).await.unwrap()
         {
             return true;
         }
@@ -235,6 +237,7 @@ impl Bot {
         while self.deliver().await
             || dispatch_next(ctx).await.unwrap()
             || publish_next(ctx).await.unwrap()
+            || compare_next(ctx).await.unwrap()
         {}
     }
 

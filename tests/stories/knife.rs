@@ -1,7 +1,7 @@
 //! Every call through a port, counted, and one of them cut: the process dies before it or after it,
 //! it fails, its answer is lost, or it is done twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +12,7 @@ use prova::domain::budget::{Cap, Denied, Scope};
 use prova::domain::change::{Harvest, HarvestLimits};
 use prova::domain::drift::Proposal;
 use prova::domain::effect::{EffectKey, ReactionTarget, Sent};
+use prova::domain::footing::{Merge, Pair};
 use prova::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId,
     RepoName, TaskId, ThreadKey, ThreadNumber, TreeSha,
@@ -25,20 +26,20 @@ use prova::domain::process::{Process, Schema};
 use prova::domain::repo::{Permission, Repo};
 use prova::domain::surroundings::{Annotation, FailedCheck};
 use prova::domain::time::Timestamp;
-use prova::ports::checkouts::{Cache, Checkout, Checkouts, Place, Remote, Setup};
+use prova::ports::checkouts::{Begun, Cache, Checkout, Checkouts, Merged, Place, Remote, Setup};
 use prova::ports::door::Door;
 use prova::ports::fault::Fault;
 use prova::ports::gateway::{Charge, Hold};
 use prova::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, MadeCommit, NewCheck,
     NewCommit, NewPull, PostedComment, PostedPull, PostedThread, Pulls, Repositories, ThreadNow,
-    Threads,
+    Threads, TreeEntry,
 };
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
-    Acceptance, AuditLine, Changes, Counts, DeliveryLine, DeliveryState, Duty, Heartbeat, Held,
-    Inbox, JobLimits, JobLine, Lease, LeasedEffect, LeasedJob, NewDelivery, Notes, Processes,
-    Queue, Reach, Spending, Store, StoredDelivery, Tasks, ThreadTasks, Versioned,
+    Acceptance, AuditLine, Bases, Changes, Counts, DeliveryLine, DeliveryState, DueBases, Duty,
+    Heartbeat, Held, Inbox, JobLimits, JobLine, Lease, LeasedEffect, LeasedJob, NewDelivery, Notes,
+    Processes, Queue, Reach, Spending, Store, StoredDelivery, Tasks, ThreadTasks, Versioned,
 };
 use prova::ports::tree::Tree;
 use secrecy::SecretString;
@@ -249,6 +250,13 @@ relay! { Notes for dyn Store:
     {}
 }
 
+relay! { Bases for dyn Store:
+    next_bases(now: [Timestamp]) -> [Option<DueBases>];
+    bases_compared(due: [&DueBases], again: [Timestamp]) -> [()];
+    put_bases_off(due: [&DueBases], until: [Timestamp]) -> [()];
+    {}
+}
+
 relay! { Processes for dyn Store:
     note_process(process: [&Process]) -> [()];
     leave(id: [&str]) -> [()];
@@ -335,6 +343,11 @@ relay! { Checkouts for dyn Checkouts:
     fetch(remote: [&Remote], branch: [&str]) -> [CommitSha];
     read(repo: [RepoId], commit: [&CommitSha], path: [&str], max: [u64]) -> [Option<Vec<u8>>];
     restore(repo: [RepoId], base: [&CommitSha], from: [&CommitSha]) -> [Option<Restored>];
+    heads(repo: [RepoId]) -> [BTreeMap<String, CommitSha>];
+    merges(repo: [RepoId], pairs: [&[Pair]]) -> [Vec<Merge>];
+    merge(repo: [RepoId], pair: [&Pair]) -> [Merged];
+    begin_merge(repo: [RepoId], pair: [&Pair]) -> [Option<Begun>];
+    differing(repo: [RepoId], job: [&Path], between: [(&CommitSha, &TreeSha)]) -> [(TreeSha, Vec<TreeEntry>)];
     checkout(repo: [RepoId], base: [&CommitSha], branch: [&str], place: [&Place<'_>]) -> [Checkout];
     harvest(repo: [RepoId], checkout: [&Checkout], job: [&Path], limits: [&HarvestLimits]) -> [Harvest];
     narrow(repo: [RepoId], job: [&Path], harvest: [&Harvest], keep: [&[usize]]) -> [TreeSha];

@@ -14,6 +14,7 @@ use prova::domain::decide::{Decision, Snapshot, decide};
 use prova::domain::effect::{Effect, EffectKey, Sent};
 use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::evidence::{Claim, Ending as RunEnding};
+use prova::domain::footing::{Merge, Pair};
 use prova::domain::ids::{
     CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ThreadKey,
     ThreadNumber, TreeSha,
@@ -23,7 +24,8 @@ use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Told, Wan
 use prova::domain::mend::{self, Around, passed_over};
 use prova::domain::money::Usd;
 use prova::domain::name::Name;
-use prova::domain::policy::Policy;
+use prova::domain::policy::{BranchPolicy, OnConflict, Policy, WhenBehind};
+use prova::domain::rebase::{self, found};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
 use prova::domain::settle::{Ending, settle};
@@ -48,6 +50,8 @@ enum Happens {
     Sends(Way),
     /// A check of others fails on the head, for one of some reasons; some can run once more.
     Fails(u8, bool),
+    /// The branch is compared with its base.
+    Looks(Sees),
     /// The issue or its pull request ends.
     Closes(Ended),
     /// Time goes by.
@@ -60,10 +64,20 @@ enum Asks {
     Retry,
     Stop,
     Undo,
+    Rebase,
     Request,
     Question,
     Plan,
     Approve,
+}
+
+/// What a look at branch and base shows.
+#[derive(Clone, Copy, Debug)]
+enum Sees {
+    UpToDate,
+    Behind,
+    Conflict,
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,12 +93,19 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(Asks::Retry),
         Just(Asks::Stop),
         Just(Asks::Undo),
+        Just(Asks::Rebase),
         Just(Asks::Request),
         Just(Asks::Question),
         Just(Asks::Plan),
         Just(Asks::Approve),
     ];
     let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
+    let sees = prop_oneof![
+        Just(Sees::UpToDate),
+        Just(Sees::Behind),
+        Just(Sees::Conflict),
+        Just(Sees::Nothing)
+    ];
     let how = prop_oneof![Just(Ended::Merged), Just(Ended::Closed), Just(Ended::Gone)];
     prop_oneof![
         6 => (asks, any::<bool>()).prop_map(|(asks, pull)| Happens::Asks(asks, pull)),
@@ -93,6 +114,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         6 => prop::bool::weighted(0.8).prop_map(|changed| Happens::Ends { changed }),
         12 => way.prop_map(Happens::Sends),
         4 => (0u8..3, any::<bool>()).prop_map(|(why, again)| Happens::Fails(why, again)),
+        4 => sees.prop_map(Happens::Looks),
         1 => how.prop_map(Happens::Closes),
         1 => Just(Happens::Waits),
     ]
@@ -113,6 +135,7 @@ struct World {
     recorded: BTreeMap<EffectKey, (ThreadKey, Effect)>,
     last: Option<(ThreadEvent, Vec<Wish>)>,
     comments: u64,
+    commits: u64,
     now: Timestamp,
     policy: Policy,
     agents: Agents,
@@ -147,6 +170,7 @@ impl World {
             recorded: BTreeMap::new(),
             last: None,
             comments: 0,
+            commits: 0,
             now: Timestamp::from_millis(1_000_000_000),
             policy: Policy::default(),
             agents: Agents {
@@ -180,6 +204,7 @@ impl World {
             Happens::Ends { changed } => self.end(changed),
             Happens::Sends(way) => self.send(way),
             Happens::Fails(why, again) => self.fail(why, again),
+            Happens::Looks(sees) => self.look(sees),
             Happens::Closes(how) => match self.open() {
                 Some(task) => {
                     let decision = ended(task, how, &self.links);
@@ -208,6 +233,7 @@ impl World {
                 text: String::new(),
             }),
             Asks::Approve => Some(Command::Approve),
+            Asks::Rebase => Some(Command::Rebase),
             Asks::Request => Some(Command::Request {
                 agent: None,
                 text: "mend it".to_owned(),
@@ -274,6 +300,36 @@ impl World {
             prop_assert_eq!(state, Some(State::Stopped));
             return Ok(());
         }
+        self.apply(decision).map(drop)
+    }
+
+    /// Compares the branch of the task with its base, as if either had moved since the last time.
+    fn look(&mut self, sees: Sees) -> Result<(), TestCaseError> {
+        self.commits += 1;
+        let pair = Pair {
+            base: CommitSha::new(format!("{:0>40}", self.commits)),
+            head: CommitSha::new("f".repeat(40)),
+        };
+        let seen = match sees {
+            Sees::UpToDate => rebase::Found::Merged(pair, Merge::UpToDate),
+            Sees::Behind => rebase::Found::Merged(pair, Merge::Clean(TreeSha::new("a".repeat(40)))),
+            Sees::Conflict => {
+                rebase::Found::Merged(pair, Merge::Conflicting(vec![RepoPath::new("README.md")]))
+            }
+            Sees::Nothing => rebase::Found::NoBranch,
+        };
+        let policy = BranchPolicy {
+            update: WhenBehind::Clean,
+            conflict: OnConflict::Resolve,
+        };
+        let Some(task) = self.open().filter(|task| task.pull.is_some()) else {
+            return Ok(());
+        };
+        if task.state == State::Stopped && self.live.is_some() {
+            // The store has a job of it that still runs, and takes no other.
+            return Ok(());
+        }
+        let decision = found(task, "main", &seen, &policy, &self.links);
         self.apply(decision).map(drop)
     }
 
@@ -351,14 +407,21 @@ impl World {
         }
         let (_, effect) = self.unsent.remove(0);
         let ending = match (way, &effect) {
-            (Way::Overtaken, Effect::Branch { .. } | Effect::Undo { .. } | Effect::Pull { .. }) => {
-                Ending::Overtaken
-            }
+            (
+                Way::Overtaken,
+                Effect::Branch { .. }
+                | Effect::Undo { .. }
+                | Effect::Update { .. }
+                | Effect::Pull { .. },
+            ) => Ending::Overtaken,
             (Way::Parked, _) => Ending::Parked("GitHub said no.".to_owned()),
             (_, Effect::React { .. }) => Ending::Sent(Sent::Reaction),
             (_, Effect::Comment { .. }) => Ending::Sent(Sent::Comment(CommentId(1))),
             (_, Effect::Branch { to, .. }) => Ending::Sent(Sent::Branch(to.clone())),
             (_, Effect::Undo { .. }) => Ending::Sent(Sent::Branch(CommitSha::new("d".repeat(40)))),
+            (_, Effect::Update { .. }) => {
+                Ending::Sent(Sent::Branch(CommitSha::new("e".repeat(40))))
+            }
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
             (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
@@ -446,7 +509,10 @@ impl World {
         let publishes = |(_, effect): &(EffectKey, Effect)| {
             matches!(
                 effect,
-                Effect::Branch { .. } | Effect::Undo { .. } | Effect::Pull { .. }
+                Effect::Branch { .. }
+                    | Effect::Undo { .. }
+                    | Effect::Update { .. }
+                    | Effect::Pull { .. }
             )
         };
         match &task.state {
@@ -498,6 +564,7 @@ fn progress(job: JobId, work: &Work, task: &Task) -> Progress {
             agent: "fixer".to_owned(),
             restored: None,
             wanted: Wanted::Change,
+            merge: None,
         }),
         harvested: Some(Harvested {
             harvest: Harvest {
@@ -512,6 +579,7 @@ fn progress(job: JobId, work: &Work, task: &Task) -> Progress {
             protected: Vec::new(),
             tree,
             leaks: Vec::new(),
+            unresolved: Vec::new(),
         }),
         evidence: Some(Vec::new()),
         commit: Some(CommitSha::new(format!("{:0>40}", job.ordinal))),

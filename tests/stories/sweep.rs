@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use prova::app::bases::compare_next;
 use prova::app::cleanup::remove_orphans;
 use prova::app::dispatch::dispatch_next;
 use prova::app::publish::publish_next;
@@ -12,6 +13,7 @@ use prova::app::worker::{lease_next, work};
 use prova::domain::budget::Scope;
 use prova::domain::task::Task;
 use prova::ports::clock::Clock as _;
+use prova::simulator::world::repositories::File;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Script;
@@ -35,6 +37,10 @@ enum Scenario {
     Cancel,
     /// What was done for a review is taken back.
     Undo,
+    /// The base moves on, and is merged into the branch.
+    Update,
+    /// The base conflicts with the branch, and somebody asks to have that resolved.
+    Conflict,
     /// Two agents race, and one of them breaks what is checked.
     Race,
     /// The budget is used up while an agent works.
@@ -56,6 +62,10 @@ enum Scenario {
 /// The first run corrects the README, each later one adds a line to it.
 const GROWING: &str =
     "if grep -q teh README.md; then sed -i s/teh/the/ README.md; else echo more >> README.md; fi";
+
+/// The first run corrects the README, one that finds conflicts takes both sides.
+const RESOLVER: &str = "if grep -q '^<<<<<<<' README.md; then echo both > README.md; \
+    else sed -i s/teh/the/ README.md; fi";
 
 impl Scenario {
     /// Comes to the point from which calls are cut.
@@ -106,6 +116,23 @@ impl Scenario {
                 let bot = World::new().agent("wordy", WORDY).start().await;
                 let (_, pull) = bot.in_review().await;
                 bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
+                bot
+            }
+            Self::Update => {
+                let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
+                let bot = world.start().await;
+                bot.in_review().await;
+                let news = File::new("NEWS.md", "# News\n");
+                bot.alice().push(REPO, "main", &[news], &[]).unwrap();
+                bot
+            }
+            Self::Conflict => {
+                let bot = World::new().agent("resolver", RESOLVER).start().await;
+                let (_, pull) = bot.in_review().await;
+                let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
+                bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
+                bot.settle().await;
+                bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
                 bot
             }
             Self::Race => {
@@ -175,7 +202,11 @@ async fn live(bot: &Bot) {
     for _ in 0..2_000 {
         let ctx = bot.ctx();
         let mut busy = bot.deliver().await;
-        for step in [dispatch_next(ctx).await, publish_next(ctx).await] {
+        for step in [
+            dispatch_next(ctx).await,
+            publish_next(ctx).await,
+            compare_next(ctx).await,
+        ] {
             busy |= step.unwrap_or(true);
         }
         if busy {
@@ -210,7 +241,7 @@ async fn live(bot: &Bot) {
 }
 
 async fn sweep(scenario: Scenario, blow: Blow) {
-    let mut clean = scenario.set().await;
+    let mut clean = Box::pin(scenario.set()).await;
     let knife = Arc::new(Knife::default());
     clean.take_up(&knife);
     live(&clean).await;
@@ -225,7 +256,7 @@ async fn sweep(scenario: Scenario, blow: Blow) {
             "{scenario:?}, {blow:?} at call {at} of {}, {call}",
             calls.len()
         );
-        let mut bot = scenario.set().await;
+        let mut bot = Box::pin(scenario.set()).await;
         let knife = Knife::aimed(at, blow);
         bot.take_up(&knife);
         let died = tokio::select! {
@@ -249,11 +280,11 @@ async fn sweep(scenario: Scenario, blow: Blow) {
 
 /// Cuts the first heartbeat of a job, in each way.
 async fn sweep_of_heartbeats(blow: Blow) {
-    let mut clean = Scenario::Slow.set().await;
+    let mut clean = Box::pin(Scenario::Slow.set()).await;
     clean.take_up(&Arc::new(Knife::default()));
     live(&clean).await;
     let expected = end(&clean).await;
-    let mut bot = Scenario::Slow.set().await;
+    let mut bot = Box::pin(Scenario::Slow.set()).await;
     let knife = Knife::at_a_heartbeat(blow);
     bot.take_up(&knife);
     let died = tokio::select! {
@@ -332,6 +363,16 @@ sweeps! {
     an_ask_and_a_call_that_fails: Answer Fails;
     an_ask_and_an_answer_that_is_lost: Answer Unanswered;
     an_ask_and_a_call_that_is_made_twice: Answer Twice;
+    an_update_and_death_before_a_call: Update DeadBefore;
+    an_update_and_death_after_a_call: Update DeadAfter;
+    an_update_and_a_call_that_fails: Update Fails;
+    an_update_and_an_answer_that_is_lost: Update Unanswered;
+    an_update_and_a_call_that_is_made_twice: Update Twice;
+    a_conflict_and_death_before_a_call: Conflict DeadBefore;
+    a_conflict_and_death_after_a_call: Conflict DeadAfter;
+    a_conflict_and_a_call_that_fails: Conflict Fails;
+    a_conflict_and_an_answer_that_is_lost: Conflict Unanswered;
+    a_conflict_and_a_call_that_is_made_twice: Conflict Twice;
     a_race_and_death_before_a_call: Race DeadBefore;
     a_race_and_death_after_a_call: Race DeadAfter;
     a_race_and_a_call_that_fails: Race Fails;

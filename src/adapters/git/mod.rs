@@ -44,6 +44,7 @@ mod leavings;
 mod links;
 pub mod local;
 mod lockfile;
+mod merges;
 mod mirror;
 mod names;
 mod object;
@@ -69,6 +70,7 @@ mod vetting;
 mod walk;
 mod working;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,14 +87,16 @@ use crate::adapters::git::overlay::Marks;
 use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::setups::Setups;
 use crate::adapters::git::store::Store;
-use crate::adapters::git::trouble::Kind;
+use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::adapters::git::working::{Branch, Failure, Target};
 use crate::domain::change::{Change, Harvest, HarvestLimits};
+use crate::domain::footing::{Merge, Pair};
 use crate::domain::ids::{CommitSha, RepoId, TreeSha};
 use crate::domain::job::Restored;
 use crate::domain::time::Timestamp;
-use crate::ports::checkouts::{Cache, Checkout, Checkouts, Place, Remote, Setup};
+use crate::ports::checkouts::{Begun, Cache, Checkout, Checkouts, Merged, Place, Remote, Setup};
 use crate::ports::fault::Fault;
+use crate::ports::github::TreeEntry;
 use crate::ports::tree::Tree;
 
 /// What git work needs to know of the server.
@@ -294,6 +298,52 @@ impl Checkouts for GitCheckouts {
         let from = ObjectId::expect(from.as_str(), &doing)?;
         let restored = restore::restore(&self.mirrors.path(repo), base, from).await;
         restored.map_err(|trouble| trouble.fault(doing))
+    }
+
+    async fn heads(&self, repo: RepoId) -> Result<BTreeMap<String, CommitSha>, Fault> {
+        let heads = merges::heads(&self.mirrors.path(repo)).await;
+        heads.map_err(|trouble| trouble.fault("list the branches of the mirror"))
+    }
+
+    async fn merges(&self, repo: RepoId, pairs: &[Pair]) -> Result<Vec<Merge>, Fault> {
+        let merged = merges::merges(&self.mirrors.path(repo), pairs).await;
+        merged.map_err(|trouble| trouble.fault("compare branches with their bases"))
+    }
+
+    async fn merge(&self, repo: RepoId, pair: &Pair) -> Result<Merged, Fault> {
+        let doing = format!("merge {} into {}", pair.base, pair.head);
+        let merged = merges::merge(&self.mirrors.path(repo), pair).await;
+        let (tree, base_tree, entries) = merged.map_err(|trouble| trouble.fault(doing))?;
+        Ok(Merged {
+            tree,
+            base_tree,
+            entries,
+        })
+    }
+
+    async fn begin_merge(&self, repo: RepoId, pair: &Pair) -> Result<Option<Begun>, Fault> {
+        let doing = format!("merge {} into {}", pair.base, pair.head);
+        let begun = merges::begin(&self.mirrors.path(repo), pair).await;
+        begun.map_err(|trouble| trouble.fault(doing))
+    }
+
+    async fn differing(
+        &self,
+        repo: RepoId,
+        job: &Path,
+        (from, to): (&CommitSha, &TreeSha),
+    ) -> Result<(TreeSha, Vec<TreeEntry>), Fault> {
+        let doing = format!("compare {to} with {from}");
+        let to = ObjectId::expect(to.as_str(), &doing)?;
+        ObjectId::expect(from.as_str(), &doing)?;
+        let store = Store::of(&absolute(job, &doing)?);
+        let work = async {
+            let mirror = self.mirrors.path(repo);
+            let base = rev_parse(&mirror, &format!("{from}^{{tree}}")).await?;
+            let entries = merges::differing(&store.dir, base, to).await?;
+            Ok((TreeSha::new(base.to_string()), entries))
+        };
+        work.await.map_err(|trouble: Trouble| trouble.fault(doing))
     }
 
     async fn checkout(

@@ -13,16 +13,16 @@ use crate::domain::job::{PutBack, Restored};
 use crate::domain::steering::steers;
 
 /// The most that a comparison of two trees may print: half a million paths.
-const MAX_DIFF: usize = 128 * 1024 * 1024;
+pub(crate) const MAX_DIFF: usize = 128 * 1024 * 1024;
 
 /// One path in which two commits differ.
 #[derive(Debug, PartialEq, Eq)]
-struct Difference<'d> {
-    path: &'d [u8],
+pub(crate) struct Difference<'d> {
+    pub(crate) path: &'d [u8],
     /// What stands on the base: a blob's id, or `None`.
     base: Option<&'d str>,
     /// What is to stand there: mode and id, or `None`.
-    wanted: Option<(&'d str, &'d str)>,
+    pub(crate) wanted: Option<(&'d str, &'d str)>,
 }
 
 /// Makes the commit on top of `base` that has what steers agents as `from` has it; `None` when the
@@ -117,7 +117,7 @@ fn index_info(differences: &[&Difference<'_>]) -> Vec<u8> {
 }
 
 /// Reads `:MODE MODE ID ID STATUS\0PATH\0`, again and again.
-fn differences(printed: &[u8]) -> Result<Vec<Difference<'_>>, Trouble> {
+pub(crate) fn differences(printed: &[u8]) -> Result<Vec<Difference<'_>>, Trouble> {
     let mut fields = printed.split(|&byte| byte == 0);
     let mut found = Vec::new();
     while let (Some(header), Some(path)) = (
@@ -152,7 +152,7 @@ fn difference<'d>(header: &'d [u8], path: &'d [u8]) -> Option<Difference<'d>> {
     })
 }
 
-fn printed_id(printed: &[u8]) -> Result<ObjectId, Trouble> {
+pub(crate) fn printed_id(printed: &[u8]) -> Result<ObjectId, Trouble> {
     ObjectId::parse(printed.trim_ascii()).ok_or_else(|| {
         let text = String::from_utf8_lossy(printed).into_owned();
         Trouble::new(Kind::Lasting, format!("git printed no object id: {text:?}"))

@@ -58,7 +58,7 @@ impl Commits for Client {
         let body = json!({
             "message": commit.message,
             "tree": tree,
-            "parents": [commit.parent.as_str()],
+            "parents": commit.parents,
         });
         let request = Request::post(doing_commit(repo), in_repo(repo, "/git/commits"), &body);
         let created: Object = self.send(repo, &request).await?.json()?;

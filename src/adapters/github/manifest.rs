@@ -35,5 +35,6 @@ pub const EVENTS: &[&str] = &[
     "issues",
     "pull_request",
     "pull_request_review_comment",
+    "push",
     "repository",
 ];

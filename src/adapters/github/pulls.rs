@@ -22,6 +22,9 @@ const PULL_PAGES: u32 = 3;
 struct Pull {
     number: u64,
     head: Head,
+    /// Read where branches are compared with it.
+    #[serde(default)]
+    base: Option<Base>,
     /// `null` when the account is gone.
     #[serde(default)]
     user: Option<User>,
@@ -40,6 +43,12 @@ struct Head {
     /// `null` when the fork it came from is gone.
     #[serde(default)]
     repo: Option<HeadRepo>,
+}
+
+#[derive(Deserialize)]
+struct Base {
+    #[serde(rename = "ref")]
+    branch: String,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +124,7 @@ impl Pulls for Client {
                 number: ThreadNumber(pull.number),
                 branch: pull.head.branch.parse().ok()?,
                 head: CommitSha::new(pull.head.sha),
+                base: pull.base?.branch,
             })
         });
         Ok(proposals.collect())

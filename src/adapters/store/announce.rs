@@ -19,19 +19,25 @@ use crate::adapters::store::schema::Place;
 use crate::adapters::store::session::{Session, args};
 use crate::ports::wake::{Waiting, Wake};
 
-/// Words that wait to be said; there are three different ones, and the rest would repeat them.
+/// Words that wait to be said; there are four different ones, and the rest would repeat them.
 const BACKLOG: usize = 64;
 
 /// How long a listener waits before it tries a server again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-const ALL: [Waiting; 3] = [Waiting::Deliveries, Waiting::Jobs, Waiting::Effects];
+const ALL: [Waiting; 4] = [
+    Waiting::Deliveries,
+    Waiting::Jobs,
+    Waiting::Effects,
+    Waiting::Bases,
+];
 
 const fn word(of: Waiting) -> &'static str {
     match of {
         Waiting::Deliveries => "deliveries",
         Waiting::Jobs => "jobs",
         Waiting::Effects => "effects",
+        Waiting::Bases => "bases",
     }
 }
 

@@ -83,6 +83,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
         Effect::Comment { .. } => "comment",
         Effect::Branch { .. } => "branch",
         Effect::Undo { .. } => "undo",
+        Effect::Update { .. } => "update",
         Effect::Pull { .. } => "pull",
         Effect::Check { .. } => "check",
         Effect::Rerun { .. } => "rerun",

@@ -3,7 +3,7 @@
 use crate::adapters::store::codec::to_json;
 use crate::adapters::store::error::Error;
 use crate::adapters::store::session::{Session, args};
-use crate::adapters::store::{inbox, jobs, outbox};
+use crate::adapters::store::{bases, inbox, jobs, outbox};
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
 use crate::ports::store::{AuditLine, Changes};
@@ -25,6 +25,7 @@ pub(super) async fn apply(
         effects,
         effect_end,
         drop_publishing,
+        compare,
         audit,
     } = changes;
     outbox::hold(session, changes).await?;
@@ -55,6 +56,9 @@ pub(super) async fn apply(
     }
     for effect in effects {
         outbox::record(session, effect, now).await?;
+    }
+    if let Some((repo, from)) = compare {
+        bases::ask(session, *repo, *from).await?;
     }
     for line in audit {
         note(session, line).await?;

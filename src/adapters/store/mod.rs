@@ -11,6 +11,7 @@
 
 mod announce;
 mod backup;
+mod bases;
 mod codec;
 mod commit;
 mod connections;

@@ -117,7 +117,7 @@ pub(super) async fn record(
 }
 
 pub(super) const DROP: &str = "UPDATE outbox SET state = 'dropped' \
-     WHERE task = $1 AND state = 'unsent' AND kind IN ('branch', 'undo', 'pull', 'check', 'rerun') \
+     WHERE task = $1 AND state = 'unsent' AND kind IN ('branch', 'undo', 'update', 'pull', 'check', 'rerun') \
      RETURNING thread";
 
 /// Drops what a task would still publish. A row stays, because an attempt may have left something

@@ -52,6 +52,7 @@ const fn name(duty: Duty) -> &'static str {
     match duty {
         Duty::Dispatch => "dispatch",
         Duty::Reconcile => "reconcile",
+        Duty::Bases => "bases",
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM ( \
          SELECT min(lease_until) AS at FROM job WHERE state = 'running' AND lease_until > $1 \
          UNION ALL \
          SELECT min(due) AS at FROM outbox WHERE due > $1 \
+         UNION ALL \
+         SELECT min(due) AS at FROM base WHERE due > $1 \
      ) AS next";
 
 pub(super) const COUNTS: &str = "SELECT \

@@ -53,10 +53,23 @@ pub(super) async fn compare(
             close(ctx, task, how, "no delivery told of it").await?;
         }
     }
+    if tasks.iter().any(|one| one.task.pull.is_some()) {
+        compare_bases(ctx, repo).await?;
+    }
     for proposal in &proposals {
         take_up(ctx, repo, proposal).await?;
     }
     Ok(asked)
+}
+
+/// Has branches compared with their bases, of which a push may have been lost.
+async fn compare_bases(ctx: &Context, repo: &Repo) -> Result<(), Fault> {
+    let now = ctx.now();
+    let change = Changes {
+        compare: Some((repo.id, now)),
+        ..Changes::default()
+    };
+    ctx.store.commit(&change, now).await
 }
 
 /// Brings tasks to the repository as it is now; returns them as they are then.

@@ -4,13 +4,15 @@
 use sha2::{Digest, Sha256};
 
 use crate::app::context::Context;
+use crate::app::remote;
+use crate::app::run_job::conflicts;
 use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::built_in::BuiltIn;
 use crate::domain::event::ThreadKind;
 use crate::domain::fallback;
 use crate::domain::ids::{CommitSha, RepoId};
-use crate::domain::job::{Briefed, PassedOver, Performer, Request, Restored};
+use crate::domain::job::{Briefed, Merging, PassedOver, Performer, Request, Restored};
 use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
@@ -51,6 +53,8 @@ pub struct Brief {
     base: CommitSha,
     /// Whether that is the head of the task's own branch.
     on_branch: bool,
+    /// The merge whose conflicts are to be resolved.
+    merge: Option<Merging>,
     /// What of it steers agents and is put back.
     restored: Option<Restored>,
     /// The commit that policy and instructions were read from.
@@ -103,9 +107,9 @@ impl Chosen {
 pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> {
     let task = &leased.task.task;
     let (repo, request) = (&task.repo, &leased.work.request);
-    let (remote, policy_commit) = fetch_default(ctx, repo).await?;
+    let (remote_of, policy_commit) = fetch_default(ctx, repo).await?;
     let own = match &task.head {
-        Some(_) => match fetch(ctx, &remote, task.branch.as_str()).await {
+        Some(_) => match remote::fetch(ctx, &remote_of, task.branch.as_str()).await {
             Ok(head) => Some(head),
             // Somebody deleted the branch: begin again from the default one.
             Err(fault) if fault.class == Class::NotFound => None,
@@ -115,8 +119,13 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
     };
     let on_branch = own.is_some();
     let base = own.unwrap_or_else(|| policy_commit.clone());
+    let begun = match &leased.work.resolve {
+        Some(onto) if on_branch => conflicts::begin(ctx, repo, (onto, &base)).await?,
+        Some(_) | None => None,
+    };
+    let start = begun.as_ref().map_or(&base, |(begun, _)| &begun.start);
     let restored = if on_branch {
-        let restored = ctx.checkouts.restore(repo.id, &base, &policy_commit);
+        let restored = ctx.checkouts.restore(repo.id, start, &policy_commit);
         restored.await?
     } else {
         None
@@ -141,6 +150,13 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
         branch: &task.branch,
         on_branch,
         restored: restored.as_ref().map_or(&[], |restored| &restored.files),
+        conflicts: (leased.work.resolve.as_deref().zip(begun.as_ref())).map(
+            |(onto, (begun, _))| prompt::conflicts::Conflicts {
+                onto,
+                paths: &begun.paths,
+                said: &begun.said,
+            },
+        ),
         request,
         failed,
         integration: &integration,
@@ -163,6 +179,11 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
     Ok(Brief {
         base,
         on_branch,
+        merge: begun.map(|(begun, with)| Merging {
+            with,
+            start: begun.start,
+            paths: begun.paths,
+        }),
         restored,
         policy_commit,
         policy,
@@ -190,6 +211,7 @@ impl Brief {
                 agent: chosen.name().to_string(),
                 restored: self.restored.clone(),
                 wanted: request.wanted,
+                merge: self.merge.clone(),
             },
             policy: self.policy.clone(),
             text: self.text.clone(),
@@ -199,45 +221,15 @@ impl Brief {
     }
 }
 
-/// Fetches the default branch. A token that GitHub does not take (any more) is minted anew, once.
+/// Fetches the default branch.
 async fn fetch_default(ctx: &Context, repo: &Repo) -> Result<(Remote, CommitSha), Problem> {
-    let mut remote = Remote {
-        repo: repo.id,
-        url: ctx.settings.remote_url(&repo.name),
-        token: Some(ctx.github.fetch_token(repo).await?),
-    };
-    let mut fetched = fetch(ctx, &remote, &repo.default_branch).await;
-    if matches!(&fetched, Err(fault) if fault.class == Class::AuthLost) {
-        ctx.github.forget(repo.id);
-        remote.token = Some(ctx.github.fetch_token(repo).await?);
-        fetched = fetch(ctx, &remote, &repo.default_branch).await;
-    }
-    match fetched {
-        Ok(commit) => Ok((remote, commit)),
+    match remote::fetch_default(ctx, repo).await {
+        Ok(fetched) => Ok(fetched),
         Err(fault) if fault.class == Class::NotFound => {
             Err(Problem::Person(no_default_branch(&repo.default_branch)))
         }
         Err(fault) => Err(fault.into()),
     }
-}
-
-/// Fetches a branch. A repository that was renamed a moment ago has a new address as soon as its
-/// event is dispatched, so that passes.
-async fn fetch(ctx: &Context, remote: &Remote, branch: &str) -> Result<CommitSha, Fault> {
-    ctx.checkouts
-        .fetch(remote, branch)
-        .await
-        .map_err(|fault| match fault.class {
-            Class::Conflict => Fault {
-                class: Class::Transient,
-                ..fault
-            },
-            Class::Transient
-            | Class::RateLimited(_)
-            | Class::AuthLost
-            | Class::NotFound
-            | Class::Permanent => fault,
-        })
 }
 
 /// Reads the policy of a commit; none is the default one.

@@ -18,6 +18,9 @@ impl Attempt<'_> {
             return Err(Fault::permanent("create the commit", "there is no harvest").into());
         };
         let task = &self.leased.task.task;
+        if let Some(merge) = &briefed.merge {
+            return self.commit_merge(harvested, (&briefed.base, merge)).await;
+        }
         let mut entries = Vec::new();
         for n in harvested.kept() {
             if let Some(change) = harvested.harvest.changes.get(n) {
@@ -38,7 +41,7 @@ impl Attempt<'_> {
         };
         let commit = NewCommit {
             message: self.ctx.settings.redactor.redact(&message).into_owned(),
-            parent: briefed.base.clone(),
+            parents: vec![briefed.base.clone()],
             base_tree: harvested.harvest.base_tree.clone(),
             entries,
             tree: harvested.tree.clone(),

@@ -4,6 +4,7 @@
 pub mod brief;
 pub mod check;
 pub mod commit;
+pub mod conflicts;
 pub mod pass_over;
 pub mod run;
 pub mod secrets;
@@ -337,9 +338,15 @@ impl Attempt<'_> {
             harvest,
             protected,
             leaks: Vec::new(),
+            unresolved: Vec::new(),
         };
         if let Some(briefed) = briefed {
-            harvested.leaks = self.leaks(&harvested, &briefed.base, &policy).await?;
+            let merge = briefed.merge.as_ref();
+            let before = merge.map_or(&briefed.base, |merge| &merge.start);
+            harvested.leaks = self.leaks(&harvested, before, &policy).await?;
+            if let Some(merge) = merge {
+                harvested.unresolved = self.unresolved(&harvested, &briefed.base, merge).await?;
+            }
         }
         if !harvested.protected.is_empty() || restored.is_some() {
             let kept = harvested.kept();

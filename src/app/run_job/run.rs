@@ -41,8 +41,7 @@ impl Attempt<'_> {
         };
         let task = &self.leased.task.task;
         let briefed = &briefing.briefed;
-        let restored = briefed.restored.as_ref();
-        let base = restored.map_or(&briefed.base, |restored| &restored.start);
+        let base = briefed.start();
         let mut checkout = self
             .ctx
             .checkouts

@@ -188,6 +188,7 @@ const fn headline(outcome: &report::Outcome) -> (Style, &'static str) {
         report::Outcome::ChecksFailed => (Style::Bad, "Checks failed"),
         report::Outcome::Refused => (Style::Bad, "Refused"),
         report::Outcome::Secret => (Style::Bad, "A secret in the change"),
+        report::Outcome::Unresolved(_) => (Style::Bad, "Conflicts are left"),
         report::Outcome::AgentFailed => (Style::Bad, "The agent failed"),
         report::Outcome::SetupFailed(_) => (Style::Bad, "Setup failed"),
         report::Outcome::OutOfBudget(_) => (Style::Bad, "Out of budget"),
@@ -212,6 +213,7 @@ fn why(outcome: &report::Outcome) -> Option<String> {
         report::Outcome::Secret => {
             "What looks like a secret is in the change, so nothing of it would be pushed."
         }
+        report::Outcome::Unresolved(_) => "Conflict markers are left, so nothing would be pushed.",
         report::Outcome::AgentFailed => "No pull request would be opened.",
         report::Outcome::SetupFailed(evidence) => {
             let Evidence {

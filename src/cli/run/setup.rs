@@ -292,6 +292,7 @@ fn answers(decision: &Decision) -> String {
             Effect::React { .. }
             | Effect::Branch { .. }
             | Effect::Undo { .. }
+            | Effect::Update { .. }
             | Effect::Pull { .. }
             | Effect::Check { .. }
             | Effect::Rerun { .. } => None,

@@ -1,9 +1,10 @@
 //! How work begins: on a new task, or on the one that is open.
 
-use super::Desk;
-use super::next::{queued, waiting};
 use crate::domain::branch::BranchName;
+use crate::domain::decide::Desk;
+use crate::domain::decide::next::{queued, waiting};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
+use crate::domain::footing::Footing;
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::integration::Mending;
 use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
@@ -77,6 +78,7 @@ impl Desk<'_> {
             | Happening::Gone => None,
         };
         Work {
+            resolve: None,
             performers,
             request: Request {
                 by: event.actor.clone(),
@@ -176,6 +178,7 @@ impl Desk<'_> {
             plan: None,
             budget: None,
             mending: Mending::default(),
+            footing: Footing::default(),
         };
         let job = task.job();
         (task, job)

@@ -1,7 +1,7 @@
 //! What a task may spend: shown, or set by whoever may start work.
 
-use super::Desk;
 use crate::domain::budget::{Cap, Scope};
+use crate::domain::decide::Desk;
 use crate::domain::money::Usd;
 use crate::domain::render::budget::budget;
 use crate::domain::render::refusal::Refusal;

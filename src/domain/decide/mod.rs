@@ -19,6 +19,7 @@ use crate::domain::budget::Cap;
 use crate::domain::command::{Command, Verb};
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent};
+use crate::domain::footing::{Asked, Footing};
 use crate::domain::ids::{JobId, ThreadKey};
 use crate::domain::job::{Performer, Performers, Remark, Wanted, Work};
 use crate::domain::money::Usd;
@@ -70,6 +71,8 @@ pub struct Decision {
     pub cancel: bool,
     /// Whether what was to be published for the task, and was not yet, is withdrawn.
     pub withdraw: bool,
+    /// Whether the branches of its repository are to be compared with their bases.
+    pub compare: bool,
     /// What to write on GitHub, each with the thread that it goes to.
     pub effects: Vec<(EffectKey, ThreadKey, Effect)>,
     /// What was decided and why, in order: for the audit trail and the log.
@@ -198,7 +201,7 @@ impl Desk<'_> {
             Command::Plan { text } => self.read(Wanted::Plan, text),
             Command::Approve => self.approve(),
             Command::Undo => self.undo(),
-            Command::Rebase => Err(not_yet(Verb::Rebase)),
+            Command::Rebase => self.rebase(),
             Command::Review { .. } => Err(not_yet(Verb::Review)),
             Command::Budget { limit } => self.budget(*limit),
             Command::Ask { text } => self.read(Wanted::Answer, text),
@@ -225,6 +228,10 @@ impl Desk<'_> {
             state,
             stopped_by: Some(self.event.actor.login.clone()),
             waiting: Vec::new(),
+            footing: Footing {
+                asked: None,
+                ..task.footing.clone()
+            },
             ..back(task)
         });
         Ok(reason)
@@ -237,6 +244,29 @@ impl Desk<'_> {
         let reason = format!("task {}: the last follow-up is to be taken back", task.id);
         self.decision.task = Some(task);
         self.decision.effects.push(effect);
+        Ok(reason)
+    }
+
+    /// Has the branch compared with its base; what follows is decided by what that shows.
+    fn rebase(&mut self) -> Result<String, Refusal> {
+        self.allowed()?;
+        let task = self.task().filter(|task| task.pull.is_some());
+        let task = task.ok_or(Refusal::NothingToRebase)?.clone();
+        if task.state.is_busy() {
+            return Err(Refusal::Busy);
+        }
+        let asked = Asked {
+            by: self.event.actor.clone(),
+            target: self.target(),
+            thread: self.event.key(),
+        };
+        let reason = format!("task {}: to be brought up to date with its base", task.id);
+        let footing = Footing {
+            asked: Some(asked),
+            ..task.footing
+        };
+        self.decision.task = Some(Task { footing, ..task });
+        self.decision.compare = true;
         Ok(reason)
     }
 

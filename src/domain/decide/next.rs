@@ -1,8 +1,9 @@
 //! The next job of a task: at once when nothing is under way, and otherwise when that has ended.
 
-use super::Decision;
-use super::statuses::{answer_of, status_of};
+use crate::domain::decide::Decision;
+use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::EffectKey;
+use crate::domain::footing::Footing;
 use crate::domain::ids::JobId;
 use crate::domain::integration::Mending;
 use crate::domain::job::Work;
@@ -43,12 +44,17 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
         state,
         jobs: task.jobs + 1,
         plan: plan(task, &work),
-        mending: if words {
+        // A new word of a person begins the rounds anew.
+        mending: if words || is_upkeep(&work) {
             task.mending.clone()
         } else {
             Mending::default()
         },
         undone: task.undone.clone().filter(|_| words),
+        footing: Footing {
+            update: task.footing.update.clone().filter(|_| words),
+            ..task.footing.clone()
+        },
         work,
         work_job: None,
         aside,
@@ -58,11 +64,16 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
     Ok((task, job))
 }
 
+/// Returns whether work keeps what is under review fit, and is nothing new.
+const fn is_upkeep(work: &Work) -> bool {
+    work.request.occasion.is_some() || work.resolve.is_some()
+}
+
 /// Returns the plan that a task has once `work` is queued: one that is carried out is approved by whoever
 /// asks for that, and a change that follows none ends it.
 fn plan(task: &Task, work: &Work) -> Option<Plan> {
     let mut plan = task.plan.clone()?;
-    if work.request.wanted.is_words() || work.request.occasion.is_some() {
+    if work.request.wanted.is_words() || is_upkeep(work) {
         return Some(plan);
     }
     work.request.plan.as_ref()?;

@@ -1,6 +1,6 @@
 //! What is asked for in words: an answer, a plan. And carrying a plan out.
 
-use super::Desk;
+use crate::domain::decide::Desk;
 use crate::domain::job::{Performer, Performers, Wanted};
 use crate::domain::render::refusal::Refusal;
 

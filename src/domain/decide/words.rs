@@ -1,9 +1,12 @@
 //! What is answered with words alone.
 
-use super::Desk;
+use crate::domain::decide::Desk;
+use crate::domain::render::footing::standing;
 use crate::domain::render::help::help;
+use crate::domain::render::parts::Links;
 use crate::domain::render::refusal::Refusal;
 use crate::domain::render::status::{no_task, status};
+use crate::domain::task::Task;
 
 impl Desk<'_> {
     pub(super) fn help(&mut self) -> Result<String, Refusal> {
@@ -22,7 +25,7 @@ impl Desk<'_> {
         let links = self.snapshot.links;
         let text = self
             .task()
-            .map_or_else(|| no_task(links), |task| status(task, links));
+            .map_or_else(|| no_task(links), |task| whole(task, links));
         self.answer(text);
         "status given".to_owned()
     }
@@ -33,4 +36,15 @@ impl Desk<'_> {
             self.answers.push(text);
         }
     }
+}
+
+/// Returns how a task stands, and its branch.
+fn whole(task: &Task, links: &Links) -> String {
+    let mut text = status(task, links);
+    let standing = standing(task, links);
+    if !standing.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(standing.trim_end());
+    }
+    text
 }

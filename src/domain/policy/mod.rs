@@ -67,6 +67,9 @@ pub struct Policy {
     /// What is done about failing checks of others.
     #[serde(default)]
     pub ci: Ci,
+    /// What becomes of a branch whose base has moved.
+    #[serde(default)]
+    pub branch: BranchPolicy,
 }
 
 /// What is done about checks of others that fail on a pull request of ours.
@@ -86,6 +89,38 @@ impl Default for Ci {
             rerun: true,
         }
     }
+}
+
+/// What becomes of the branch of a pull request whose base has moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BranchPolicy {
+    /// Where the two merge without conflicts.
+    pub update: WhenBehind,
+    /// Where they do not.
+    pub conflict: OnConflict,
+}
+
+/// What becomes of a branch that its base merges into without conflicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenBehind {
+    /// Nothing, until somebody asks.
+    #[default]
+    Never,
+    /// The base is merged into it.
+    Clean,
+}
+
+/// What becomes of a branch that conflicts with its base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// It is said.
+    #[default]
+    Say,
+    /// An agent resolves it.
+    Resolve,
 }
 
 /// What a job is for.
@@ -249,6 +284,7 @@ impl Default for Policy {
             },
             profile: None,
             ci: Ci::default(),
+            branch: BranchPolicy::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! What is most relevant stands first, and the whole is bounded: see [`room`].
 
 mod around;
+pub mod conflicts;
 pub mod room;
 mod words;
 
@@ -18,6 +19,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::ids::{CommitSha, RepoName};
 use crate::domain::job::{PutBack, Remark, Request};
 use crate::domain::policy::{Policy, Untrusted};
+use crate::domain::prompt::conflicts::{Conflicts, conflicts};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::surroundings::FailedCheck;
 
@@ -36,6 +38,8 @@ pub struct Parts<'a> {
     pub on_branch: bool,
     /// Files that the agent gets as the default branch has them, and not as this one does.
     pub restored: &'a [PutBack],
+    /// The conflicts with the base, if they are to be resolved.
+    pub conflicts: Option<Conflicts<'a>>,
     /// What was asked.
     pub request: &'a Request,
     /// Checks that failed on the branch the last time.
@@ -91,7 +95,13 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
         out.push_str("The branch already holds earlier work for this; build on it.\n");
     }
     put_back(out, parts.restored);
-    out.push_str("\n## What is asked\n\n");
+    match &parts.conflicts {
+        Some(found) => {
+            conflicts(out, found);
+            out.push_str("## What the branch is for\n\n");
+        }
+        None => out.push_str("\n## What is asked\n\n"),
+    }
     words::asked(out, request, kind);
     if let Some(occasion) = &request.occasion {
         around::occasion(out, occasion);
@@ -399,6 +409,7 @@ mod tests {
             branch: &BranchName::for_thread(ThreadNumber(1), "x"),
             on_branch: true,
             restored: &[],
+            conflicts: None,
             request: &request(text),
             failed: &failed,
             integration: &integration,

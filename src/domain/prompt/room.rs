@@ -9,6 +9,8 @@ pub(super) const PLAN: usize = 20_000;
 pub(super) const HUNK: usize = 5_000;
 /// Checks of ours that failed.
 pub(super) const FAILED: usize = 20_000;
+/// What the commits of a base say that conflicts.
+pub(super) const COMMITS: usize = 15_000;
 /// What continuous integration says.
 pub(super) const INTEGRATION: usize = 20_000;
 /// The description of the thread.
@@ -28,11 +30,12 @@ pub(super) const LIST: usize = 5_000;
 /// Sentences of our own, headings, and names within bounds of their own.
 const WORDS: usize = 10_000;
 
-/// The most characters of a brief: some 60,000 tokens.
+/// The most characters of a brief: some 65,000 tokens.
 pub const MOST: usize = REQUEST
     + PLAN
     + HUNK
     + FAILED
+    + COMMITS
     + INTEGRATION
     + BODY
     + CONVERSATION

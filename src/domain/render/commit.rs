@@ -7,6 +7,7 @@ use crate::domain::job::Request;
 use crate::domain::repo::Actor;
 use crate::domain::report::Report;
 use crate::domain::sanitize::{neutral, visible};
+use crate::domain::task::Task;
 
 /// Longest first line of a message, in characters.
 const TITLE_CHARS: usize = 72;
@@ -82,6 +83,35 @@ pub fn undone(task: TaskId, commit: &CommitSha, by: &Actor) -> String {
     format!(
         "Take back {}\n\nThe tree is the one from before {commit}. Asked by {name}.\n\nProva-Task: {task}\n",
         commit.short()
+    )
+}
+
+/// Returns the message of the commit that merges the head of the base into the branch.
+#[must_use]
+pub fn update(task: &Task, base: &CommitSha) -> String {
+    format!(
+        "{}\n\nThe head of the base was {base}; the merge had no conflicts.\n\nProva-Task: {}\n",
+        merge_title(task),
+        task.id
+    )
+}
+
+/// Returns the message of the commit that merges the base into the branch with conflicts that `agent` has
+/// resolved.
+#[must_use]
+pub fn resolved(task: &Task, request: &Request, agent: &str, web_host: &str) -> String {
+    let title = merge_title(task);
+    let agent = neutral::subject(agent, 100);
+    let rest = message(task.id, request, Some(&title), web_host);
+    let rest = rest.strip_prefix(&title).unwrap_or(&rest);
+    format!("{title}\n\n{agent} resolved the conflicts.{rest}")
+}
+
+fn merge_title(task: &Task) -> String {
+    format!(
+        "Merge {} into {}",
+        neutral::subject(task.base(), 100),
+        task.branch
     )
 }
 

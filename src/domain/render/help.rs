@@ -26,6 +26,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | {} | ends what runs; what is done so far stays on the branch |\n\
          | {} | tries again |\n\
          | {} | takes the last follow-up on a pull request back, by one more commit |\n\
+         | {} | merges the newest base into the branch of my pull request, never by force; an agent resolves conflicts |\n\
          | {} | answers a question about the code, and changes nothing |\n\
          | {} | makes a plan, and changes nothing before it is approved |\n\
          | {} | carries the plan out |\n\
@@ -39,6 +40,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
         command("stop"),
         command("retry"),
         command("undo"),
+        command("rebase"),
         command("ask <question>"),
         command("plan <what to do>"),
         command("approve"),

@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod commit;
+pub mod footing;
 pub mod help;
 pub mod integration;
 pub mod live;

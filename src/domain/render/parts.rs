@@ -114,6 +114,7 @@ pub fn race(report: &Report, task: &Task, links: &Links) -> String {
             | Outcome::ChecksFailed
             | Outcome::Refused
             | Outcome::Secret
+            | Outcome::Unresolved(_)
             | Outcome::AgentFailed
             | Outcome::SetupFailed(_)
             | Outcome::OutOfBudget(_)
@@ -148,6 +149,7 @@ pub fn remedies(report: &Report) -> String {
         | Outcome::AgentFailed
         | Outcome::Stopped
         | Outcome::Secret
+        | Outcome::Unresolved(_)
         | Outcome::OutOfBudget(_)
         | Outcome::Faulted(_) => None,
     };

@@ -88,6 +88,7 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
         | Outcome::NothingChanged
         | Outcome::Refused
         | Outcome::Secret
+        | Outcome::Unresolved(_)
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
         | Outcome::OutOfBudget(_)

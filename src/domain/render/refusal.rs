@@ -50,6 +50,8 @@ pub enum Refusal {
     OverBudget(Usd, Usd),
     /// There is no follow-up that could be taken back.
     NothingToUndo,
+    /// There is no pull request whose branch could be brought up to date.
+    NothingToRebase,
     /// The pull request is not one of ours.
     ForeignPull,
     /// The task already has a pull request.
@@ -120,6 +122,7 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             links.command("plan")
         ),
         Refusal::NothingToUndo => "There is no follow-up at the head of the branch that I could take back: I take back what I did last for a request on a pull request, once, and nothing below commits of others.".to_owned(),
+        Refusal::NothingToRebase => "There is no pull request of mine here whose branch I could bring up to date.".to_owned(),
         Refusal::ForeignPull => {
             "I work on issues and on pull requests that I opened; this one is somebody else's, so nothing was done.".to_owned()
         }

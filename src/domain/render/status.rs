@@ -8,7 +8,7 @@ use crate::domain::render::integration;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
-use crate::domain::render::{spend, words};
+use crate::domain::render::{footing, spend, words};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::{State, Task};
@@ -28,6 +28,11 @@ pub fn status(task: &Task, links: &Links) -> String {
         ),
         State::Running => format!(
             "**Working on it**, {asked}: an agent runs in a sandboxed checkout. {stop} ends it.{}",
+            behind(task)
+        ),
+        State::Publishing if task.footing.is_updating() => format!(
+            "**Publishing**: {} is being merged into the branch.{}",
+            neutral::inline(task.base(), 100),
             behind(task)
         ),
         State::Publishing if task.undone.is_some() => format!(
@@ -50,7 +55,11 @@ pub fn status(task: &Task, links: &Links) -> String {
         .plan
         .as_ref()
         .map_or_else(String::new, |plan| words::plan(plan, links));
-    let text = format!("{}{plan}", text.trim_end());
+    let mut text = format!("{}{plan}", text.trim_end());
+    let footing = footing::line(task, links);
+    if !footing.is_empty() {
+        text = format!("{}\n\n{footing}", text.trim_end());
+    }
     visible::cut(text.trim_end().to_owned(), MAX_CHARS)
 }
 
@@ -230,7 +239,9 @@ fn in_review(task: &Task, links: &Links) -> String {
             let _ = write!(out, " in {}", links.commit(&task.repo.name, commit));
         }
         out.push_str(".\n\n");
+        out.push_str(&footing::resolved(task));
         out.push_str(&taken_back(task, links));
+        out.push_str(&footing::update(task, links));
         out.push_str(&match report.evidence.len() {
             0 => "No checks ran, because `.github/prova.toml` names none.\n".to_owned(),
             _ => checks(&report.evidence),
@@ -276,7 +287,7 @@ fn blocked(task: &Task, links: &Links) -> String {
     if task.work.request.occasion.is_some() {
         let _ = write!(out, "\nIt was {}.\n", asked(task));
     }
-    let back = taken_back(task, links);
+    let back = taken_back(task, links) + &footing::update(task, links);
     if !back.is_empty() {
         let _ = write!(out, "\n{back}");
     }
@@ -323,6 +334,7 @@ const fn headline(report: &Report) -> &'static str {
         Outcome::ChecksFailed => "Checks failed.",
         Outcome::Refused => "Refused.",
         Outcome::Secret => "A secret in the change.",
+        Outcome::Unresolved(_) => "Conflicts are left.",
         Outcome::AgentFailed => "The agent failed.",
         Outcome::SetupFailed(_) => "Setup failed.",
         Outcome::OutOfBudget(_) => "Out of budget.",
@@ -357,6 +369,10 @@ fn story(report: &Report, so: &str) -> String {
         Outcome::Secret => {
             format!("{agent} and wrote what looks like a secret into the change, so {so}.")
         }
+        Outcome::Unresolved(paths) => format!(
+            "{agent} and left conflict markers in {}. Nothing of the merge was published, and the branch is as it was.",
+            footing::listed(paths)
+        ),
         Outcome::AgentFailed => {
             let why = report
                 .run
@@ -434,6 +450,7 @@ fn kept(task: &Task, links: &Links) -> String {
         | Outcome::NothingChanged
         | Outcome::ChecksFailed
         | Outcome::Secret
+        | Outcome::Unresolved(_)
         | Outcome::AgentFailed
         | Outcome::SetupFailed(_)
         | Outcome::OutOfBudget(_)

@@ -97,16 +97,21 @@ impl Bench {
         ObjectId::parse(printed.trim_ascii_end()).ok_or_else(odd)
     }
 
-    /// Gives the repository the commit and what it has that `parent` has not.
+    /// Gives the repository the commit and what it has that its parents have not.
     pub(crate) async fn hand_over(
         &self,
         git_dir: &Path,
         commit: ObjectId,
-        parent: ObjectId,
+        parents: &[ObjectId],
     ) -> Result<(), Trouble> {
         let args = ["pack-objects", "--revs", "--stdout", "--quiet"];
         let mut pack = Call::new(&self.store.dir, args);
-        pack.stdin = format!("{commit}\n^{parent}\n").into_bytes();
+        let known: Vec<_> = parents
+            .iter()
+            .map(|parent| format!("^{parent}\n"))
+            .collect();
+        let known = known.concat();
+        pack.stdin = format!("{commit}\n{known}").into_bytes();
         pack.most = MAX_PACK;
         let pack = process::run(&pack).await?;
         let mut unpack = Call::new(git_dir, ["unpack-objects", "-q", "--strict"]);

@@ -15,7 +15,10 @@ use crate::ports::github::{Commits, MadeCommit, NewCommit};
 impl Commits for LocalForge {
     async fn commit(&self, repo: &Repo, commit: &NewCommit) -> Result<CommitSha, Fault> {
         let doing = format!("commit to {}", repo.name);
-        let parent = ObjectId::expect(commit.parent.as_str(), &doing)?;
+        let parents = commit.parents.iter();
+        let parents: Result<Vec<_>, _> = parents
+            .map(|parent| ObjectId::expect(parent.as_str(), &doing))
+            .collect();
         let base = ObjectId::expect(commit.base_tree.as_str(), &doing)?;
         let wanted = ObjectId::expect(commit.tree.as_str(), &doing)?;
         let failed = |trouble: Trouble| trouble.fault(&doing);
@@ -31,7 +34,7 @@ impl Commits for LocalForge {
         let made = bench.commit(&text).await.map_err(failed)?;
         let git_dir = &self.place.git_dir;
         bench
-            .hand_over(git_dir, made, parent)
+            .hand_over(git_dir, made, &parents?)
             .await
             .map_err(failed)?;
         let revision = format!("{made}^{{tree}}");
@@ -120,10 +123,13 @@ impl LocalForge {
     fn text(&self, commit: &NewCommit) -> String {
         let (name, email) = (&self.person.name, &self.person.email);
         let seconds = self.clock.now().as_millis().div_euclid(1_000).max(0);
+        let parents = commit.parents.iter();
+        let parents: Vec<_> = parents.map(|parent| format!("parent {parent}\n")).collect();
+        let parents = parents.concat();
         format!(
-            "tree {}\nparent {}\nauthor {name} <{email}> {seconds} +0000\n\
+            "tree {}\n{parents}author {name} <{email}> {seconds} +0000\n\
              committer prova <prova@localhost> {seconds} +0000\n\n{}",
-            commit.tree, commit.parent, commit.message
+            commit.tree, commit.message
         )
     }
 }

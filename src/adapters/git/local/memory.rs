@@ -172,16 +172,17 @@ impl Pulls for LocalForge {
 
     async fn proposals(&self, repo: &Repo, _by: &Login) -> Result<Vec<Proposal>, Fault> {
         let heads: Vec<_> = (self.memory().pulls.iter())
-            .map(|pull| pull.head.clone())
+            .map(|pull| (pull.head.clone(), pull.base.clone()))
             .collect();
         let mut proposals = Vec::new();
-        for (at, branch) in heads.into_iter().enumerate().rev() {
+        for (at, (branch, base)) in heads.into_iter().enumerate().rev() {
             if let Some(head) = self.branch(repo, &branch).await? {
                 let number = ThreadNumber(nth(at + 1));
                 proposals.push(Proposal {
                     number,
                     branch,
                     head,
+                    base,
                 });
             }
         }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::adapters::github::bounded;
 use crate::domain::branch::BranchName;
 use crate::domain::event::{
-    Checked, Comment, DiffPlace, Event, Happening, NotOurs, ThreadEvent, ThreadKind,
+    Checked, Comment, DiffPlace, Event, Happening, NotOurs, Push, ThreadEvent, ThreadKind,
 };
 use crate::domain::ids::{CommentId, CommitSha, InstallationId, Login, RepoId};
 use crate::domain::overlooked::{Act, Standing};
@@ -21,7 +21,7 @@ use crate::domain::repo::Repo;
 use crate::domain::time::Timestamp;
 use crate::ports::github::{Translate, Unreadable};
 use payload::{
-    Account, Envelope, Issue, OnAccess, OnChecks, OnIssue, OnPull, OnRepository, Repository,
+    Account, Envelope, Issue, OnAccess, OnChecks, OnIssue, OnPull, OnPush, OnRepository, Repository,
 };
 use topic::{IssueAction, PullAction, Topic};
 
@@ -127,6 +127,7 @@ impl Delivered<'_> {
             Topic::Pull(action) => self.pull(action),
             Topic::ReviewComment => self.review_comment(),
             Topic::ChecksCompleted => self.checks(),
+            Topic::Push => self.push(),
             Topic::RepositoryRenamed => {
                 let OnRepository { repository } = parse(self.body)?;
                 Ok(Ok(Event::RepositoryRenamed {
@@ -195,12 +196,36 @@ impl Delivered<'_> {
         let on: OnPull = parse(self.body)?;
         let pull = on.pull_request;
         let (what, at) = match action {
+            PullAction::Edited => {
+                let retargeted = on.changes.is_some_and(|changes| changes.base.is_some());
+                return Ok(if retargeted {
+                    let repo = on.repository.repo(self.installation);
+                    Ok(Event::Retargeted(Box::new(repo)))
+                } else {
+                    Err("what a pull request says changes nothing that a task depends on")
+                });
+            }
             PullAction::Closed if pull.is_merged() => (Happening::Merged, pull.closed_at()),
             PullAction::Closed => (Happening::Closed, pull.closed_at()),
             PullAction::Reopened => (Happening::Reopened, pull.updated_at()),
         };
         let subject = (on.repository, on.sender, pull, ThreadKind::Pull);
         Ok(Ok(self.thread_event(subject, what, at)))
+    }
+
+    fn push(&self) -> Result<Read, String> {
+        let on: OnPush = parse(self.body)?;
+        let Some(branch) = on.name.strip_prefix("refs/heads/") else {
+            return Ok(Err("only branches are followed"));
+        };
+        let gone = on.after.bytes().all(|byte| byte == b'0');
+        Ok(Ok(Event::Pushed(Box::new(Push {
+            branch: branch.to_owned(),
+            repo: on.repository.repo(self.installation),
+            actor: Account::actor(on.sender),
+            head: (!gone).then(|| CommitSha::new(on.after)),
+            forced: on.forced.unwrap_or(false),
+        }))))
     }
 
     fn review_comment(&self) -> Result<Read, String> {

@@ -50,6 +50,31 @@ pub(super) struct OnPull {
     pub(super) pull_request: Issue,
     #[serde(default)]
     pub(super) comment: Option<Comment>,
+    /// What was edited, by the names of the fields.
+    #[serde(default)]
+    pub(super) changes: Option<Changes>,
+}
+
+/// What was edited of a pull request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Changes {
+    /// There when it has another base now.
+    #[serde(default)]
+    pub(super) base: Option<serde::de::IgnoredAny>,
+}
+
+/// Payloads of `push`.
+#[derive(Debug, Deserialize)]
+pub(super) struct OnPush {
+    pub(super) repository: Repository,
+    #[serde(default)]
+    pub(super) sender: Option<Account>,
+    #[serde(rename = "ref")]
+    pub(super) name: String,
+    /// Zeros when it was deleted.
+    pub(super) after: String,
+    #[serde(default)]
+    pub(super) forced: Option<bool>,
 }
 
 /// Payloads of `repository`.

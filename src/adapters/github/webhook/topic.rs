@@ -8,6 +8,7 @@ pub(super) enum Topic {
     Pull(PullAction),
     ReviewComment,
     ChecksCompleted,
+    Push,
     RepositoryRenamed,
     RepositoryDeleted,
     RepositoriesRemoved,
@@ -28,6 +29,7 @@ pub(super) enum IssueAction {
 pub(super) enum PullAction {
     Closed,
     Reopened,
+    Edited,
 }
 
 /// Returns what a delivery is about, or why nothing is done about it. An empty action means none.
@@ -49,6 +51,7 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
 
         ("pull_request", "closed") => Topic::Pull(PullAction::Closed),
         ("pull_request", "reopened") => Topic::Pull(PullAction::Reopened),
+        ("pull_request", "edited") => Topic::Pull(PullAction::Edited),
         ("pull_request", "opened" | "labeled" | "assigned") => {
             return Err("work on a pull request is asked for in a comment");
         }
@@ -58,6 +61,7 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
         ("check_suite" | "check_run", _) => {
             return Err("checks count when all of a suite have ended");
         }
+        ("push", _) => Topic::Push,
 
         ("repository", "renamed" | "transferred") => Topic::RepositoryRenamed,
         ("repository", "deleted") => Topic::RepositoryDeleted,

@@ -3,7 +3,8 @@
 //! SQLite has one writer at a time, so whoever reads in a transaction that writes sees the last word.
 //! PostgreSQL has many, each statement sees what was committed before it, and what a transaction
 //! decides on has to be held. Locks are taken in this order, so that no two wait for each other: threads
-//! of the outbox, the limit of all jobs, an installation, a lane, a delivery, a task, a job, effects; and
+//! of the outbox, the limit of all jobs, an installation, a lane, a delivery, a task, a job, effects, a
+//! comparison of bases; and
 //! what is set aside for a model call, the call, the scopes that it counts towards, in the order of
 //! `domain::budget::Scope`.
 
