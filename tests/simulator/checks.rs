@@ -48,7 +48,11 @@ async fn a_check_run_is_created_updated_and_found() {
     assert_eq!(none.json["total_count"], 0);
     assert_eq!(
         github.events(),
-        ["check_run.created", "check_run.completed"]
+        [
+            "check_run.created",
+            "check_run.completed",
+            "check_suite.completed",
+        ]
     );
 
     let id = created.json["id"].as_u64().unwrap();
