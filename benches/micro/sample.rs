@@ -97,6 +97,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
                 remarks: Vec::new(),
                 linked: Vec::new(),
                 place: None,
+                review: None,
             },
         },
         state: State::Queued,

@@ -1,7 +1,7 @@
 //! A delivery becomes an event, a snapshot, a decision, and one transaction.
 
 use crate::app::context::Context;
-use crate::app::surroundings;
+use crate::app::{reviews, surroundings};
 use crate::config::policy;
 use crate::domain::decide::begin::starts_no_more;
 use crate::domain::decide::ended::ended;
@@ -68,7 +68,9 @@ fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
         Ok(Event::NotOurs(not_ours)) => Sorted::Idle(passed_over(&not_ours)),
         Ok(Event::Thread(event)) => match meaning(&event, &ctx.settings.identity) {
             Meaning::Nothing(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
-            Meaning::Asked(_) | Meaning::Ended(_) => Sorted::Busy(Event::Thread(event)),
+            Meaning::Asked(_) | Meaning::Reviewed | Meaning::Ended(_) => {
+                Sorted::Busy(Event::Thread(event))
+            }
         },
         Ok(
             event @ (Event::InstallationLost(_)
@@ -150,38 +152,50 @@ async fn lose(ctx: &Context, id: &DeliveryId, tasks: Vec<Versioned>) -> Result<(
     .await
 }
 
+/// A decision with the task that it was made on, or why there is none.
+type Settled = Result<(Decision, Option<Versioned>), &'static str>;
+
 async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(), Fault> {
-    let (decision, read) = match meaning(event, &ctx.settings.identity) {
-        Meaning::Nothing(why) => {
-            return finish(ctx, id, DeliveryState::Done(why.to_owned())).await;
-        }
-        Meaning::Ended(how) => {
-            let Some(open) = open_task(ctx, event.key()).await? else {
-                return finish(
-                    ctx,
-                    id,
-                    DeliveryState::Done("no task is open here".to_owned()),
-                )
-                .await;
+    let settled = match meaning(event, &ctx.settings.identity) {
+        Meaning::Nothing(why) => Err(why),
+        Meaning::Ended(how) => match open_task(ctx, event.key()).await? {
+            Some(open) => Ok((ended(&open.task, how, &ctx.settings.links), Some(open))),
+            None => Err("no task is open here"),
+        },
+        Meaning::Asked(asked) => settle_asked(ctx, event, &asked).await?,
+        Meaning::Reviewed => {
+            let Some((event, asked)) = reviews::read(ctx, event).await? else {
+                return record(ctx, id, event, Err("a review that asks for nothing")).await;
             };
-            (ended(&open.task, how, &ctx.settings.links), Some(open))
+            let settled = settle_asked(ctx, &event, &asked).await?;
+            return record(ctx, id, &event, settled).await;
         }
-        Meaning::Asked(asked) => {
-            if event.repo.archived {
-                // Nothing can be written there, not even that nothing can be written.
-                let note = "the repository is archived".to_owned();
-                return finish(ctx, id, DeliveryState::Done(note)).await;
-            }
-            if repeats(ctx, event, &asked).await? {
-                let note = "the task is there already".to_owned();
-                return finish(ctx, id, DeliveryState::Done(note)).await;
-            }
-            let Some(decided) = decide_asked(ctx, event, &asked).await? else {
-                let note = "a label or assignee that is none of ours".to_owned();
-                return finish(ctx, id, DeliveryState::Done(note)).await;
-            };
-            decided
-        }
+    };
+    record(ctx, id, event, settled).await
+}
+
+async fn settle_asked(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<Settled, Fault> {
+    if event.repo.archived {
+        // Nothing can be written there, not even that nothing can be written.
+        return Ok(Err("the repository is archived"));
+    }
+    if repeats(ctx, event, asked).await? {
+        return Ok(Err("the task is there already"));
+    }
+    let decided = decide_asked(ctx, event, asked).await?;
+    Ok(decided.ok_or("a label or assignee that is none of ours"))
+}
+
+/// Commits what was settled about a delivery.
+async fn record(
+    ctx: &Context,
+    id: &DeliveryId,
+    event: &ThreadEvent,
+    settled: Settled,
+) -> Result<(), Fault> {
+    let (decision, read) = match settled {
+        Ok(decided) => decided,
+        Err(why) => return finish(ctx, id, DeliveryState::Done(why.to_owned())).await,
     };
     let note = if decision.reasons.is_empty() {
         "nothing to change".to_owned()
@@ -263,7 +277,10 @@ async fn decide_asked(
 
 /// Returns the task that works on a thread: the one that began on it, or the one whose pull
 /// request it is.
-async fn open_task(ctx: &Context, thread: ThreadKey) -> Result<Option<Versioned>, Fault> {
+pub(crate) async fn open_task(
+    ctx: &Context,
+    thread: ThreadKey,
+) -> Result<Option<Versioned>, Fault> {
     match ctx.store.thread_tasks(thread).await?.open {
         Some(open) => Ok(Some(open)),
         None => ctx.store.task_by_pull(thread.repo, thread.number).await,
@@ -302,6 +319,7 @@ async fn remarks(
         crate::domain::event::Happening::Opened
         | crate::domain::event::Happening::Labeled(_)
         | crate::domain::event::Happening::Assigned(_)
+        | crate::domain::event::Happening::Reviewed(_)
         | crate::domain::event::Happening::Closed
         | crate::domain::event::Happening::Merged
         | crate::domain::event::Happening::Reopened

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod publish;
 pub mod reconcile;
 pub mod recover;
+pub mod reviews;
 pub mod run_job;
 pub mod worker;
 

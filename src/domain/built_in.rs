@@ -133,6 +133,7 @@ mod tests {
             linked: Vec::new(),
             remarks: Vec::new(),
             place: None,
+            review: None,
         }
     }
 

@@ -122,6 +122,7 @@ pub fn unknown(
                 remarks: Vec::new(),
                 linked: Vec::new(),
                 place: None,
+                review: None,
             },
         },
         state: State::Blocked,

@@ -1,5 +1,7 @@
 //! What the server observed, and, kept apart from it, what the agent said.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Span;
@@ -68,4 +70,7 @@ pub struct Claim {
     pub summary: Option<String>,
     /// Anything a reviewer should know.
     pub notes: Option<String>,
+    /// What it says to the comments of a review, each by the number that the brief gives it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replies: BTreeMap<usize, String>,
 }

@@ -67,14 +67,18 @@ pub fn named(
     let heard = |insider: bool| insider || untrusted == Untrusted::Quote;
     let thread = &event.thread;
     let asked = match &event.what {
-        Happening::Commented(comment) => Some(comment.body.as_str()),
+        Happening::Commented(comment) => vec![comment.body.as_str()],
+        Happening::Reviewed(review) => {
+            let lines = review.comments.iter().map(|one| one.body.as_str());
+            std::iter::once(review.body.as_str()).chain(lines).collect()
+        }
         Happening::Opened
         | Happening::Labeled(_)
         | Happening::Assigned(_)
         | Happening::Closed
         | Happening::Merged
         | Happening::Reopened
-        | Happening::Gone => None,
+        | Happening::Gone => Vec::new(),
     };
     let own = heard(thread.insider).then_some([thread.title.as_str(), thread.body.as_str()]);
     let said = remarks.iter().rev().filter(|remark| heard(remark.insider));

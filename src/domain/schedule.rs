@@ -89,6 +89,7 @@ mod tests {
                 remarks: vec![],
                 linked: vec![],
                 place: None,
+                review: None,
             },
         }
     }

@@ -1,6 +1,7 @@
 //! What the end of an effect changes for its task: states follow what was observed on GitHub.
 
 use crate::domain::decide::Decision;
+use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, Sent};
 use crate::domain::render::parts::Links;
@@ -42,7 +43,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 };
             }
             advance(&mut task, Step::Seen);
-            told(task, links, "commits are on the pull request")
+            answered(task, links, "commits are on the pull request")
         }
         (Effect::Undo { .. }, Ending::Sent(Sent::Branch(with))) => told(
             taken_back(task, with),
@@ -86,6 +87,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 | Effect::Undo { .. }
                 | Effect::React { .. }
                 | Effect::Comment { .. }
+                | Effect::ReviewReply { .. }
                 | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
             };
             task.last = task.last.map(|last| Report {
@@ -95,12 +97,17 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             });
             Decision {
                 withdraw: true,
-                ..told(task, links, "publishing was given up")
+                ..answered(task, links, "publishing was given up")
             }
         }
+        (Effect::ReviewReply { to, .. }, Ending::Parked(why)) => Decision {
+            reasons: vec![format!("review comment {to} has no answer: {why}")],
+            ..Decision::default()
+        },
         (
             Effect::React { .. }
             | Effect::Comment { .. }
+            | Effect::ReviewReply { .. }
             | Effect::Check { .. }
             | Effect::Pull { .. },
             _,
@@ -113,6 +120,14 @@ fn advance(task: &mut Task, step: Step) {
     if let Ok(state) = transition(&task.state, step) {
         task.state = state;
     }
+}
+
+/// Says how it stands, and to each comment of a review what became of it.
+fn answered(task: Task, links: &Links, reason: &str) -> Decision {
+    let replies = replies_of(&task, links);
+    let mut decision = told(task, links, reason);
+    decision.effects.extend(replies);
+    decision
 }
 
 fn told(task: Task, links: &Links, reason: &str) -> Decision {

@@ -109,6 +109,7 @@ pub(crate) fn work(thread: ThreadKey) -> Work {
             remarks: vec![],
             linked: vec![],
             place: None,
+            review: None,
         },
     }
 }

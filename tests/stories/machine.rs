@@ -198,7 +198,6 @@ impl World {
             Some(command) => Happening::Commented(Comment {
                 id: CommentId(self.comments),
                 body: format!("@prova {command}"),
-                place: None,
             }),
         };
         let event = ThreadEvent {
@@ -294,7 +293,9 @@ impl World {
             }
             (Way::Parked, _) => Ending::Parked("GitHub said no.".to_owned()),
             (_, Effect::React { .. }) => Ending::Sent(Sent::Reaction),
-            (_, Effect::Comment { .. }) => Ending::Sent(Sent::Comment(CommentId(1))),
+            (_, Effect::Comment { .. } | Effect::ReviewReply { .. }) => {
+                Ending::Sent(Sent::Comment(CommentId(1)))
+            }
             (_, Effect::Branch { to, .. }) => Ending::Sent(Sent::Branch(to.clone())),
             (_, Effect::Undo { .. }) => Ending::Sent(Sent::Branch(CommitSha::new("d".repeat(40)))),
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),

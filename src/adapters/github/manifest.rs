@@ -21,6 +21,6 @@ pub const EVENTS: &[&str] = &[
     "issue_comment",
     "issues",
     "pull_request",
-    "pull_request_review_comment",
+    "pull_request_review",
     "repository",
 ];

@@ -44,10 +44,11 @@ impl Desk<'_> {
     ) -> Result<String, Refusal> {
         self.allowed()?;
         let event = self.event;
-        let place = match &event.what {
-            Happening::Commented(comment) => comment.place.clone(),
+        let review = match &event.what {
+            Happening::Reviewed(review) => Some(review.clone()),
             Happening::Opened
             | Happening::Labeled(_)
+            | Happening::Commented(_)
             | Happening::Assigned(_)
             | Happening::Closed
             | Happening::Merged
@@ -63,7 +64,8 @@ impl Desk<'_> {
                 thread: event.thread.clone(),
                 remarks: self.snapshot.remarks.to_vec(),
                 linked: self.snapshot.linked.to_vec(),
-                place,
+                place: None,
+                review,
             },
         })
     }

@@ -1,11 +1,14 @@
 //! The comments that show how a task stands, as effects.
 
+use super::replies::ended;
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::{JobId, ThreadKey};
 use crate::domain::redact::Redactor;
 use crate::domain::render::live::Live;
 use crate::domain::render::parts::Links;
+use crate::domain::render::reply::reply;
 use crate::domain::render::status::status;
+use crate::domain::review::Review;
 use crate::domain::task::Task;
 
 /// Returns the effect that shows in the status comment how far the runs of a job are.
@@ -53,12 +56,26 @@ pub fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Ef
             repo: task.id.thread.repo,
             number,
         };
-        (
-            EffectKey::answer(job),
-            thread,
-            Effect::Comment {
-                body: status(task, links),
-            },
-        )
+        (EffectKey::answer(job), thread, answer(task, links))
     })
+}
+
+/// What was asked by a comment on a line is answered there.
+fn answer(task: &Task, links: &Links) -> Effect {
+    let body = status(task, links);
+    let review = task.work.request.review.as_ref();
+    let Some(comment) = review.and_then(Review::lone) else {
+        return Effect::Comment { body };
+    };
+    let body = match ended(task) {
+        Some(report) => {
+            let said = reply(task, report, (1, comment), links);
+            format!("{said}\n\n---\n\n{body}")
+        }
+        None => body,
+    };
+    Effect::ReviewReply {
+        to: comment.root,
+        body,
+    }
 }

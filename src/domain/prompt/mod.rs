@@ -7,6 +7,7 @@
 //! What is most relevant stands first, and the whole is bounded: see [`room`].
 
 mod around;
+mod review;
 pub mod room;
 
 use std::fmt::Write as _;
@@ -53,6 +54,7 @@ pub fn brief(parts: &Parts<'_>) -> String {
     let mut out = String::new();
     asked(&mut out, parts);
     let untrusted = parts.policy.text.untrusted;
+    review::comments(&mut out, parts.request, untrusted);
     failed(&mut out, parts.failed);
     around::integration(&mut out, parts.integration);
     thread(&mut out, parts.request, untrusted);
@@ -91,7 +93,9 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     }
     put_back(out, parts.restored);
     out.push_str("\n## What is asked\n\n");
-    if request.text.trim().is_empty() {
+    if request.review.is_some() && review::says(request) {
+        let _ = write!(out, "Do what @{} says below.\n\n", request.by.login);
+    } else if request.text.trim().is_empty() {
         let _ = write!(out, "Do what the {kind} below asks for.\n\n");
     } else {
         let text = visible::visible(&request.text, room::REQUEST);
@@ -242,6 +246,13 @@ fn rules(out: &mut String, parts: &Parts<'_>) {
          - You may leave `{\"title\": …, \"summary\": …, \"notes\": …}` as JSON in the file that \
          `PROVA_RESULT` names; it goes into the pull request as what you say.\n",
     );
+    let review = parts.request.review.as_ref();
+    if review.is_some_and(|review| !review.comments.is_empty()) {
+        out.push_str(
+            "- Say to each comment of the review, by its number, what you did about it or why not: \
+             `\"replies\": {\"1\": …}` in the same JSON. It goes into the conversation of the comment.\n",
+        );
+    }
     if !policy.protect.patterns().is_empty() {
         let patterns = policy.protect.patterns().iter();
         let patterns = patterns.map(|pattern| neutral::inline(pattern, 200));
@@ -274,9 +285,10 @@ mod tests {
     use super::*;
     use crate::domain::event::{DiffPlace, Thread};
     use crate::domain::evidence::Ending;
-    use crate::domain::ids::{Login, ThreadNumber};
+    use crate::domain::ids::{CommentId, Login, ReviewId, ThreadNumber};
     use crate::domain::policy::protected::Protected;
     use crate::domain::repo::{Actor, ActorKind};
+    use crate::domain::review::{Review, ReviewComment, Said, Spot, Verdict};
     use crate::domain::surroundings::{Annotation, Linked};
     use crate::domain::time::{Span, Timestamp};
 
@@ -302,6 +314,19 @@ mod tests {
             insider: n.is_multiple_of(2),
             body: text.to_owned(),
         };
+        let comment = |n: u64| ReviewComment {
+            id: CommentId(n),
+            root: CommentId(n),
+            body: text.to_owned(),
+            path: text.to_owned(),
+            spot: Spot::File,
+            hunk: text.to_owned(),
+            earlier: vec![Said {
+                author: Login::new("mallory"),
+                insider: n.is_multiple_of(2),
+                body: text.to_owned(),
+            }],
+        };
         let linked = |number| Linked {
             number: ThreadNumber(number),
             thread: Some(thread(number, text)),
@@ -321,6 +346,12 @@ mod tests {
                 path: text.to_owned(),
                 line: Some(1),
                 hunk: text.to_owned(),
+            }),
+            review: Some(Review {
+                id: ReviewId(1),
+                verdict: Verdict::ChangesRequested,
+                body: text.to_owned(),
+                comments: (0..200).map(comment).collect(),
             }),
         }
     }

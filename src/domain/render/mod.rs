@@ -9,5 +9,6 @@ pub mod live;
 pub mod parts;
 pub mod pull;
 pub mod refusal;
+pub mod reply;
 pub mod spend;
 pub mod status;
