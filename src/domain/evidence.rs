@@ -1,7 +1,5 @@
 //! What the server observed, and, kept apart from it, what the agent said.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Span;
@@ -71,6 +69,6 @@ pub struct Claim {
     /// Anything a reviewer should know.
     pub notes: Option<String>,
     /// What it says to the comments of a review, each by the number that the brief gives it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub replies: BTreeMap<usize, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replies: Vec<(usize, String)>,
 }

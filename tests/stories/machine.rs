@@ -14,7 +14,7 @@ use prova::domain::decide::{Decision, Snapshot, decide};
 use prova::domain::effect::{Effect, EffectKey, Sent};
 use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::ids::{
-    CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ThreadKey,
+    CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ReviewId, ThreadKey,
     ThreadNumber, TreeSha,
 };
 use prova::domain::job::{Briefed, Harvested, Performer, Progress, Work};
@@ -22,6 +22,7 @@ use prova::domain::name::Name;
 use prova::domain::policy::Policy;
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
+use prova::domain::review::{Review, ReviewComment, Side, Spot, Verdict};
 use prova::domain::settle::{Ending, settle};
 use prova::domain::task::{self, State, Step, Task};
 use prova::domain::time::{Span, Timestamp};
@@ -54,6 +55,7 @@ enum Asks {
     Stop,
     Undo,
     Request,
+    Review,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +71,8 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(Asks::Retry),
         Just(Asks::Stop),
         Just(Asks::Undo),
-        Just(Asks::Request)
+        Just(Asks::Request),
+        Just(Asks::Review)
     ];
     let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
     let how = prop_oneof![Just(Ended::Merged), Just(Ended::Closed), Just(Ended::Gone)];
@@ -186,7 +189,7 @@ impl World {
             Asks::Retry => Some(Command::Retry { agent: None }),
             Asks::Stop => Some(Command::Stop),
             Asks::Undo => Some(Command::Undo),
-            Asks::Request => Some(Command::Request {
+            Asks::Request | Asks::Review => Some(Command::Request {
                 agent: None,
                 text: "mend it".to_owned(),
             }),
@@ -195,6 +198,7 @@ impl World {
         self.now = self.now.plus(Span::seconds(1));
         let what = match &command {
             None => Happening::Labeled("prova".to_owned()),
+            Some(_) if matches!(asks, Asks::Review) => Happening::Reviewed(self.review()),
             Some(command) => Happening::Commented(Comment {
                 id: CommentId(self.comments),
                 body: format!("@prova {command}"),
@@ -220,6 +224,25 @@ impl World {
         };
         let wish = command.map_or(Wish::Start(Performer::DefaultAgent), Wish::Command);
         (event, vec![wish])
+    }
+
+    /// A review with comments on two lines.
+    fn review(&self) -> Review {
+        let comment = |n: u64| ReviewComment {
+            id: CommentId(10 * self.comments + n),
+            root: CommentId(10 * self.comments),
+            body: "mend it".to_owned(),
+            path: "README.md".to_owned(),
+            spot: Spot::Lines(3, 3, Side::After),
+            hunk: String::new(),
+            earlier: Vec::new(),
+        };
+        Review {
+            id: ReviewId(self.comments),
+            verdict: Verdict::ChangesRequested,
+            body: String::new(),
+            comments: (0..2).map(comment).collect(),
+        }
     }
 
     /// Decides the last request; one that needs a job while another is live is put off, as the store

@@ -1,6 +1,5 @@
 //! The agent's claim, read from a file in a directory where the agent may have put anything.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -68,9 +67,9 @@ fn text(value: &Value, key: &str, max_chars: usize) -> Option<String> {
 }
 
 /// Reads what is said to each comment of a review, by its number in the brief.
-fn replies(value: &Value) -> BTreeMap<usize, String> {
+fn replies(value: &Value) -> Vec<(usize, String)> {
     let Some(found) = value.get("replies").and_then(Value::as_object) else {
-        return BTreeMap::new();
+        return Vec::new();
     };
     let each = found.keys().filter_map(|key| {
         let said = text(&Value::Object(found.clone()), key, REPLY_CHARS)?;
@@ -117,7 +116,7 @@ mod tests {
         let said = br#"{"replies":{"1":" done ","2":7,"two":"no","3":" ","04":"yes"}}"#;
         let replies = parse(said).unwrap().replies;
         let expected = [(1, "done".to_owned()), (4, "yes".to_owned())];
-        assert_eq!(replies, expected.into());
+        assert_eq!(replies, expected);
         assert_eq!(parse(br#"{"replies":["done"]}"#), None);
     }
 

@@ -26,9 +26,9 @@ pub fn reply(
         out.push_str(" The lines that this is about had changed before.");
     }
     let said = report.claim.as_ref();
-    let said = said.and_then(|claim| claim.replies.get(&number));
-    match said {
-        Some(said) => {
+    let mut said = said.into_iter().flat_map(|claim| &claim.replies);
+    match said.find(|(to, _)| *to == number) {
+        Some((_, said)) => {
             let said = neutral::quote(&visible::visible(said, SAID_CHARS));
             let _ = write!(out, "\n\nThe agent says (not verified):\n\n{said}");
         }
