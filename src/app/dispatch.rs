@@ -14,7 +14,7 @@ use crate::domain::repo::{Permission, Repo};
 use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
 use crate::domain::task::Task;
 use crate::domain::time::Timestamp;
-use crate::domain::trigger::{Asked, Ended, Meaning, Wish, meaning, wishes};
+use crate::domain::trigger::{Asked, Ended, Meaning, Whose, Wish, meaning, wishes};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{
     AuditLine, Changes, DeliveryState, NewDelivery, NewEffect, NewJob, StoredDelivery, Versioned,
@@ -164,7 +164,11 @@ async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(
         },
         Meaning::Asked(asked) => settle_asked(ctx, event, &asked).await?,
         Meaning::Reviewed => {
-            let Some((event, asked)) = reviews::read(ctx, event).await? else {
+            let whose = match open_task(ctx, event.key()).await? {
+                Some(_) => Whose::Ours,
+                None => Whose::Theirs,
+            };
+            let Some((event, asked)) = reviews::read(ctx, event, whose).await? else {
                 return record(ctx, id, event, Err("a review that asks for nothing")).await;
             };
             let settled = settle_asked(ctx, &event, &asked).await?;
@@ -256,7 +260,13 @@ async fn decide_asked(
     let remarks = remarks(ctx, event, permission, &wished).await?;
     let untrusted = policy.as_ref().unwrap_or(&defaults).text.untrusted;
     let linked = if permission.starts_work() && wished.iter().any(starts_work) {
-        surroundings::linked(ctx, event, &remarks, untrusted).await?
+        surroundings::linked(
+            ctx,
+            event,
+            (&remarks, untrusted),
+            open.as_ref().map(|one| &one.task),
+        )
+        .await?
     } else {
         Vec::new()
     };
@@ -277,10 +287,7 @@ async fn decide_asked(
 
 /// Returns the task that works on a thread: the one that began on it, or the one whose pull
 /// request it is.
-pub(crate) async fn open_task(
-    ctx: &Context,
-    thread: ThreadKey,
-) -> Result<Option<Versioned>, Fault> {
+async fn open_task(ctx: &Context, thread: ThreadKey) -> Result<Option<Versioned>, Fault> {
     match ctx.store.thread_tasks(thread).await?.open {
         Some(open) => Ok(Some(open)),
         None => ctx.store.task_by_pull(thread.repo, thread.number).await,

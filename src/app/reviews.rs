@@ -1,7 +1,6 @@
 //! Reads what a review says of lines: its delivery carries nothing of that.
 
 use crate::app::context::Context;
-use crate::app::dispatch::open_task;
 use crate::domain::event::{Happening, ThreadEvent};
 use crate::domain::review::{Review, comments_of};
 use crate::domain::trigger::{Asked, Whose, asked_by};
@@ -15,6 +14,7 @@ use crate::ports::fault::Fault;
 pub async fn read(
     ctx: &Context,
     event: &ThreadEvent,
+    whose: Whose,
 ) -> Result<Option<(ThreadEvent, Asked)>, Fault> {
     let Happening::Reviewed(review) = &event.what else {
         return Ok(None);
@@ -25,14 +25,13 @@ pub async fn read(
         comments: comments_of(review.id, posted),
         ..review.clone()
     };
-    let whose = match open_task(ctx, event.key()).await? {
-        Some(_) => Whose::Ours,
-        None => Whose::Theirs,
-    };
     let commands = asked_by(&review, whose, &ctx.settings.identity);
     let event = ThreadEvent {
         what: Happening::Reviewed(review),
         ..event.clone()
     };
-    Ok((!commands.is_empty()).then(|| (event, Asked::Comment(commands))))
+    Ok(match commands.as_slice() {
+        [] => None,
+        _ => Some((event, Asked::Comment(commands))),
+    })
 }

@@ -163,9 +163,10 @@ pub fn asked_by(
         (Whose::Ours, Verdict::ChangesRequested) => commands.is_empty(),
         (Whose::Ours, Verdict::Approved | Verdict::Commented) | (Whose::Theirs, _) => false,
     };
-    let text = match commands.is_empty() {
-        true => review.body.trim().to_owned(),
-        false => String::new(),
+    let text = if commands.is_empty() {
+        review.body.trim().to_owned()
+    } else {
+        String::new()
     };
     let mut requested = implied.then_some(None);
     for comment in &review.comments {
@@ -257,14 +258,13 @@ mod tests {
         }
     }
 
-    fn asks(text: &str) -> Result<Command, CommandError> {
-        let text = text.to_owned();
-        Ok(Command::Request { agent: None, text })
-    }
-
     #[test]
     fn what_a_review_asks_for() {
         use Verdict::{Approved, ChangesRequested, Commented};
+        let asks = |text: &str| {
+            let text = text.to_owned();
+            Ok(Command::Request { agent: None, text })
+        };
         let stop = || Ok(Command::Stop);
         let with = |text: &str| {
             Ok(Command::Request {

@@ -297,3 +297,29 @@ async fn a_change_of_nothing_is_said_with_what_the_agent_says() {
             .join("\n--- ")
     );
 }
+
+/// Returns whether a request puts something before people's eyes: comments, answers and reactions.
+fn is_said(request: &str) -> bool {
+    let writes = request.starts_with("POST ") || request.starts_with("PATCH ");
+    writes
+        && ["/comments", "/replies", "/reactions"]
+            .iter()
+            .any(|part| request.contains(part))
+}
+
+#[tokio::test]
+async fn a_follow_up_by_a_review_costs_few_requests() {
+    let (bot, _, pull) = heeding().await;
+    // As every server does once, when it starts.
+    bot.ctx().github.app().await.unwrap();
+    drop(bot.requests());
+    bot.review("alice", pull, CHANGES).await;
+    let asked = bot.requests();
+    let asked: Vec<_> = asked
+        .into_iter()
+        .filter(|one| !one.contains(".git/"))
+        .collect();
+    let said = asked.iter().filter(|one| is_said(one)).count();
+    insta::assert_snapshot!(asked.join("\n"));
+    assert!(asked.len() - said <= 8, "{asked:#?}");
+}

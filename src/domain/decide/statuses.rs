@@ -1,6 +1,6 @@
 //! The comments that show how a task stands, as effects.
 
-use super::replies::ended;
+use crate::domain::decide::replies::ended;
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::{JobId, ThreadKey};
 use crate::domain::redact::Redactor;

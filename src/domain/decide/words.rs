@@ -1,6 +1,6 @@
 //! What is answered with words alone.
 
-use super::Desk;
+use crate::domain::decide::Desk;
 use crate::domain::render::help::help;
 use crate::domain::render::refusal::Refusal;
 use crate::domain::render::status::{no_task, status};

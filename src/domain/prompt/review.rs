@@ -34,10 +34,16 @@ pub(super) fn comments(out: &mut String, request: &Request, untrusted: Untrusted
         out,
         "## What the review says of single lines\n\n@{by}{verdict} says of these places of the change:\n\n"
     );
-    let texts = (1..).zip(&review.comments);
-    let texts = texts.map(|(number, one)| comment(number, one, untrusted));
-    let (kept, skipped) = room::fitting(texts, room::REVIEW);
-    out.push_str(&kept.concat());
+    let (mut room, mut shown) = (room::Room::new(room::REVIEW), 0);
+    for (number, one) in (1..).zip(&review.comments) {
+        let text = comment(number, one, untrusted);
+        if !room.take(&text) {
+            break;
+        }
+        out.push_str(&text);
+        shown = number;
+    }
+    let skipped = review.comments.len().saturating_sub(shown);
     if skipped > 0 {
         let _ = write!(out, "({skipped} more comments are left out.)\n\n");
     }
@@ -99,11 +105,10 @@ fn place(spot: Spot) -> String {
 
 /// Returns the end of a hunk: the line that is spoken of is the last one.
 fn last(hunk: &str, chars: usize) -> String {
-    let hunk = visible::visible(hunk, usize::MAX);
-    let skipped = hunk.chars().count().saturating_sub(chars);
-    let end: String = hunk.chars().skip(skipped).collect();
+    let from = hunk.char_indices().rev().nth(chars).map_or(0, |(at, _)| at);
+    let end = visible::visible(hunk.get(from..).unwrap_or_default(), chars);
     match end.split_once('\n') {
-        Some((_, whole)) if skipped > 0 => format!("…\n{whole}"),
+        Some((_, whole)) if from > 0 => format!("…\n{whole}"),
         Some(_) | None => end,
     }
 }

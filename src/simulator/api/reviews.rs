@@ -44,7 +44,7 @@ pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                 let line = Line {
                     path: call.incoming.required("path")?,
                     start: call.incoming.json.field("start_line").as_u64(),
-                    line,
+                    end: line,
                 };
                 call.world
                     .comment_on_line(repo, number(id)?, &bot, (line, body))?

@@ -93,7 +93,7 @@ pub(crate) struct ReviewComment {
 pub(crate) struct Line<'a> {
     pub(crate) path: &'a str,
     pub(crate) start: Option<u64>,
-    pub(crate) line: u64,
+    pub(crate) end: u64,
 }
 
 impl<'a> Line<'a> {
@@ -107,11 +107,11 @@ impl<'a> Line<'a> {
                 ))
             })
         };
-        let (start, line) = match at.split_once('-') {
-            Some((start, line)) => (Some(number(start)?), number(line)?),
+        let (start, end) = match at.split_once('-') {
+            Some((start, end)) => (Some(number(start)?), number(end)?),
             None => (None, number(at)?),
         };
-        Ok(Self { path, start, line })
+        Ok(Self { path, start, end })
     }
 }
 
@@ -146,7 +146,7 @@ impl Repository {
             ])
             .output()?;
         let diff = String::from_utf8_lossy(&output.stdout).into_owned();
-        let number = line.line;
+        let number = line.end;
         let elsewhere = || format!("@@ -{number},1 +{number},1 @@");
         Ok(down_to(&diff, number).unwrap_or_else(elsewhere))
     }
@@ -318,7 +318,7 @@ impl World {
             body: body.to_owned(),
             path: line.path.to_owned(),
             start: line.start,
-            line: line.line,
+            line: line.end,
             hunk: repository.hunk(&pull, line)?,
             commit: pull.head_sha,
             review: 0,
