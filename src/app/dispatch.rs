@@ -40,7 +40,8 @@ pub async fn dispatch_next(ctx: &Context) -> Result<bool, Fault> {
         ctx.store.decide(&idle).await?;
     }
     if let Some((stored, event)) = busy {
-        in_turn(ctx, stored, &event).await?;
+        // What is read for a decision is much; whoever dispatches need not hold it inline.
+        Box::pin(in_turn(ctx, stored, &event)).await?;
     }
     Ok(!due.is_empty())
 }
