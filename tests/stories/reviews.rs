@@ -3,7 +3,7 @@
 use prova::simulator::world::repositories::File;
 use prova::simulator::world::reviews::{ReviewDraft, Verdict};
 
-use crate::harness::{Bot, REPO, World};
+use crate::harness::{Bot, REPO, World, normal};
 
 const BRANCH: &str = "prova/1-fix-the-typo-in-the-readme";
 
@@ -320,6 +320,6 @@ async fn a_follow_up_by_a_review_costs_few_requests() {
         .filter(|one| !one.contains(".git/"))
         .collect();
     let said = asked.iter().filter(|one| is_said(one)).count();
-    insta::assert_snapshot!(asked.join("\n"));
+    insta::assert_snapshot!(normal(&asked.join("\n"), bot.sim.web_url()));
     assert!(asked.len() - said <= 8, "{asked:#?}");
 }
