@@ -251,7 +251,7 @@ const EVENTS: [&str; 9] = [
     "issue_comment",
     "pull_request",
     "pull_request_review",
-    "pull_request_review_comment",
+    "pull_request_review",
     "installation",
     "installation_repositories",
     "repository",

@@ -4,7 +4,7 @@ pub mod checks;
 
 use crate::app::context::Context;
 use crate::app::dispatch::checks::{heard, none_of_ours};
-use crate::app::surroundings;
+use crate::app::{reviews, surroundings};
 use crate::config::policy;
 use crate::domain::budget::{Cap, Scope};
 use crate::domain::command::Command;
@@ -20,7 +20,7 @@ use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
 use crate::domain::spend;
 use crate::domain::task::Task;
 use crate::domain::time::{Span, Timestamp};
-use crate::domain::trigger::{Asked, Ended, Meaning, Wish, meaning, wishes};
+use crate::domain::trigger::{Asked, Ended, Meaning, Whose, Wish, meaning, wishes};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{
     AuditLine, Changes, DeliveryState, NewDelivery, NewEffect, NewJob, StoredDelivery, Versioned,
@@ -46,7 +46,8 @@ pub async fn dispatch_next(ctx: &Context) -> Result<bool, Fault> {
         ctx.store.decide(&idle).await?;
     }
     if let Some((stored, event)) = busy {
-        in_turn(ctx, stored, &event).await?;
+        // What is read for a decision is much; whoever dispatches need not hold it inline.
+        Box::pin(in_turn(ctx, stored, &event)).await?;
     }
     Ok(!due.is_empty())
 }
@@ -74,7 +75,9 @@ fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
         Ok(Event::NotOurs(not_ours)) => Sorted::Idle(passed_over(&not_ours)),
         Ok(Event::Thread(event)) => match meaning(&event, &ctx.settings.identity) {
             Meaning::Nothing(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
-            Meaning::Asked(_) | Meaning::Ended(_) => Sorted::Busy(Event::Thread(event)),
+            Meaning::Asked(_) | Meaning::Reviewed | Meaning::Ended(_) => {
+                Sorted::Busy(Event::Thread(event))
+            }
         },
         Ok(Event::Checked(checked)) => match none_of_ours(&checked, &ctx.settings.identity) {
             Some(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
@@ -210,38 +213,54 @@ async fn lose(ctx: &Context, id: &DeliveryId, tasks: Vec<Versioned>) -> Result<(
     .await
 }
 
+/// A decision with the task that it was made on, or why there is none.
+type Settled = Result<(Decision, Option<Versioned>), &'static str>;
+
 async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(), Fault> {
-    let (decision, read) = match meaning(event, &ctx.settings.identity) {
-        Meaning::Nothing(why) => {
-            return finish(ctx, id, DeliveryState::Done(why.to_owned())).await;
-        }
-        Meaning::Ended(how) => {
-            let Some(open) = open_task(ctx, event.key()).await? else {
-                return finish(
-                    ctx,
-                    id,
-                    DeliveryState::Done("no task is open here".to_owned()),
-                )
-                .await;
+    let settled = match meaning(event, &ctx.settings.identity) {
+        Meaning::Nothing(why) => Err(why),
+        Meaning::Ended(how) => match open_task(ctx, event.key()).await? {
+            Some(open) => Ok((ended(&open.task, how, &ctx.settings.links), Some(open))),
+            None => Err("no task is open here"),
+        },
+        Meaning::Asked(asked) => settle_asked(ctx, event, &asked).await?,
+        Meaning::Reviewed => {
+            let whose = match open_task(ctx, event.key()).await? {
+                Some(_) => Whose::Ours,
+                None => Whose::Theirs,
             };
-            (ended(&open.task, how, &ctx.settings.links), Some(open))
-        }
-        Meaning::Asked(asked) => {
-            if event.repo.archived {
-                // Nothing can be written there, not even that nothing can be written.
-                let note = "the repository is archived".to_owned();
-                return finish(ctx, id, DeliveryState::Done(note)).await;
-            }
-            if repeats(ctx, event, &asked).await? {
-                let note = "the task is there already".to_owned();
-                return finish(ctx, id, DeliveryState::Done(note)).await;
-            }
-            let Some(decided) = decide_asked(ctx, event, &asked).await? else {
-                let note = "a label or assignee that is none of ours".to_owned();
-                return finish(ctx, id, DeliveryState::Done(note)).await;
+            let Some((event, asked)) = reviews::read(ctx, event, whose).await? else {
+                return record(ctx, id, event, Err("a review that asks for nothing")).await;
             };
-            decided
+            let settled = settle_asked(ctx, &event, &asked).await?;
+            return record(ctx, id, &event, settled).await;
         }
+    };
+    record(ctx, id, event, settled).await
+}
+
+async fn settle_asked(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<Settled, Fault> {
+    if event.repo.archived {
+        // Nothing can be written there, not even that nothing can be written.
+        return Ok(Err("the repository is archived"));
+    }
+    if repeats(ctx, event, asked).await? {
+        return Ok(Err("the task is there already"));
+    }
+    let decided = decide_asked(ctx, event, asked).await?;
+    Ok(decided.ok_or("a label or assignee that is none of ours"))
+}
+
+/// Commits what was settled about a delivery.
+async fn record(
+    ctx: &Context,
+    id: &DeliveryId,
+    event: &ThreadEvent,
+    settled: Settled,
+) -> Result<(), Fault> {
+    let (decision, read) = match settled {
+        Ok(decided) => decided,
+        Err(why) => return finish(ctx, id, DeliveryState::Done(why.to_owned())).await,
     };
     let note = if decision.reasons.is_empty() {
         "nothing to change".to_owned()
@@ -305,7 +324,13 @@ async fn decide_asked(
     let remarks = remarks(ctx, event, permission, &wished).await?;
     let untrusted = policy.as_ref().unwrap_or(&defaults).text.untrusted;
     let linked = if permission.starts_work() && wished.iter().any(starts_work) {
-        surroundings::linked(ctx, event, &remarks, untrusted).await?
+        surroundings::linked(
+            ctx,
+            event,
+            (&remarks, untrusted),
+            open.as_ref().map(|one| &one.task),
+        )
+        .await?
     } else {
         Vec::new()
     };
@@ -400,6 +425,7 @@ async fn remarks(
         crate::domain::event::Happening::Opened
         | crate::domain::event::Happening::Labeled(_)
         | crate::domain::event::Happening::Assigned(_)
+        | crate::domain::event::Happening::Reviewed(_)
         | crate::domain::event::Happening::Closed
         | crate::domain::event::Happening::Merged
         | crate::domain::event::Happening::Reopened

@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod ledger;
 pub mod reconcile;
 pub mod recover;
+pub mod reviews;
 pub mod run_job;
 pub mod update;
 

@@ -110,6 +110,7 @@ fn told(effect: &Effect, fault: &Fault) -> String {
         Effect::Update { .. } => format!("{text}."),
         Effect::React { .. }
         | Effect::Comment { .. }
+        | Effect::ReviewReply { .. }
         | Effect::Branch { .. }
         | Effect::Undo { .. }
         | Effect::Pull { .. }
@@ -130,6 +131,7 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
             Ok(Sent::Reaction)
         }
         Effect::Comment { body } => comment(ctx, leased, body).await.map(Sent::Comment),
+        Effect::ReviewReply { to, body } => reply(ctx, leased, *to, body).await.map(Sent::Comment),
         Effect::Branch { branch, to, from } => {
             put_branch(ctx, leased, branch, (to, from.as_ref())).await?;
             Ok(Sent::Branch(to.clone()))
@@ -201,16 +203,51 @@ const fn may_be_there(leased: &LeasedEffect) -> bool {
     leased.attempt > 1 || leased.earlier_attempts > 0
 }
 
+/// Returns the comment that an earlier attempt is known to have left.
+const fn left(leased: &LeasedEffect) -> Option<CommentId> {
+    match leased.sent {
+        Some(Sent::Comment(id)) => Some(id),
+        Some(Sent::Reaction | Sent::Branch(_) | Sent::Pull(_) | Sent::Check(_) | Sent::Rerun)
+        | None => None,
+    }
+}
+
+/// Answers a comment on a line, or edits the answer.
+async fn reply(
+    ctx: &Context,
+    leased: &LeasedEffect,
+    to: CommentId,
+    body: &str,
+) -> Result<CommentId, Fault> {
+    let (repo, number) = (&leased.repo, leased.thread.number);
+    let marker = leased.key.marker();
+    let whole = format!("{body}\n\n{marker}");
+    let found = match left(leased) {
+        Some(id) => Some(id),
+        None if may_be_there(leased) => {
+            let posted = ctx.github.line_comments(repo, number).await?;
+            let mut posted = posted.into_iter();
+            let found = posted.find(|one| one.ours && one.comment.body.contains(&marker));
+            found.map(|one| one.comment.id)
+        }
+        None => None,
+    };
+    if let Some(id) = found {
+        match ctx.github.edit_reply(repo, id, &whole).await {
+            Ok(()) => return Ok(id),
+            // Somebody deleted it; what it says still has to be said.
+            Err(fault) if fault.class == Class::NotFound => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    ctx.github.reply(repo, number, to, &whole).await
+}
+
 async fn comment(ctx: &Context, leased: &LeasedEffect, body: &str) -> Result<CommentId, Fault> {
     let (repo, number) = (&leased.repo, leased.thread.number);
     let marker = leased.key.marker();
     let whole = format!("{body}\n\n{marker}");
-    let known = match leased.sent {
-        Some(Sent::Comment(id)) => Some(id),
-        Some(Sent::Reaction | Sent::Branch(_) | Sent::Pull(_) | Sent::Check(_) | Sent::Rerun)
-        | None => None,
-    };
-    let found = match known {
+    let found = match left(leased) {
         Some(id) => Some(id),
         None if may_be_there(leased) => {
             let comments = ctx.github.comments(repo, number).await?;

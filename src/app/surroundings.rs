@@ -7,20 +7,27 @@ use crate::domain::ids::CommitSha;
 use crate::domain::integration::log_end;
 use crate::domain::job::Remark;
 use crate::domain::policy::Untrusted;
-use crate::domain::reference::named;
+use crate::domain::reference::{known, named};
 use crate::domain::repo::Repo;
 use crate::domain::surroundings::{FailedCheck, Linked};
+use crate::domain::task::Task;
 use crate::ports::fault::{Class, Fault};
 
-/// Reads the threads that a request and its conversation name, as they were at the request.
+/// Reads the threads that a request and its conversation name, as they were at the request; the
+/// issue of the open task as it was at its own.
 pub async fn linked(
     ctx: &Context,
     event: &ThreadEvent,
-    remarks: &[Remark],
-    untrusted: Untrusted,
+    (remarks, untrusted): (&[Remark], Untrusted),
+    open: Option<&Task>,
 ) -> Result<Vec<Linked>, Fault> {
     let mut linked = Vec::new();
-    for number in named(event, remarks, untrusted, &ctx.settings.links.web_url) {
+    let web_url = &ctx.settings.links.web_url;
+    for number in named(event, remarks, untrusted, web_url) {
+        if let Some(known) = open.and_then(|task| known(event, task, number, web_url)) {
+            linked.push(known);
+            continue;
+        }
         if let Some(posted) = useful(ctx.github.text(&event.repo, number).await)? {
             let times = (posted.created_at, posted.updated_at);
             linked.extend(Linked::freeze(posted.thread, times, event.at));

@@ -3,6 +3,7 @@
 use crate::domain::budget::Exceeded;
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
+use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::Ending;
@@ -198,6 +199,7 @@ pub fn conclude(
         decision.compare = task.footing.asked.is_some();
         decision.effects.push(status_of(&task, links));
         decision.effects.extend(answer_of(&task, links));
+        decision.effects.extend(replies_of(&task, links));
     }
     decision.task = Some(task);
     begin_next(decision, links)

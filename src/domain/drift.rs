@@ -132,6 +132,7 @@ pub fn unknown(
                 wanted: Wanted::Change,
                 plan: None,
                 occasion: None,
+                review: None,
             },
         },
         state: State::Blocked,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
 use crate::domain::ids::{
-    CheckRunId, CommentId, CommitSha, JobId, TaskId, ThreadKey, ThreadNumber, TreeSha,
+    CheckRunId, CommentId, CommitSha, JobId, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
 use crate::domain::time::Span;
 
@@ -27,6 +27,7 @@ impl EffectKey {
             ReactionTarget::Thread => thread.to_string(),
             ReactionTarget::Comment(id) => format!("{thread}/comment/{id}"),
             ReactionTarget::ReviewComment(id) => format!("{thread}/review-comment/{id}"),
+            ReactionTarget::Review(id) => format!("{thread}/review/{id}"),
         }
     }
 
@@ -47,6 +48,13 @@ impl EffectKey {
     #[must_use]
     pub fn answer(job: JobId) -> Self {
         Self(format!("{job}/answer"))
+    }
+
+    /// What was done about a comment of a review: one answer a comment, whatever is tried for it.
+    #[must_use]
+    pub fn done(comment: CommentId, thread: ThreadKey) -> Self {
+        let place = Self::place(ReactionTarget::ReviewComment(comment), thread);
+        Self(format!("done/{place}"))
     }
 
     /// The branch update of one job.
@@ -142,6 +150,14 @@ pub enum Effect {
         /// Its whole Markdown, marker excluded.
         body: String,
     },
+    /// Answer a comment on a line of a pull request, in its conversation; or edit the answer when it is
+    /// there, found again by the key's marker.
+    ReviewReply {
+        /// The comment that the conversation begins with.
+        to: CommentId,
+        /// Its whole Markdown, marker excluded.
+        body: String,
+    },
     /// Create the branch at a commit, or move it there from where it was last seen.
     Branch {
         /// Which branch.
@@ -218,7 +234,7 @@ impl Effect {
     pub const fn stands_back(&self) -> Span {
         match self {
             Self::React { .. } => Span::ZERO,
-            Self::Comment { .. } => Span::millis(1),
+            Self::Comment { .. } | Self::ReviewReply { .. } => Span::millis(1),
             Self::Branch { .. }
             | Self::Undo { .. }
             | Self::Update { .. }
@@ -239,6 +255,8 @@ pub enum ReactionTarget {
     Comment(CommentId),
     /// An inline comment of a review.
     ReviewComment(CommentId),
+    /// A review. Nobody can react to one by the REST API, so it goes on the pull request.
+    Review(ReviewId),
 }
 
 /// What a check run concludes.

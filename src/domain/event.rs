@@ -6,6 +6,7 @@ use crate::domain::ids::{
     CommentId, CommitSha, InstallationId, Login, RepoId, RepoName, ThreadKey, ThreadNumber,
 };
 use crate::domain::repo::{Actor, Repo};
+use crate::domain::review::Review;
 use crate::domain::time::Timestamp;
 
 /// What a delivery said.
@@ -108,6 +109,8 @@ pub enum Happening {
     Assigned(Login),
     /// A comment was written.
     Commented(Comment),
+    /// The pull request was reviewed, which may be no more than a comment on a line.
+    Reviewed(Review),
     /// The issue was closed, or the pull request was closed without merging.
     Closed,
     /// The pull request was merged.
@@ -161,11 +164,9 @@ pub struct Comment {
     pub id: CommentId,
     /// Its Markdown source.
     pub body: String,
-    /// Where in the diff it stands, for an inline comment of a review.
-    pub place: Option<DiffPlace>,
 }
 
-/// A place in a pull request's diff.
+/// A place in a pull request's diff: of requests that were stored before reviews were read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiffPlace {
     /// The file.

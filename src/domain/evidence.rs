@@ -68,4 +68,7 @@ pub struct Claim {
     pub summary: Option<String>,
     /// Anything a reviewer should know.
     pub notes: Option<String>,
+    /// What it says to the comments of a review, each by the number that the brief gives it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replies: Vec<(usize, String)>,
 }

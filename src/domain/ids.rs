@@ -58,6 +58,10 @@ number_id! {
     CommentId
 }
 number_id! {
+    /// A review of a pull request.
+    ReviewId
+}
+number_id! {
     /// The number of an issue or a pull request in its repository.
     ThreadNumber
 }

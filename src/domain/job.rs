@@ -10,6 +10,7 @@ use crate::domain::integration::Occasion;
 use crate::domain::name::Name;
 use crate::domain::policy::Role;
 use crate::domain::repo::Actor;
+use crate::domain::review::Review;
 use crate::domain::secrets::Leak;
 use crate::domain::stall::Stall;
 use crate::domain::surroundings::Linked;
@@ -101,7 +102,7 @@ pub struct Request {
     /// Threads that the request and the conversation name, most relevant first.
     #[serde(default)]
     pub linked: Vec<Linked>,
-    /// The place in the diff, when the request stands in an inline comment.
+    /// The place in the diff, of a request that was stored before reviews were read.
     pub place: Option<DiffPlace>,
     /// What is wanted of it.
     #[serde(default)]
@@ -112,6 +113,9 @@ pub struct Request {
     /// Why there is a job that nobody asked for; the rest is then what was asked last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occasion: Option<Occasion>,
+    /// The review, when the request was made by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 impl Request {

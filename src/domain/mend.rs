@@ -233,6 +233,7 @@ fn work(task: &Task, found: &Found, (failing, around): (&[&Failing], &Around<'_>
             place: None,
             occasion: Some(occasion),
             plan: None,
+            review: None,
             ..task.work.request.clone()
         },
         resolve: None,

@@ -36,6 +36,7 @@ pub mod outage;
 pub mod progress;
 pub mod repo;
 pub mod retry;
+pub mod review;
 pub mod sanitize;
 pub mod stall;
 pub mod steering;

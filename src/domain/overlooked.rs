@@ -76,6 +76,7 @@ pub fn judge<'a>(
             | Happening::Assigned(_)
             | Happening::Opened
             | Happening::Commented(_)
+            | Happening::Reviewed(_)
             | Happening::Closed
             | Happening::Merged
             | Happening::Reopened

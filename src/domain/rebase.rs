@@ -173,6 +173,7 @@ fn resolve(mut task: Task, onto: &str, links: &Links) -> Decision {
         ..task.work.clone()
     };
     (work.request.occasion, work.request.plan) = (None, None);
+    work.request.review = None;
     if let Some(asked) = task.footing.asked.take() {
         work.request.by = asked.by;
     }

@@ -9,6 +9,8 @@ use crate::domain::ids::{RepoName, ThreadNumber};
 use crate::domain::job::Remark;
 use crate::domain::markdown::dialect;
 use crate::domain::policy::Untrusted;
+use crate::domain::surroundings::Linked;
+use crate::domain::task::Task;
 
 /// How many of the threads that a conversation names are read.
 pub const LINKED: usize = 5;
@@ -55,6 +57,45 @@ pub fn references(markdown: &str, repo: &RepoName, web_url: &str) -> Vec<ThreadN
     reader.found
 }
 
+/// Returns what was said when something was asked for.
+fn asked(event: &ThreadEvent) -> Vec<&str> {
+    match &event.what {
+        Happening::Commented(comment) => vec![comment.body.as_str()],
+        Happening::Reviewed(review) => {
+            let lines = review.comments.iter().map(|one| one.body.as_str());
+            std::iter::once(review.body.as_str()).chain(lines).collect()
+        }
+        Happening::Opened
+        | Happening::Labeled(_)
+        | Happening::Assigned(_)
+        | Happening::Closed
+        | Happening::Merged
+        | Happening::Reopened
+        | Happening::Gone => Vec::new(),
+    }
+}
+
+/// Returns the issue that a task began with, as it was when it was asked for, for a request on the pull
+/// request that does not speak of it: that one is known, and need not be read once more.
+#[must_use]
+pub fn known(
+    event: &ThreadEvent,
+    task: &Task,
+    number: ThreadNumber,
+    web_url: &str,
+) -> Option<Linked> {
+    let spoken_of = |text: &&str| references(text, &event.repo.name, web_url).contains(&number);
+    if number != task.id.thread.number || asked(event).iter().any(spoken_of) {
+        return None;
+    }
+    let request = &task.work.request;
+    if request.thread.number == number {
+        return Linked::freeze(request.thread.clone(), (request.at, request.at), request.at);
+    }
+    let linked = request.linked.iter().find(|one| one.number == number)?;
+    linked.thread.is_some().then(|| linked.clone())
+}
+
 /// Returns the threads that a request and its conversation name, most relevant first: what was
 /// asked, then the thread, then the newest comments. What policy leaves out names nothing.
 #[must_use]
@@ -66,16 +107,7 @@ pub fn named(
 ) -> Vec<ThreadNumber> {
     let heard = |insider: bool| insider || untrusted == Untrusted::Quote;
     let thread = &event.thread;
-    let asked = match &event.what {
-        Happening::Commented(comment) => Some(comment.body.as_str()),
-        Happening::Opened
-        | Happening::Labeled(_)
-        | Happening::Assigned(_)
-        | Happening::Closed
-        | Happening::Merged
-        | Happening::Reopened
-        | Happening::Gone => None,
-    };
+    let asked = asked(event);
     let own = heard(thread.insider).then_some([thread.title.as_str(), thread.body.as_str()]);
     let said = remarks.iter().rev().filter(|remark| heard(remark.insider));
     let texts = asked

@@ -2,6 +2,7 @@
 
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
+use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, Sent};
 use crate::domain::footing::Stand;
@@ -54,7 +55,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             advance(&mut task, Step::Seen);
             Decision {
                 compare,
-                ..told(task, links, "commits are on the pull request")
+                ..answered(task, links, "commits are on the pull request")
             }
         }
         (Effect::Undo { .. }, Ending::Sent(Sent::Branch(with))) => Decision {
@@ -111,6 +112,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 | Effect::React { .. }
                 | Effect::Comment { .. }
                 | Effect::Rerun { .. }
+                | Effect::ReviewReply { .. }
                 | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
             };
             task.last = task.last.map(|last| Report {
@@ -120,12 +122,17 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             });
             Decision {
                 withdraw: true,
-                ..told(task, links, "publishing was given up")
+                ..answered(task, links, "publishing was given up")
             }
         }
+        (Effect::ReviewReply { to, .. }, Ending::Parked(why)) => Decision {
+            reasons: vec![format!("review comment {to} has no answer: {why}")],
+            ..Decision::default()
+        },
         (
             Effect::React { .. }
             | Effect::Comment { .. }
+            | Effect::ReviewReply { .. }
             | Effect::Check { .. }
             | Effect::Rerun { .. }
             | Effect::Pull { .. },
@@ -145,6 +152,14 @@ fn advance(task: &mut Task, step: Step) {
     if let Ok(state) = transition(&task.state, step) {
         task.state = state;
     }
+}
+
+/// Says how it stands, and to each comment of a review what became of it.
+fn answered(task: Task, links: &Links, reason: &str) -> Decision {
+    let replies = replies_of(&task, links);
+    let mut decision = told(task, links, reason);
+    decision.effects.extend(replies);
+    decision
 }
 
 fn told(task: Task, links: &Links, reason: &str) -> Decision {

@@ -1,8 +1,8 @@
 //! The end of a job that was to say something: its words are shown, and the task is where it was before.
 
 use crate::domain::decide::Decision;
-use crate::domain::decide::statuses::status_of;
-use crate::domain::effect::{Effect, EffectKey};
+use crate::domain::decide::statuses::{said, status_of};
+use crate::domain::effect::EffectKey;
 use crate::domain::ids::ThreadKey;
 use crate::domain::job::{Wanted, Work};
 use crate::domain::render::parts::Links;
@@ -40,7 +40,7 @@ pub fn spoken(task: &Task, report: Report, work: &Work, links: &Links) -> Decisi
             ..task.id.thread
         };
         let body = words(&report, &work.request, links);
-        let answer = Effect::Comment { body };
+        let answer = said(&work.request, body);
         decision
             .effects
             .push((EffectKey::answer(report.job), thread, answer));

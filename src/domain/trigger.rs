@@ -9,6 +9,7 @@ use crate::domain::ids::Login;
 use crate::domain::job::Performer;
 use crate::domain::policy::Policy;
 use crate::domain::repo::ActorKind;
+use crate::domain::review::{Review, Verdict};
 
 /// Who Prova is on GitHub: the App's slug gives both the mention and the bot's login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,9 @@ pub enum Meaning {
     Nothing(&'static str),
     /// A person may be asking; policy decides whether.
     Asked(Asked),
+    /// A person has reviewed a pull request. What they ask for is known once their comments on lines
+    /// are read: see [`asked_by`].
+    Reviewed,
     /// The thread has ended.
     Ended(Ended),
 }
@@ -97,6 +101,7 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         | Happening::Labeled(_)
         | Happening::Assigned(_)
         | Happening::Commented(_)
+        | Happening::Reviewed(_)
         | Happening::Reopened => {}
     }
     if identity.is(&event.actor.login) {
@@ -125,10 +130,66 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
                 Meaning::Asked(Asked::Comment(commands))
             }
         }
+        Happening::Reviewed(_) => Meaning::Reviewed,
         Happening::Merged | Happening::Closed | Happening::Gone | Happening::Reopened => {
             Meaning::Nothing("a thread that was opened again")
         }
     }
+}
+
+/// Whose pull request is reviewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A task of ours has it.
+    Ours,
+    /// Somebody else's.
+    Theirs,
+}
+
+/// Returns what a review asks for, empty when it asks for nothing: what its words command, and all that
+/// it says of lines as one request. One that wants changes of a pull request of ours needs no mention.
+#[must_use]
+pub fn asked_by(
+    review: &Review,
+    whose: Whose,
+    identity: &Identity,
+) -> Vec<Result<Command, CommandError>> {
+    let mention = &identity.mention;
+    if let Some(comment) = review.lone() {
+        return parse::parse(&comment.body, mention);
+    }
+    let mut commands = parse::parse(&review.body, mention);
+    let implied = match (whose, review.verdict) {
+        (Whose::Ours, Verdict::ChangesRequested) => commands.is_empty(),
+        (Whose::Ours, Verdict::Approved | Verdict::Commented) | (Whose::Theirs, _) => false,
+    };
+    let text = if commands.is_empty() {
+        review.body.trim().to_owned()
+    } else {
+        String::new()
+    };
+    let mut requested = implied.then_some(None);
+    for comment in &review.comments {
+        for command in parse::parse(&comment.body, mention) {
+            match command {
+                Ok(Command::Request { agent, .. }) => {
+                    requested = Some(requested.flatten().or(agent));
+                }
+                other => commands.push(other),
+            }
+        }
+    }
+    let begins =
+        |one: &Result<Command, CommandError>| matches!(one, Ok(command) if command.begins_work());
+    if let (Some(agent), false) = (requested, commands.iter().any(begins)) {
+        commands.push(Ok(Command::Request { agent, text }));
+    }
+    if commands.len() > parse::MAX_COMMANDS {
+        commands.truncate(parse::MAX_COMMANDS);
+        let limit = parse::MAX_COMMANDS;
+        commands.push(Err(CommandError::TooMany { limit }));
+    }
+    commands
 }
 
 /// Returns what is wished for, by the repository's policy; empty when the label or the assignee is
@@ -170,5 +231,141 @@ fn said(command: &Result<Command, CommandError>) -> Wish {
     match command {
         Ok(command) => Wish::Command(command.clone()),
         Err(error) => Wish::Unreadable(error.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{CommentId, ReviewId};
+    use crate::domain::review::{ReviewComment, Spot};
+
+    fn review(verdict: Verdict, body: &str, lines: &[&str]) -> Review {
+        let comment = |(id, body): (u64, &&str)| ReviewComment {
+            id: CommentId(id),
+            root: CommentId(id),
+            body: (*body).to_owned(),
+            path: "a".to_owned(),
+            spot: Spot::File,
+            hunk: String::new(),
+            earlier: Vec::new(),
+        };
+        Review {
+            id: ReviewId(1),
+            verdict,
+            body: body.to_owned(),
+            comments: (1..).zip(lines).map(comment).collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_review_asks_for() {
+        use Verdict::{Approved, ChangesRequested, Commented};
+        let asks = |text: &str| {
+            let text = text.to_owned();
+            Ok(Command::Request { agent: None, text })
+        };
+        let stop = || Ok(Command::Stop);
+        let with = |text: &str| {
+            Ok(Command::Request {
+                agent: Some("codex".parse().unwrap()),
+                text: text.to_owned(),
+            })
+        };
+        for (verdict, body, lines, ours, theirs) in [
+            (
+                ChangesRequested,
+                "",
+                vec!["no", "nor this"],
+                vec![asks("")],
+                vec![],
+            ),
+            (
+                ChangesRequested,
+                "Shorter.",
+                vec![],
+                vec![asks("Shorter.")],
+                vec![],
+            ),
+            (
+                ChangesRequested,
+                "@prova shorter",
+                vec!["a"],
+                vec![asks("shorter")],
+                vec![asks("shorter")],
+            ),
+            (
+                ChangesRequested,
+                "@prova stop",
+                vec!["a"],
+                vec![stop()],
+                vec![stop()],
+            ),
+            (Commented, "Nice", vec!["a", "b"], vec![], vec![]),
+            (
+                Commented,
+                "Nice",
+                vec!["a", "@prova b"],
+                vec![asks("Nice")],
+                vec![asks("Nice")],
+            ),
+            (
+                Commented,
+                "",
+                vec!["@prova b"],
+                vec![asks("b")],
+                vec![asks("b")],
+            ),
+            (Commented, "", vec!["b"], vec![], vec![]),
+            (
+                Commented,
+                "",
+                vec!["@prova a", "@prova with codex: b"],
+                vec![with("")],
+                vec![with("")],
+            ),
+            (
+                Commented,
+                "",
+                vec!["@prova stop", "@prova b"],
+                vec![stop(), asks("")],
+                vec![stop(), asks("")],
+            ),
+            (Approved, "Good", vec!["well", "done"], vec![], vec![]),
+            (
+                Approved,
+                "Good",
+                vec!["@prova nit"],
+                vec![asks("Good")],
+                vec![asks("Good")],
+            ),
+            (
+                Approved,
+                "@prova a last thing",
+                vec![],
+                vec![asks("a last thing")],
+                vec![asks("a last thing")],
+            ),
+        ] {
+            let review = review(verdict, body, &lines);
+            let of = |whose| asked_by(&review, whose, &Identity::new("prova"));
+            assert_eq!(of(Whose::Ours), ours, "ours: {review:?}");
+            assert_eq!(of(Whose::Theirs), theirs, "theirs: {review:?}");
+        }
+    }
+
+    #[test]
+    fn a_review_cannot_start_a_flood() {
+        let lines = vec!["@prova status\n\n@prova stop"; 40];
+        let found = asked_by(
+            &review(Verdict::Commented, "", &lines),
+            Whose::Ours,
+            &Identity::new("prova"),
+        );
+        assert_eq!(found.len(), parse::MAX_COMMANDS + 1);
+        assert!(matches!(
+            found.last(),
+            Some(Err(CommandError::TooMany { .. }))
+        ));
     }
 }

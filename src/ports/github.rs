@@ -20,6 +20,7 @@ use crate::domain::job::Remark;
 use crate::domain::missed::Stretch;
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::{Permission, Repo};
+use crate::domain::review::Posted;
 use crate::domain::surroundings::{Annotation, FailedCheck};
 use crate::domain::time::Timestamp;
 use crate::ports::fault::Fault;
@@ -214,6 +215,27 @@ pub trait Pulls: Send + Sync {
     async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault>;
 }
 
+/// What reviews say of lines of a pull request, and the conversations about that.
+#[async_trait::async_trait]
+pub trait Reviews: Send + Sync {
+    /// Returns the comments on lines of a pull request, whoever wrote them, the newest 300. (pull
+    /// requests: read)
+    async fn line_comments(&self, repo: &Repo, number: ThreadNumber) -> Result<Vec<Posted>, Fault>;
+
+    /// Answers in the conversation that begins with a comment; `NotFound` when that was deleted. (pull
+    /// requests: write)
+    async fn reply(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+        to: CommentId,
+        body: &str,
+    ) -> Result<CommentId, Fault>;
+
+    /// Replaces the text of an answer; `NotFound` when it was deleted. (pull requests: write)
+    async fn edit_reply(&self, repo: &Repo, id: CommentId, body: &str) -> Result<(), Fault>;
+}
+
 /// A completed check run to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCheck {
@@ -338,9 +360,15 @@ pub trait Census: Send + Sync {
 }
 
 /// Everything that Prova asks of GitHub.
-pub trait GitHub: Repositories + Threads + Commits + Pulls + Checks + App + Hooks + Census {}
+pub trait GitHub:
+    Repositories + Threads + Commits + Pulls + Reviews + Checks + App + Hooks + Census
+{
+}
 
-impl<T: Repositories + Threads + Commits + Pulls + Checks + App + Hooks + Census> GitHub for T {}
+impl<T: Repositories + Threads + Commits + Pulls + Reviews + Checks + App + Hooks + Census> GitHub
+    for T
+{
+}
 
 /// A delivery whose body cannot be understood; it is parked with this and can be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,7 @@ use crate::simulator::world::accounts::{AccountKind, Role};
 use crate::simulator::world::branches::Move;
 use crate::simulator::world::pulls::PullDraft;
 use crate::simulator::world::repositories::File;
-use crate::simulator::world::reviews::{Line, Verdict};
+use crate::simulator::world::reviews::{Line, ReviewDraft, Verdict};
 use crate::simulator::world::threads::ThreadEdit;
 
 /// Somebody with a login, at work. Every act is refused (with GitHub's status) to whoever has not
@@ -328,7 +328,48 @@ impl Person<'_> {
         body: &str,
     ) -> Done<u64> {
         self.act(repo, Role::Read, |world, repo, login| {
-            world.submit_review(repo, number, login, (verdict, body))
+            let draft = ReviewDraft {
+                verdict,
+                body,
+                lines: &[],
+            };
+            Ok(world.submit_review(repo, number, login, draft)?.0)
+        })
+    }
+
+    /// Submits a review with comments on lines, and returns its id and theirs.
+    ///
+    /// # Errors
+    ///
+    /// As every act of a person.
+    pub fn review(&self, repo: &str, number: u64, draft: ReviewDraft<'_>) -> Done<(u64, Vec<u64>)> {
+        self.act(repo, Role::Read, |world, repo, login| {
+            world.submit_review(repo, number, login, draft)
+        })
+    }
+
+    /// Dismisses a review.
+    ///
+    /// # Errors
+    ///
+    /// As every act of a person.
+    pub fn dismiss_review(&self, repo: &str, number: u64, review: u64) -> Done {
+        self.act(repo, Role::Write, |world, repo, login| {
+            world.dismiss_review(repo, number, login, review)
+        })
+    }
+
+    /// Deletes a comment on a line, of one's own or with write access of anybody's.
+    ///
+    /// # Errors
+    ///
+    /// As every act of a person.
+    pub fn delete_review_comment(&self, repo: &str, comment: u64) -> Done {
+        self.act(repo, Role::Read, |world, repo, login| {
+            if world.find_review_comment(repo, comment)?.1.author != login {
+                world.demand(repo, login, Role::Write)?;
+            }
+            world.delete_review_comment(repo, comment, login)
         })
     }
 
@@ -338,14 +379,9 @@ impl Person<'_> {
     ///
     /// As every act of a person.
     pub fn review_comment(&self, repo: &str, number: u64, line: &str, body: &str) -> Done<u64> {
-        let (path, at) = line.rsplit_once(':').unwrap_or((line, "1"));
-        let at = at.parse().map_err(|_| {
-            SimError::BadRequest(format!(
-                "{line}: want a path and a line, such as src/lib.rs:3"
-            ))
-        })?;
+        let line = Line::parse(line)?;
         self.act(repo, Role::Read, |world, repo, login| {
-            world.comment_on_line(repo, number, login, (Line { path, line: at }, body))
+            world.comment_on_line(repo, number, login, (line, body))
         })
     }
 

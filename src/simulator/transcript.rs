@@ -9,6 +9,7 @@ use crate::simulator::world::comments::Reaction;
 use crate::simulator::world::pulls::Pull;
 use crate::simulator::world::render;
 use crate::simulator::world::repositories::Repository;
+use crate::simulator::world::reviews::Verdict;
 use crate::simulator::world::threads::{Fate, Thread};
 
 /// One thread: title, state, labels, body, what is in it, and the conversation.
@@ -165,12 +166,13 @@ fn conversation(text: &mut String, thread: &Thread) {
     if let Some(pull) = &thread.pull {
         for review in &pull.reviews {
             let is_shell = review.body.is_empty()
+                && review.verdict == Verdict::Comment
                 && pull
                     .review_comments
                     .iter()
                     .any(|comment| comment.review == review.id);
             if !is_shell {
-                let verdict = review.verdict.state().to_lowercase().replace('_', " ");
+                let verdict = review.state().to_lowercase().replace('_', " ");
                 let head = format!("{} reviewed: {verdict}", review.author);
                 said.push((review.id, head, &review.body, &[]));
             }

@@ -15,6 +15,7 @@ mod fake;
 mod faults;
 mod key;
 mod limits;
+mod line_comments;
 mod manifest;
 mod missed;
 mod reads;

@@ -333,7 +333,7 @@ const EVENTS: [&str; 7] = [
     "issues",
     "issue_comment",
     "pull_request",
-    "pull_request_review_comment",
+    "pull_request_review",
     "repository",
     "installation",
     "installation_repositories",

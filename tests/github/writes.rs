@@ -3,7 +3,7 @@
 use prova::domain::effect::{Conclusion, ReactionTarget};
 use prova::domain::ids::{CheckRunId, CommentId, CommitSha, ThreadNumber};
 use prova::ports::fault::Class;
-use prova::ports::github::{Checks, NewCheck, NewPull, PostedPull, Pulls, Threads};
+use prova::ports::github::{Checks, NewCheck, NewPull, PostedPull, Pulls, Reviews, Threads};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, branch, refusal, reply, repo};
@@ -190,4 +190,24 @@ async fn a_locked_conversation_is_said() {
         .unwrap_err();
     assert_eq!(fault.class, Class::Permanent);
     assert!(fault.to_string().contains("locked"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_comment_on_a_line_is_answered_in_its_conversation() {
+    let fake = answering(201, json!({ "id": 9 })).await;
+    let (number, to) = (ThreadNumber(7), CommentId(5));
+    let id = fake
+        .client
+        .reply(&repo(), number, to, "done")
+        .await
+        .unwrap();
+    fake.client.edit_reply(&repo(), id, "undone").await.unwrap();
+    assert_eq!(id, CommentId(9));
+    let written = fake.body_of("POST /repos/octo/hello/pulls/7/comments/5/replies");
+    assert_eq!(written, json!({ "body": "done" }));
+    let edited = fake.body_of("PATCH /repos/octo/hello/pulls/comments/9");
+    assert_eq!(edited, json!({ "body": "undone" }));
+    let fake = answering(404, json!({ "message": "Not Found" })).await;
+    let gone = fake.client.reply(&repo(), number, to, "done").await;
+    assert_eq!(gone.unwrap_err().class, Class::NotFound);
 }

@@ -122,6 +122,7 @@ async fn the_exec_contract_holds_in_every_sandbox() {
             title: Some("Did it".to_owned()),
             summary: None,
             notes: Some("n".to_owned()),
+            replies: Vec::new(),
         };
         assert_eq!(run.claim, Some(claim));
         assert!(bed.checkout().join("changed").exists());

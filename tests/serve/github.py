@@ -229,7 +229,7 @@ HERE = "/repos/{owner}/{repo}"
 
 @route("GET", "/app", APP)
 def get_app(hub, _):
-    events = ["issues", "issue_comment", "pull_request", "pull_request_review_comment", "repository"]
+    events = ["issues", "issue_comment", "pull_request", "pull_request_review", "repository"]
     return 200, {**UNKNOWN, "events": events, "permissions": APP_PERMISSIONS, "name": "Rehearsal", "slug": SLUG, "id": APP_ID}
 
 

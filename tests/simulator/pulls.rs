@@ -1,7 +1,7 @@
 //! Pull requests follow their branches, and carry reviews.
 
 use prova::simulator::world::repositories::File;
-use prova::simulator::world::reviews::Verdict;
+use prova::simulator::world::reviews::{ReviewDraft, Verdict};
 use serde_json::{Value, json};
 
 use crate::harness::{Github, REPO, payload};
@@ -314,4 +314,66 @@ async fn reviews_and_answers_on_lines() {
         (own.status, own.message()),
         (422, "Can not approve your own pull request")
     );
+}
+
+#[tokio::test]
+async fn a_review_comes_with_all_its_comments_and_then_once_more_each() {
+    let github = Github::new().await;
+    let number = github.pull("prova/1-x", "").await;
+    let _ = github.sim.take_deliveries();
+    let carol = github.sim.as_person("carol");
+    let draft = ReviewDraft {
+        verdict: Verdict::RequestChanges,
+        body: "No",
+        lines: &[("src/lib.rs:1-2", "This"), ("src/lib.rs:2", "That")],
+    };
+    let (review, comments) = carol.review(REPO, number, draft).unwrap();
+    let deliveries = github.sim.take_deliveries();
+    let names: Vec<String> = deliveries.iter().map(crate::harness::name).collect();
+    assert_eq!(
+        names,
+        [
+            "pull_request_review.submitted",
+            "pull_request_review_comment.created",
+            "pull_request_review_comment.created"
+        ]
+    );
+    assert_eq!(
+        payload(&deliveries[0])["review"]["state"],
+        "changes_requested"
+    );
+    let path = format!("/repos/{REPO}/pulls/{number}/comments");
+    let newest = github
+        .get(&format!("{path}?sort=created&direction=desc"))
+        .await;
+    let told = &newest.json[1];
+    assert_eq!(told["id"], comments[0]);
+    assert_eq!(told["pull_request_review_id"], review);
+    assert_eq!((&told["start_line"], &told["line"]), (&json!(1), &json!(2)));
+    assert!(told["diff_hunk"].as_str().unwrap().starts_with("@@ -"));
+
+    let alice = github.sim.as_person("alice");
+    let other = [File::new("src/lib.rs", "// another\n// another\n")];
+    alice.push(REPO, "prova/1-x", &other, &[]).unwrap();
+    let outdated = &github.get(&path).await.json[0];
+    assert_eq!(
+        (&outdated["line"], &outdated["original_line"]),
+        (&Value::Null, &json!(2))
+    );
+
+    let _ = github.sim.take_deliveries();
+    alice.dismiss_review(REPO, number, review).unwrap();
+    alice.delete_review_comment(REPO, comments[1]).unwrap();
+    let deliveries = github.sim.take_deliveries();
+    let names: Vec<String> = deliveries.iter().map(crate::harness::name).collect();
+    assert_eq!(
+        names,
+        [
+            "pull_request_review.dismissed",
+            "pull_request_review_comment.deleted"
+        ]
+    );
+    let answer = format!("{path}/{}/replies", comments[1]);
+    let gone = github.call("POST", &answer, json!({"body": "?"})).await;
+    assert_eq!(gone.status, 404);
 }

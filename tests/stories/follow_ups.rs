@@ -67,7 +67,7 @@ async fn a_comment_on_a_line_of_the_diff() {
     assert_eq!(bot.state(issue).await, "in review");
     let brief = bot.file(BRANCH, "brief.md").unwrap();
     assert!(
-        brief.contains("This was said about `README.md`, line 3"),
+        brief.contains("Comment 1, on `README.md`, line 3"),
         "{brief}"
     );
     assert!(brief.contains("say *which* readme"), "{brief}");

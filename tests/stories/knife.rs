@@ -24,6 +24,7 @@ use prova::domain::money::Usd;
 use prova::domain::overlooked::{Act, Standing};
 use prova::domain::process::{Process, Schema};
 use prova::domain::repo::{Permission, Repo};
+use prova::domain::review::Posted;
 use prova::domain::surroundings::{Annotation, FailedCheck};
 use prova::domain::time::Timestamp;
 use prova::ports::checkouts::{Begun, Cache, Checkout, Checkouts, Merged, Place, Remote, Setup};
@@ -32,8 +33,8 @@ use prova::ports::fault::Fault;
 use prova::ports::gateway::{Charge, Hold};
 use prova::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, MadeCommit, NewCheck,
-    NewCommit, NewPull, PostedComment, PostedPull, PostedThread, Pulls, Repositories, ThreadNow,
-    Threads, TreeEntry,
+    NewCommit, NewPull, PostedComment, PostedPull, PostedThread, Pulls, Repositories, Reviews,
+    ThreadNow, Threads, TreeEntry,
 };
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
@@ -62,7 +63,7 @@ pub(crate) enum Blow {
 }
 
 /// Writes that GitHub carries out as often as it is asked. Asking once is what the outbox is for.
-const NEVER_TWICE: [&str; 3] = ["comment", "create_check", "rerun"];
+const NEVER_TWICE: [&str; 4] = ["comment", "reply", "create_check", "rerun"];
 
 /// Counts calls and cuts one.
 #[derive(Default)]
@@ -301,6 +302,13 @@ relay! { Pulls for dyn GitHub:
     open_pull(repo: [&Repo], pull: [&NewPull]) -> [PostedPull];
     pull_from(repo: [&Repo], head: [&BranchName]) -> [Option<PostedPull>];
     proposals(repo: [&Repo], by: [&Login]) -> [Vec<Proposal>];
+    {}
+}
+
+relay! { Reviews for dyn GitHub:
+    line_comments(repo: [&Repo], number: [ThreadNumber]) -> [Vec<Posted>];
+    reply(repo: [&Repo], number: [ThreadNumber], to: [CommentId], body: [&str]) -> [CommentId];
+    edit_reply(repo: [&Repo], id: [CommentId], body: [&str]) -> [()];
     {}
 }
 

@@ -16,7 +16,7 @@ use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::evidence::{Claim, Ending as RunEnding};
 use prova::domain::footing::{Merge, Pair};
 use prova::domain::ids::{
-    CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ThreadKey,
+    CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ReviewId, ThreadKey,
     ThreadNumber, TreeSha,
 };
 use prova::domain::integration::{Check, Failing, Found, MOST_ROUNDS, Signature};
@@ -28,6 +28,7 @@ use prova::domain::policy::{BranchPolicy, OnConflict, Policy, WhenBehind};
 use prova::domain::rebase::{self, found};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
+use prova::domain::review::{Review, ReviewComment, Side, Spot, Verdict};
 use prova::domain::settle::{Ending, settle};
 use prova::domain::task::{self, State, Step, Task};
 use prova::domain::time::{Span, Timestamp};
@@ -69,6 +70,7 @@ enum Asks {
     Question,
     Plan,
     Approve,
+    Review,
 }
 
 /// What a look at branch and base shows.
@@ -98,6 +100,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(Asks::Question),
         Just(Asks::Plan),
         Just(Asks::Approve),
+        Just(Asks::Review),
     ];
     let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
     let sees = prop_oneof![
@@ -234,7 +237,7 @@ impl World {
             }),
             Asks::Approve => Some(Command::Approve),
             Asks::Rebase => Some(Command::Rebase),
-            Asks::Request => Some(Command::Request {
+            Asks::Request | Asks::Review => Some(Command::Request {
                 agent: None,
                 text: "mend it".to_owned(),
             }),
@@ -243,10 +246,10 @@ impl World {
         self.now = self.now.plus(Span::seconds(1));
         let what = match &command {
             None => Happening::Labeled("prova".to_owned()),
+            Some(_) if matches!(asks, Asks::Review) => Happening::Reviewed(self.review()),
             Some(command) => Happening::Commented(Comment {
                 id: CommentId(self.comments),
                 body: format!("@prova {command}"),
-                place: None,
             }),
         };
         let event = ThreadEvent {
@@ -269,6 +272,25 @@ impl World {
         };
         let wish = command.map_or(Wish::Start(Performer::DefaultAgent), Wish::Command);
         (event, vec![wish])
+    }
+
+    /// A review with comments on two lines.
+    fn review(&self) -> Review {
+        let comment = |n: u64| ReviewComment {
+            id: CommentId(10 * self.comments + n),
+            root: CommentId(10 * self.comments),
+            body: "mend it".to_owned(),
+            path: "README.md".to_owned(),
+            spot: Spot::Lines(3, 3, Side::After),
+            hunk: String::new(),
+            earlier: Vec::new(),
+        };
+        Review {
+            id: ReviewId(self.comments),
+            verdict: Verdict::ChangesRequested,
+            body: String::new(),
+            comments: (0..2).map(comment).collect(),
+        }
     }
 
     /// Decides the last request; one that needs a job while another is live is put off, as the store
@@ -416,7 +438,9 @@ impl World {
             ) => Ending::Overtaken,
             (Way::Parked, _) => Ending::Parked("GitHub said no.".to_owned()),
             (_, Effect::React { .. }) => Ending::Sent(Sent::Reaction),
-            (_, Effect::Comment { .. }) => Ending::Sent(Sent::Comment(CommentId(1))),
+            (_, Effect::Comment { .. } | Effect::ReviewReply { .. }) => {
+                Ending::Sent(Sent::Comment(CommentId(1)))
+            }
             (_, Effect::Branch { to, .. }) => Ending::Sent(Sent::Branch(to.clone())),
             (_, Effect::Undo { .. }) => Ending::Sent(Sent::Branch(CommitSha::new("d".repeat(40)))),
             (_, Effect::Update { .. }) => {

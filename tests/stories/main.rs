@@ -34,6 +34,7 @@ mod reaching;
 mod recipes;
 mod refusals;
 mod replay;
+mod reviews;
 mod secrets;
 mod setups;
 mod spending;

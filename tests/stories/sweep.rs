@@ -14,6 +14,7 @@ use prova::domain::budget::Scope;
 use prova::domain::task::Task;
 use prova::ports::clock::Clock as _;
 use prova::simulator::world::repositories::File;
+use prova::simulator::world::reviews::{ReviewDraft, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Script;
@@ -33,6 +34,8 @@ enum Scenario {
     Label,
     /// A review asks for a change.
     Review,
+    /// A single comment on a line does.
+    Line,
     /// A request is taken back.
     Cancel,
     /// What was done for a review is taken back.
@@ -78,6 +81,17 @@ impl Scenario {
                 bot
             }
             Self::Review => {
+                let bot = World::new().agent("grower", GROWING).start().await;
+                let (_, pull) = bot.in_review().await;
+                let draft = ReviewDraft {
+                    verdict: Verdict::RequestChanges,
+                    body: "One more line.",
+                    lines: &[("README.md:3", "Here?"), ("README.md:1", "Not there.")],
+                };
+                bot.alice().review(REPO, pull, draft).unwrap();
+                bot
+            }
+            Self::Line => {
                 let bot = World::new().agent("grower", GROWING).start().await;
                 let (_, pull) = bot.in_review().await;
                 bot.alice()
@@ -338,6 +352,11 @@ sweeps! {
     a_review_and_a_call_that_fails: Review Fails;
     a_review_and_an_answer_that_is_lost: Review Unanswered;
     a_review_and_a_call_that_is_made_twice: Review Twice;
+    a_comment_on_a_line_and_death_before_a_call: Line DeadBefore;
+    a_comment_on_a_line_and_death_after_a_call: Line DeadAfter;
+    a_comment_on_a_line_and_a_call_that_fails: Line Fails;
+    a_comment_on_a_line_and_an_answer_that_is_lost: Line Unanswered;
+    a_comment_on_a_line_and_a_call_that_is_made_twice: Line Twice;
     a_stop_and_death_before_a_call: Cancel DeadBefore;
     a_stop_and_death_after_a_call: Cancel DeadAfter;
     a_stop_and_a_call_that_fails: Cancel Fails;

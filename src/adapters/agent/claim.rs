@@ -12,6 +12,9 @@ use crate::domain::evidence::Claim;
 const MAX_BYTES: u64 = 64 * 1024;
 const TITLE_CHARS: usize = 200;
 const TEXT_CHARS: usize = 20_000;
+/// Most answers to comments, and how long each may be.
+const REPLIES: usize = 100;
+const REPLY_CHARS: usize = 2_000;
 
 /// Reads `name` in `dir`. A claim is optional and never counted, so whatever is wrong with it is
 /// logged and there is none.
@@ -48,6 +51,7 @@ fn parse(bytes: &[u8]) -> Option<Claim> {
         title: text(&value, "title", TITLE_CHARS),
         summary: text(&value, "summary", TEXT_CHARS),
         notes: text(&value, "notes", TEXT_CHARS),
+        replies: replies(&value),
     };
     (claim != Claim::default()).then_some(claim)
 }
@@ -60,6 +64,18 @@ fn text(value: &Value, key: &str, max_chars: usize) -> Option<String> {
     };
     let text = text.trim();
     (!text.is_empty()).then(|| text.chars().take(max_chars).collect())
+}
+
+/// Reads what is said to each comment of a review, by its number in the brief.
+fn replies(value: &Value) -> Vec<(usize, String)> {
+    let Some(found) = value.get("replies").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let each = found.keys().filter_map(|key| {
+        let said = text(&Value::Object(found.clone()), key, REPLY_CHARS)?;
+        Some((key.trim().parse().ok()?, said))
+    });
+    each.take(REPLIES).collect()
 }
 
 #[cfg(test)]
@@ -93,6 +109,15 @@ mod tests {
         }
         let deep = "[".repeat(60_000);
         assert_eq!(parse(deep.as_bytes()), None);
+    }
+
+    #[test]
+    fn answers_to_comments_are_read_by_their_numbers() {
+        let said = br#"{"replies":{"1":" done ","2":7,"two":"no","3":" ","04":"yes"}}"#;
+        let replies = parse(said).unwrap().replies;
+        let expected = [(1, "done".to_owned()), (4, "yes".to_owned())];
+        assert_eq!(replies, expected);
+        assert_eq!(parse(br#"{"replies":["done"]}"#), None);
     }
 
     #[test]

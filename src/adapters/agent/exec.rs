@@ -14,7 +14,7 @@ use crate::ports::sandbox::{INSIDE_CHECKOUT, Sandbox};
 /// A program as an agent.
 ///
 /// It is started in the checkout with `PROVA_BRIEF` (path of the brief), `PROVA_JOB` (the job as
-/// JSON) and `PROVA_RESULT` (path where it may leave `{"title","summary","notes"}`). Its arguments
+/// JSON) and `PROVA_RESULT` (path where it may leave `{"title","summary","notes","replies"}`). Its arguments
 /// may hold `{brief}`, `{job}` (path of a file with the same JSON), `{result}` and `{checkout}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exec {

@@ -34,7 +34,7 @@ pub const EVENTS: &[&str] = &[
     "issue_comment",
     "issues",
     "pull_request",
-    "pull_request_review_comment",
+    "pull_request_review",
     "push",
     "repository",
 ];

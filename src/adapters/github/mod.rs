@@ -25,6 +25,7 @@ mod outgoing;
 mod pulls;
 mod repositories;
 mod request;
+mod reviews;
 mod settings;
 mod threads;
 mod tokens;

@@ -138,7 +138,10 @@ impl Threads for Client {
         target: ReactionTarget,
     ) -> Result<(), Fault> {
         let (on, path) = match target {
-            ReactionTarget::Thread => (String::new(), format!("/issues/{number}/reactions")),
+            // GitHub's REST API has no reactions to reviews.
+            ReactionTarget::Thread | ReactionTarget::Review(_) => {
+                (String::new(), format!("/issues/{number}/reactions"))
+            }
             ReactionTarget::Comment(id) => (
                 format!(" comment {id}"),
                 format!("/issues/comments/{id}/reactions"),

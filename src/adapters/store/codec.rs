@@ -81,6 +81,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
     match effect {
         Effect::React { .. } => "react",
         Effect::Comment { .. } => "comment",
+        Effect::ReviewReply { .. } => "review_reply",
         Effect::Branch { .. } => "branch",
         Effect::Undo { .. } => "undo",
         Effect::Update { .. } => "update",

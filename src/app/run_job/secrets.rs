@@ -97,6 +97,9 @@ impl Attempt<'_> {
             title: clean(claim.title),
             summary: clean(claim.summary),
             notes: clean(claim.notes),
+            replies: (claim.replies.into_iter())
+                .map(|(number, text)| (number, live.redact(&text).into_owned()))
+                .collect(),
         }
     }
 

@@ -288,7 +288,7 @@ fn answers(decision: &Decision) -> String {
         .effects
         .iter()
         .filter_map(|(_, _, effect)| match effect {
-            Effect::Comment { body } => Some(body.as_str()),
+            Effect::Comment { body } | Effect::ReviewReply { body, .. } => Some(body.as_str()),
             Effect::React { .. }
             | Effect::Branch { .. }
             | Effect::Undo { .. }

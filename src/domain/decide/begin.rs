@@ -67,10 +67,11 @@ impl Desk<'_> {
     /// Returns what is asked for, with the thread as it is now.
     pub(super) fn work(&self, performers: Performers, text: String, wanted: Wanted) -> Work {
         let event = self.event;
-        let place = match &event.what {
-            Happening::Commented(comment) => comment.place.clone(),
+        let review = match &event.what {
+            Happening::Reviewed(review) => Some(review.clone()),
             Happening::Opened
             | Happening::Labeled(_)
+            | Happening::Commented(_)
             | Happening::Assigned(_)
             | Happening::Closed
             | Happening::Merged
@@ -87,7 +88,8 @@ impl Desk<'_> {
                 thread: event.thread.clone(),
                 remarks: self.snapshot.remarks.to_vec(),
                 linked: self.snapshot.linked.to_vec(),
-                place,
+                place: None,
+                review,
                 wanted,
                 plan: None,
                 occasion: None,

@@ -8,6 +8,7 @@ pub mod ended;
 pub mod next;
 mod performable;
 mod reading;
+pub mod replies;
 pub mod statuses;
 mod words;
 
@@ -28,6 +29,7 @@ use crate::domain::policy::Policy;
 use crate::domain::render::parts::Links;
 use crate::domain::render::refusal::{Refusal, refusal};
 use crate::domain::repo::Permission;
+use crate::domain::review::ReviewComment;
 use crate::domain::surroundings::Linked;
 use crate::domain::task::{Step, Task, transition};
 use crate::domain::trigger::Wish;
@@ -129,10 +131,11 @@ impl Desk<'_> {
 
     fn target(&self) -> ReactionTarget {
         match &self.event.what {
-            Happening::Commented(comment) if comment.place.is_some() => {
-                ReactionTarget::ReviewComment(comment.id)
-            }
             Happening::Commented(comment) => ReactionTarget::Comment(comment.id),
+            Happening::Reviewed(review) => match review.lone() {
+                Some(comment) => ReactionTarget::ReviewComment(comment.id),
+                None => ReactionTarget::Review(review.id),
+            },
             Happening::Opened
             | Happening::Labeled(_)
             | Happening::Assigned(_)
@@ -140,6 +143,21 @@ impl Desk<'_> {
             | Happening::Merged
             | Happening::Reopened
             | Happening::Gone => ReactionTarget::Thread,
+        }
+    }
+
+    /// The comment on a line that is all that was said.
+    fn lone(&self) -> Option<&ReviewComment> {
+        match &self.event.what {
+            Happening::Reviewed(review) => review.lone(),
+            Happening::Opened
+            | Happening::Labeled(_)
+            | Happening::Assigned(_)
+            | Happening::Commented(_)
+            | Happening::Closed
+            | Happening::Merged
+            | Happening::Reopened
+            | Happening::Gone => None,
         }
     }
 
@@ -152,9 +170,14 @@ impl Desk<'_> {
         if !self.answers.is_empty() {
             let body = self.answers.join("\n\n---\n\n");
             let key = EffectKey::reply(self.target(), self.event.key());
-            self.decision
-                .effects
-                .push((key, self.event.key(), Effect::Comment { body }));
+            let effect = match self.lone() {
+                Some(comment) => Effect::ReviewReply {
+                    to: comment.root,
+                    body,
+                },
+                None => Effect::Comment { body },
+            };
+            self.decision.effects.push((key, self.event.key(), effect));
         }
         self.decision
     }

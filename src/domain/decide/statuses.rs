@@ -1,12 +1,16 @@
 //! The comments that show how a task stands, as effects.
 
+use crate::domain::decide::replies::ended;
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::ThreadKey;
+use crate::domain::job::Request;
 use crate::domain::redact::Redactor;
 use crate::domain::render::integration;
 use crate::domain::render::live::Live;
 use crate::domain::render::parts::Links;
+use crate::domain::render::reply::reply;
 use crate::domain::render::status::status;
+use crate::domain::review::Review;
 use crate::domain::task::Task;
 
 /// Returns the effect that shows in the status comment how far the runs of a job are.
@@ -53,13 +57,7 @@ pub fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Ef
             repo: task.id.thread.repo,
             number,
         };
-        (
-            EffectKey::answer(task.job()),
-            thread,
-            Effect::Comment {
-                body: status(task, links),
-            },
-        )
+        (EffectKey::answer(task.job()), thread, answer(task, links))
     })
 }
 
@@ -75,4 +73,31 @@ pub fn question_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, 
     let body = integration::question(task, seen, links);
     let key = EffectKey::question(task.id, &seen.commit);
     Some((key, thread, Effect::Comment { body }))
+}
+
+fn answer(task: &Task, links: &Links) -> Effect {
+    let request = &task.work.request;
+    let body = status(task, links);
+    let lone = request.review.as_ref().and_then(Review::lone);
+    let body = match (ended(task), lone) {
+        (Some(report), Some(comment)) => {
+            let said = reply(task, report, (1, comment), links);
+            format!("{said}\n\n---\n\n{body}")
+        }
+        (_, None) | (None, _) => body,
+    };
+    said(request, body)
+}
+
+/// Returns the effect that says something to whoever made a request: what was asked by a comment on a
+/// line is answered there.
+#[must_use]
+pub fn said(request: &Request, body: String) -> Effect {
+    match request.review.as_ref().and_then(Review::lone) {
+        Some(comment) => Effect::ReviewReply {
+            to: comment.root,
+            body,
+        },
+        None => Effect::Comment { body },
+    }
 }

@@ -8,6 +8,7 @@
 
 mod around;
 pub mod conflicts;
+mod review;
 pub mod room;
 mod words;
 
@@ -58,6 +59,7 @@ pub fn brief(parts: &Parts<'_>) -> String {
     let mut out = String::new();
     asked(&mut out, parts);
     let untrusted = parts.policy.text.untrusted;
+    review::comments(&mut out, parts.request, untrusted);
     failed(&mut out, parts.failed);
     around::integration(&mut out, parts.integration);
     thread(&mut out, parts.request, untrusted);
@@ -106,7 +108,9 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     if let Some(occasion) = &request.occasion {
         around::occasion(out, occasion);
     }
-    if request.text.trim().is_empty() {
+    if request.review.is_some() && review::says(request) {
+        let _ = write!(out, "Do what @{} says below.\n\n", request.by.login);
+    } else if request.text.trim().is_empty() {
         let what = match request.occasion {
             Some(_) => "The change is for what",
             None => "Do what",
@@ -271,6 +275,13 @@ fn rules(out: &mut String, parts: &Parts<'_>) {
          - You may leave `{\"title\": …, \"summary\": …, \"notes\": …}` as JSON in the file that \
          `PROVA_RESULT` names; it goes into the pull request as what you say.\n",
     );
+    let review = parts.request.review.as_ref();
+    if review.is_some_and(|review| !review.comments.is_empty()) {
+        out.push_str(
+            "- Say to each comment of the review, by its number, what you did about it or why not: \
+             `\"replies\": {\"1\": …}` in the same JSON. It goes into the conversation of the comment.\n",
+        );
+    }
     if !policy.protect.patterns().is_empty() {
         let patterns = policy.protect.patterns().iter();
         let patterns = patterns.map(|pattern| neutral::inline(pattern, 200));
@@ -303,11 +314,12 @@ mod tests {
     use super::*;
     use crate::domain::event::{DiffPlace, Thread};
     use crate::domain::evidence::Ending;
-    use crate::domain::ids::{Login, ThreadNumber};
+    use crate::domain::ids::{CommentId, Login, ReviewId, ThreadNumber};
     use crate::domain::integration::{Check, Occasion};
     use crate::domain::job::Wanted;
     use crate::domain::policy::protected::Protected;
     use crate::domain::repo::{Actor, ActorKind};
+    use crate::domain::review::{Review, ReviewComment, Said, Spot, Verdict};
     use crate::domain::surroundings::{Annotation, Linked};
     use crate::domain::time::{Span, Timestamp};
 
@@ -340,6 +352,19 @@ mod tests {
             insider: n.is_multiple_of(2),
             body: text.to_owned(),
         };
+        let comment = |n: u64| ReviewComment {
+            id: CommentId(n),
+            root: CommentId(n),
+            body: text.to_owned(),
+            path: text.to_owned(),
+            spot: Spot::File,
+            hunk: text.to_owned(),
+            earlier: vec![Said {
+                author: Login::new("mallory"),
+                insider: n.is_multiple_of(2),
+                body: text.to_owned(),
+            }],
+        };
         let linked = |number| Linked {
             number: ThreadNumber(number),
             thread: Some(thread(number, text)),
@@ -367,6 +392,12 @@ mod tests {
                 checks: (0..300).map(|_| check(text)).collect(),
                 round: 1,
                 rounds: 2,
+            }),
+            review: Some(Review {
+                id: ReviewId(1),
+                verdict: Verdict::ChangesRequested,
+                body: text.to_owned(),
+                comments: (0..200).map(comment).collect(),
             }),
         }
     }

@@ -7,6 +7,8 @@ pub(super) const REQUEST: usize = 20_000;
 pub(super) const PLAN: usize = 20_000;
 /// The part of the diff that a request stands at.
 pub(super) const HUNK: usize = 5_000;
+/// What a review says of lines.
+pub(super) const REVIEW: usize = 40_000;
 /// Checks of ours that failed.
 pub(super) const FAILED: usize = 20_000;
 /// What the commits of a base say that conflicts.
@@ -30,10 +32,11 @@ pub(super) const LIST: usize = 5_000;
 /// Sentences of our own, headings, and names within bounds of their own.
 const WORDS: usize = 10_000;
 
-/// The most characters of a brief: some 65,000 tokens.
+/// The most characters of a brief: some 85,000 tokens.
 pub const MOST: usize = REQUEST
     + PLAN
     + HUNK
+    + REVIEW
     + FAILED
     + COMMITS
     + INTEGRATION

@@ -29,7 +29,10 @@ pub fn title(claimed: Option<&str>, request: &Request, max_chars: usize) -> Stri
         };
         let first = asked.trim().lines().next().unwrap_or_default();
         let asked = neutral::subject(first, max_chars);
-        if asked.is_empty() {
+        if asked.is_empty() && request.review.is_some() {
+            let name = neutral::subject(request.by.login.as_str(), 100);
+            neutral::subject(&format!("Answer the review by {name}"), max_chars)
+        } else if asked.is_empty() {
             neutral::subject(&request.thread.title, max_chars)
         } else {
             asked

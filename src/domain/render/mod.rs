@@ -12,6 +12,7 @@ pub mod live;
 pub mod parts;
 pub mod pull;
 pub mod refusal;
+pub mod reply;
 pub mod spend;
 pub mod status;
 pub mod words;

@@ -9,7 +9,7 @@ use crate::simulator::json::Fields as _;
 use crate::simulator::world::comments::Subject;
 use crate::simulator::world::installations::Access;
 use crate::simulator::world::render;
-use crate::simulator::world::reviews::{Line, Verdict};
+use crate::simulator::world::reviews::{Line, ReviewDraft, Verdict};
 
 /// Routes `pulls/comments/...` and `pulls/{number}/{comments,reviews,requested_reviewers}`.
 pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
@@ -30,6 +30,10 @@ pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                 .edit_review_comment(repo, number(id)?, &bot, body)?;
             Ok(Reply::ok(comment(call, number(id)?)?))
         }
+        ("DELETE", ["comments", id]) => {
+            call.world.delete_review_comment(repo, number(id)?, &bot)?;
+            Ok(Reply::no_content())
+        }
         ("GET", [id, "comments"]) => comments(call, number(id)?),
         ("POST", [id, "comments"]) => {
             let body = call.incoming.required("body")?;
@@ -39,7 +43,8 @@ pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                 let line = call.incoming.json.field("line").as_u64().unwrap_or(1);
                 let line = Line {
                     path: call.incoming.required("path")?,
-                    line,
+                    start: call.incoming.json.field("start_line").as_u64(),
+                    end: line,
                 };
                 call.world
                     .comment_on_line(repo, number(id)?, &bot, (line, body))?
@@ -62,7 +67,12 @@ pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
             };
             let body = call.incoming.text("body").unwrap_or_default();
             let id = number(id)?;
-            let review = call.world.submit_review(repo, id, &bot, (verdict, body))?;
+            let draft = ReviewDraft {
+                verdict,
+                body,
+                lines: &[],
+            };
+            let (review, _) = call.world.submit_review(repo, id, &bot, draft)?;
             Ok(Reply::ok(review_of(call, id, review)?))
         }
         ("POST", [id, "requested_reviewers"]) => request_reviewers(call, number(id)?),
@@ -85,9 +95,14 @@ fn comments(call: &Call<'_>, number: u64) -> Answer {
     let pull = thread.as_pull()?;
     let repository = call.repository()?;
     let each = pull.review_comments.iter();
-    let items = each
+    let mut items: Vec<_> = each
         .map(|one| render::pulls::review_comment(call.world, repository, thread, one))
         .collect();
+    // GitHub ignores the direction without a key to sort by.
+    let query = |name| call.incoming.query(name);
+    if query("sort").is_some() && query("direction") == Some("desc") {
+        items.reverse();
+    }
     Ok(call.page(items))
 }
 

@@ -19,12 +19,13 @@ use crate::domain::job::Remark;
 use crate::domain::missed::Stretch;
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::{Permission, Repo};
+use crate::domain::review::Posted;
 use crate::domain::surroundings::{Annotation, FailedCheck};
 use crate::domain::time::Timestamp;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, Hooks, NewCheck, NewPull, PostedComment,
-    PostedPull, PostedThread, Pulls, Repositories, ThreadNow, Threads,
+    PostedPull, PostedThread, Pulls, Repositories, Reviews, ThreadNow, Threads,
 };
 
 /// The largest file that is read of the current branch, in bytes.
@@ -188,6 +189,37 @@ impl Pulls for LocalForge {
         }
         Ok(proposals)
     }
+}
+
+/// Nobody reviews here.
+#[async_trait::async_trait]
+impl Reviews for LocalForge {
+    async fn line_comments(
+        &self,
+        _repo: &Repo,
+        _number: ThreadNumber,
+    ) -> Result<Vec<Posted>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn reply(
+        &self,
+        _repo: &Repo,
+        _number: ThreadNumber,
+        to: CommentId,
+        _body: &str,
+    ) -> Result<CommentId, Fault> {
+        Err(no_review(to))
+    }
+
+    async fn edit_reply(&self, _repo: &Repo, id: CommentId, _body: &str) -> Result<(), Fault> {
+        Err(no_review(id))
+    }
+}
+
+fn no_review(comment: CommentId) -> Fault {
+    let doing = format!("answer comment {comment} on a line");
+    Fault::new(Class::NotFound, doing, "there are no reviews here")
 }
 
 #[async_trait::async_trait]

@@ -13,11 +13,12 @@ use serde::de::DeserializeOwned;
 use crate::adapters::github::bounded;
 use crate::domain::branch::BranchName;
 use crate::domain::event::{
-    Checked, Comment, DiffPlace, Event, Happening, NotOurs, Push, ThreadEvent, ThreadKind,
+    Checked, Comment, Event, Happening, NotOurs, Push, ThreadEvent, ThreadKind,
 };
-use crate::domain::ids::{CommentId, CommitSha, InstallationId, Login, RepoId};
+use crate::domain::ids::{CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId};
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::Repo;
+use crate::domain::review::{Review, Verdict};
 use crate::domain::time::Timestamp;
 use crate::ports::github::{Translate, Unreadable};
 use payload::{
@@ -125,7 +126,7 @@ impl Delivered<'_> {
             Topic::Issue(action) => self.issue(action),
             Topic::IssueComment => self.issue_comment(),
             Topic::Pull(action) => self.pull(action),
-            Topic::ReviewComment => self.review_comment(),
+            Topic::Review => self.review(),
             Topic::ChecksCompleted => self.checks(),
             Topic::Push => self.push(),
             Topic::RepositoryRenamed => {
@@ -181,7 +182,6 @@ impl Delivered<'_> {
         let what = Happening::Commented(Comment {
             id: CommentId(comment.id),
             body: comment.body.unwrap_or_default(),
-            place: None,
         });
         let kind = if on.issue.is_conversation_of_pull() {
             ThreadKind::Pull
@@ -228,18 +228,21 @@ impl Delivered<'_> {
         }))))
     }
 
-    fn review_comment(&self) -> Result<Read, String> {
+    fn review(&self) -> Result<Read, String> {
         let on: OnPull = parse(self.body)?;
-        let comment = on.comment.ok_or("comment: missing")?;
-        let at = comment.created_at();
-        let what = Happening::Commented(Comment {
-            id: CommentId(comment.id),
-            body: comment.body.unwrap_or_default(),
-            place: comment.path.map(|path| DiffPlace {
-                path,
-                line: comment.line,
-                hunk: comment.diff_hunk.unwrap_or_default(),
-            }),
+        let review = on.review.ok_or("review: missing")?;
+        let verdict = match review.state() {
+            "approved" => Verdict::Approved,
+            "changes_requested" => Verdict::ChangesRequested,
+            "commented" => Verdict::Commented,
+            _ => return Ok(Err("a review in a state that asks for nothing")),
+        };
+        let at = review.submitted_at();
+        let what = Happening::Reviewed(Review {
+            id: ReviewId(review.id),
+            verdict,
+            body: review.body.unwrap_or_default(),
+            comments: Vec::new(),
         });
         let subject = (on.repository, on.sender, on.pull_request, ThreadKind::Pull);
         Ok(Ok(self.thread_event(subject, what, at)))

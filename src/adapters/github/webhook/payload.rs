@@ -41,7 +41,7 @@ pub(super) struct OnIssue {
     pub(super) comment: Option<Comment>,
 }
 
-/// Payloads of `pull_request` and `pull_request_review_comment`.
+/// Payloads of `pull_request` and `pull_request_review`.
 #[derive(Debug, Deserialize)]
 pub(super) struct OnPull {
     pub(super) repository: Repository,
@@ -49,7 +49,7 @@ pub(super) struct OnPull {
     pub(super) sender: Option<Account>,
     pub(super) pull_request: Issue,
     #[serde(default)]
-    pub(super) comment: Option<Comment>,
+    pub(super) review: Option<Review>,
     /// What was edited, by the names of the fields.
     #[serde(default)]
     pub(super) changes: Option<Changes>,
@@ -181,12 +181,17 @@ pub(super) struct Comment {
     pub(super) body: Option<String>,
     #[serde(default)]
     created_at: Option<Moment>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Review {
+    pub(super) id: u64,
     #[serde(default)]
-    pub(super) path: Option<String>,
+    pub(super) body: Option<String>,
     #[serde(default)]
-    pub(super) line: Option<u64>,
+    state: Option<String>,
     #[serde(default)]
-    pub(super) diff_hunk: Option<String>,
+    submitted_at: Option<Moment>,
 }
 
 /// A point in time, which GitHub writes as text in most payloads and as seconds in some.
@@ -292,6 +297,16 @@ impl Issue {
             locked: self.locked.unwrap_or_default(),
             comments: self.comments.unwrap_or_default(),
         }
+    }
+}
+
+impl Review {
+    pub(super) fn state(&self) -> &str {
+        self.state.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn submitted_at(&self) -> Option<Timestamp> {
+        when(self.submitted_at.as_ref())
     }
 }
 

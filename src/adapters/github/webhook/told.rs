@@ -21,6 +21,7 @@ pub(super) fn tell(repo: &Repo, standing: &Standing, act: &Act) -> Option<(Strin
         }
         Happening::Opened
         | Happening::Commented(_)
+        | Happening::Reviewed(_)
         | Happening::Closed
         | Happening::Merged
         | Happening::Reopened

@@ -6,7 +6,7 @@ pub(super) enum Topic {
     Issue(IssueAction),
     IssueComment,
     Pull(PullAction),
-    ReviewComment,
+    Review,
     ChecksCompleted,
     Push,
     RepositoryRenamed,
@@ -44,9 +44,19 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
         ("issues", "edited") => return Err("the request is frozen when work is asked for"),
 
         ("issue_comment", "created") => Topic::IssueComment,
-        ("pull_request_review_comment", "created") => Topic::ReviewComment,
-        ("issue_comment" | "pull_request_review_comment", _) => {
+        ("issue_comment", _) => {
             return Err("a comment counts as it was when it was written");
+        }
+
+        ("pull_request_review", "submitted") => Topic::Review,
+        ("pull_request_review", "dismissed") => {
+            return Err("what a review has asked for stays asked until somebody stops it");
+        }
+        ("pull_request_review", _) => {
+            return Err("a review counts as it was when it was submitted");
+        }
+        ("pull_request_review_comment", _) => {
+            return Err("the review that it is part of tells of it, with all the others");
         }
 
         ("pull_request", "closed") => Topic::Pull(PullAction::Closed),

@@ -160,7 +160,7 @@ pub(crate) fn review(
         "node_id": format!("PRR_{}", review.id),
         "user": render::user(world, &review.author),
         "body": review.body,
-        "state": review.verdict.state(),
+        "state": review.state(),
         "html_url": html_url,
         "pull_request_url": pull,
         "author_association": render::association(repository, &review.author),
@@ -182,12 +182,17 @@ pub(crate) fn review_comment(
     let url = format!("{api}/pulls/comments/{}", comment.id);
     let html_url = format!("{page}#discussion_r{}", comment.id);
     let pull = format!("{api}/pulls/{}", thread.number);
+    let outdated = thread
+        .pull
+        .as_ref()
+        .is_some_and(|pull| repository.is_outdated(pull, comment));
+    let now = |line: Option<u64>| line.filter(|_| !outdated);
     let mut value = json!({
         "url": url,
         "pull_request_review_id": comment.review,
         "id": comment.id,
         "node_id": format!("PRRC_{}", comment.id),
-        "diff_hunk": format!("@@ -{line},1 +{line},1 @@", line = comment.line),
+        "diff_hunk": comment.hunk,
         "path": comment.path,
         "commit_id": comment.commit,
         "original_commit_id": comment.commit,
@@ -204,13 +209,13 @@ pub(crate) fn review_comment(
             "pull_request": {"href": pull},
         },
         "reactions": render::reactions(&url, &comment.reactions),
-        "start_line": null,
-        "original_start_line": null,
-        "start_side": null,
-        "line": comment.line,
+        "start_line": now(comment.start),
+        "original_start_line": comment.start,
+        "start_side": comment.start.map(|_| "RIGHT"),
+        "line": now(Some(comment.line)),
         "original_line": comment.line,
         "side": "RIGHT",
-        "position": comment.line,
+        "position": now(Some(comment.line)),
         "original_position": comment.line,
         "subject_type": "line",
     });

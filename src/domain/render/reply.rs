@@ -1,0 +1,91 @@
+//! The answer to a comment of a review: what was done about it, and apart from that what the agent
+//! says.
+
+use std::fmt::Write as _;
+
+use crate::domain::change::RepoPath;
+use crate::domain::render::parts::Links;
+use crate::domain::report::{Outcome, Report};
+use crate::domain::review::{ReviewComment, Spot};
+use crate::domain::sanitize::{neutral, visible};
+use crate::domain::task::{State, Task};
+
+const SAID_CHARS: usize = 2_000;
+
+/// Returns the answer to the comment of that number in the brief, by the report of the job that was to
+/// heed it.
+#[must_use]
+pub fn reply(
+    task: &Task,
+    report: &Report,
+    (number, comment): (usize, &ReviewComment),
+    links: &Links,
+) -> String {
+    let mut out = observed(task, report, comment, links);
+    if matches!(comment.spot, Spot::Outdated(..)) {
+        out.push_str(" The lines that this is about had changed before.");
+    }
+    let said = report.claim.as_ref();
+    let mut said = said.into_iter().flat_map(|claim| &claim.replies);
+    match said.find(|(to, _)| *to == number) {
+        Some((_, said)) => {
+            let said = neutral::quote(&visible::visible(said, SAID_CHARS));
+            let _ = write!(out, "\n\nThe agent says (not verified):\n\n{said}");
+        }
+        None if report.run.is_some() => out.push_str(" The agent says nothing about this comment."),
+        None => {}
+    }
+    out
+}
+
+fn observed(task: &Task, report: &Report, comment: &ReviewComment, links: &Links) -> String {
+    let commit = report.commit.as_ref();
+    let commit = commit.map(|(commit, _)| links.commit(&task.repo.name, commit));
+    let path = RepoPath::new(comment.path.as_str());
+    let shown = neutral::inline(&comment.path, 200);
+    match (&task.state, commit) {
+        (State::InReview, Some(commit)) => {
+            let touches = report.changes.iter().any(|change| change.path == path);
+            let verb = if touches { "changes" } else { "does not touch" };
+            format!("{commit} is what came of this review. It {verb} {shown}.")
+        }
+        (
+            State::InReview
+            | State::Queued
+            | State::Running
+            | State::Publishing
+            | State::Blocked
+            | State::Stopped
+            | State::Merged
+            | State::Closed
+            | State::Answered,
+            commit,
+        ) => {
+            let kept = commit.map_or_else(String::new, |commit| {
+                format!(" What was changed is kept as {commit}.")
+            });
+            format!(
+                "**Not done**: {}.{kept} {} tries again.",
+                why(report),
+                links.command("retry")
+            )
+        }
+    }
+}
+
+const fn why(report: &Report) -> &'static str {
+    match report.outcome {
+        Outcome::Proposed => "the change could not be published",
+        Outcome::Answered => "words were asked for, and no change",
+        Outcome::NothingChanged => "the agent changed nothing",
+        Outcome::ChecksFailed => "not every check passes",
+        Outcome::Refused => "the change holds what may not be published",
+        Outcome::Secret => "the change says what looks like a secret",
+        Outcome::Unresolved(_) => "conflicts with the base are left",
+        Outcome::AgentFailed => "the agent failed",
+        Outcome::SetupFailed(_) => "a setup command failed before the agent could start",
+        Outcome::OutOfBudget(_) => "a budget was used up",
+        Outcome::Stopped => "it was stopped",
+        Outcome::Faulted(_) => "something stood in the way, which the pull request tells",
+    }
+}
