@@ -1,7 +1,7 @@
 //! How work begins: on a new task, or on the one that is open.
 
-use super::Desk;
 use crate::domain::branch::BranchName;
+use crate::domain::decide::Desk;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::footing::Footing;
 use crate::domain::ids::{JobId, TaskId};

@@ -1,7 +1,7 @@
 //! What the end of a thread changes.
 
-use super::Decision;
-use super::statuses::status_of;
+use crate::domain::decide::Decision;
+use crate::domain::decide::statuses::status_of;
 use crate::domain::render::parts::Links;
 use crate::domain::task::{Step, Task, transition};
 use crate::domain::trigger::Ended;

@@ -1,7 +1,7 @@
 //! Whether there is who can do what is asked.
 
-use super::Desk;
 use crate::domain::built_in::BuiltIn;
+use crate::domain::decide::Desk;
 use crate::domain::fallback::lineup;
 use crate::domain::job::{Performer, Request, Work};
 use crate::domain::render::refusal::Refusal;

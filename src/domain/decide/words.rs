@@ -1,6 +1,6 @@
 //! What is answered with words alone.
 
-use super::Desk;
+use crate::domain::decide::Desk;
 use crate::domain::render::footing::standing;
 use crate::domain::render::help::help;
 use crate::domain::render::parts::Links;
