@@ -9,6 +9,7 @@ mod bases;
 mod changes;
 mod commands;
 mod context;
+mod conversation;
 mod crashes;
 mod deliveries;
 mod disk_full;
