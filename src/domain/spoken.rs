@@ -12,7 +12,7 @@ use crate::domain::task::{Approval, Plan, State, Step, Task, transition};
 
 /// Decides what the end of such a job changes.
 #[must_use]
-pub fn spoken(task: &Task, report: Report, work: &Work, links: &Links) -> Decision {
+pub fn spoken(task: &Task, report: &Report, work: &Work, links: &Links) -> Decision {
     let mut decision = Decision {
         reasons: vec![format!(
             "job {} ended: {}",
@@ -27,19 +27,19 @@ pub fn spoken(task: &Task, report: Report, work: &Work, links: &Links) -> Decisi
     }
     let mut task = task.clone();
     let stopped = task.state == State::Stopped;
-    let plan = (!stopped).then(|| plan(&report, work)).flatten();
+    let plan = (!stopped).then(|| plan(report, work)).flatten();
     if let Some(plan) = plan {
         if plan.approved.is_some() {
             task.waiting.insert(0, plan.carried_out());
         }
-        task.plan = Some(plan);
+        task.plan = Some(Box::new(plan));
     }
     if task.aside.is_some() || task.work != *work {
         let thread = ThreadKey {
             number: work.request.thread.number,
             ..task.id.thread
         };
-        let body = words(&report, &work.request, links);
+        let body = words(report, &work.request, links);
         let answer = said(&work.request, body);
         decision
             .effects

@@ -13,7 +13,9 @@ use crate::machine::{Asks, Happens, Sees, Way, World};
 const PAGE: &str = include_str!("../../docs/conversation.md");
 
 /// A column: its heading, and how a thread comes to that state.
-const STATES: [(&str, fn() -> World); 10] = [
+type Column = (&'static str, fn() -> World);
+
+const STATES: [Column; 10] = [
     ("no task", World::new),
     ("queued", || came(&[LABEL])),
     ("running", || came(&[LABEL, Happens::Starts])),
@@ -118,9 +120,11 @@ fn outcome(mut world: World, event: Happens) -> &'static str {
     let after = world.tasks.last();
     let live = world.live.as_ref();
     if live.map(|live| live.id) != job && live.is_some() {
-        return match live.is_some_and(|live| live.work.request.wanted.is_words()) {
-            true => "an agent reads",
-            false => "a job begins",
+        let reads = live.is_some_and(|live| live.work.request.wanted.is_words());
+        return if reads {
+            "an agent reads"
+        } else {
+            "a job begins"
         };
     }
     let Some(after) = after else {
@@ -134,9 +138,11 @@ fn outcome(mut world: World, event: Happens) -> &'static str {
         return "waits its turn";
     }
     if before.as_ref().map(|task| &task.state) == Some(&after.state) {
-        return match after.footing.asked.is_some() {
-            true => "compared",
-            false => said(&world, &recorded),
+        let compared = after.footing.asked.is_some();
+        return if compared {
+            "compared"
+        } else {
+            said(&world, &recorded)
         };
     }
     match after.state {
