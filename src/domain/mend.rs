@@ -267,6 +267,12 @@ pub fn passed_over(task: &Task, commit: &CommitSha) -> Option<&'static str> {
         State::InReview if task.pull.is_none() => Some("there is no pull request yet"),
         State::InReview if task.head.as_ref() == Some(commit) => None,
         State::InReview => Some("the commit is not the one that was verified last"),
+        // Whoever answers a question makes no commit.
+        State::Queued | State::Running
+            if task.aside.is_some() && task.head.as_ref() == Some(commit) =>
+        {
+            None
+        }
         State::Queued | State::Running => Some("a job is under way, and its commit has checks too"),
         // Looked at when that has ended.
         State::Publishing => None,

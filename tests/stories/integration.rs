@@ -113,6 +113,25 @@ async fn what_is_not_mended_becomes_a_question() {
     assert_eq!(bot.answers(pull).len(), 2);
 }
 
+#[tokio::test]
+async fn checks_that_end_while_a_question_is_answered_are_looked_at_afterwards() {
+    let bot = start(NO_HELP, "", [until_green("test")]).await;
+    let (issue, pull) = bot.in_review().await;
+    bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
+    bot.decide().await;
+    let lines = bot.deliveries().await;
+    let suite = lines.iter().find(|line| line.event == "check_suite");
+    assert!(bot.replay(&suite.unwrap().id).await);
+    bot.decide().await;
+    assert!(bot.notes().await.contains(&"pending".to_owned()));
+    bot.settle().await;
+    assert_eq!(bot.state(issue).await, "in review");
+    assert_eq!(
+        bot.ctx().store.counts().await.unwrap().deliveries_pending,
+        0
+    );
+}
+
 async fn replay_all(bot: &Bot) {
     let lines = bot.deliveries().await;
     let suites = lines.iter().filter(|line| line.event == "check_suite");

@@ -14,10 +14,14 @@ use crate::domain::mend::{Around, decide, passed_over};
 use crate::domain::repo::Repo;
 use crate::domain::retry::{Verdict, after_transient};
 use crate::domain::task::{State, Task};
+use crate::domain::time::Span;
 use crate::domain::trigger::Identity;
 use crate::ports::fault::Fault;
 use crate::ports::store::{Changes, DeliveryState, NewDelivery, StoredDelivery, Versioned};
 use crate::ports::wake::Waiting;
+
+/// How long checks wait for the answer to a question before they are looked at again.
+const A_WHILE: Span = Span::minutes(1);
 
 /// Most failing checks that are looked at.
 const FAILING: usize = 10;
@@ -55,6 +59,10 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
     };
     if let Some(why) = passed_over(&read.task, &checked.commit) {
         return over(ctx, id, why).await;
+    }
+    if read.task.aside.is_some() {
+        let (at, why) = (ctx.now().plus(A_WHILE), "a question is answered first");
+        return ctx.store.hold(id, None, at, why).await;
     }
     if read.task.state == State::Publishing {
         // The checks may be faster than the pull request is opened, and they do not tell twice.
