@@ -1,8 +1,10 @@
 //! A delivery becomes an event, a snapshot, a decision, and one transaction.
 
+mod bots;
 pub mod checks;
 
 use crate::app::context::Context;
+use crate::app::dispatch::bots::{Report, reported};
 use crate::app::dispatch::checks::{heard, none_of_ours};
 use crate::app::{reviews, surroundings};
 use crate::config::policy;
@@ -75,7 +77,7 @@ fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
         Ok(Event::NotOurs(not_ours)) => Sorted::Idle(passed_over(&not_ours)),
         Ok(Event::Thread(event)) => match meaning(&event, &ctx.settings.identity) {
             Meaning::Nothing(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
-            Meaning::Asked(_) | Meaning::Reviewed | Meaning::Ended(_) => {
+            Meaning::Asked(_) | Meaning::Reviewed | Meaning::Reported | Meaning::Ended(_) => {
                 Sorted::Busy(Event::Thread(event))
             }
         },
@@ -149,7 +151,7 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
             lose(ctx, id, tasks).await
         }
         Event::Checked(checked) => heard(ctx, stored, checked).await,
-        Event::Thread(event) => thread(ctx, id, event).await,
+        Event::Thread(event) => thread(ctx, stored, event).await,
     }
 }
 
@@ -216,7 +218,8 @@ async fn lose(ctx: &Context, id: &DeliveryId, tasks: Vec<Versioned>) -> Result<(
 /// A decision with the task that it was made on, or why there is none.
 type Settled = Result<(Decision, Option<Versioned>), &'static str>;
 
-async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(), Fault> {
+async fn thread(ctx: &Context, stored: &StoredDelivery, event: &ThreadEvent) -> Result<(), Fault> {
+    let id = &stored.delivery.id;
     let settled = match meaning(event, &ctx.settings.identity) {
         Meaning::Nothing(why) => Err(why),
         Meaning::Ended(how) => match open_task(ctx, event.key()).await? {
@@ -235,8 +238,27 @@ async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(
             let settled = settle_asked(ctx, &event, &asked).await?;
             return record(ctx, id, &event, settled).await;
         }
+        Meaning::Reported => match reported(ctx, event).await? {
+            Report::Settled(event, settled) => return record(ctx, id, &event, *settled).await,
+            Report::Later => return later(ctx, stored).await,
+        },
     };
     record(ctx, id, event, settled).await
+}
+
+/// Waits for a commit to be published. What people say on the thread meanwhile does not wait behind it.
+async fn later(ctx: &Context, stored: &StoredDelivery) -> Result<(), Fault> {
+    let (id, now) = (&stored.delivery.id, ctx.now());
+    match after_transient(stored.attempts + 1, now) {
+        Verdict::RetryAt(at) => {
+            let why = "the commit is still being published";
+            ctx.store.hold(id, None, at, why).await
+        }
+        Verdict::GiveUp => {
+            let why = "the commit was never published";
+            finish(ctx, id, DeliveryState::Done(why.to_owned())).await
+        }
+    }
 }
 
 async fn settle_asked(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<Settled, Fault> {

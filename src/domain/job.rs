@@ -9,7 +9,7 @@ use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::integration::Occasion;
 use crate::domain::name::Name;
 use crate::domain::policy::Role;
-use crate::domain::repo::Actor;
+use crate::domain::repo::{Actor, ActorKind};
 use crate::domain::review::Review;
 use crate::domain::secrets::Leak;
 use crate::domain::stall::Stall;
@@ -119,6 +119,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// Returns whether a bot made it, so that its words are a report and no order.
+    #[must_use]
+    pub const fn is_of_bot(&self) -> bool {
+        matches!(self.by.kind, ActorKind::Bot)
+    }
+
     /// Returns what a job for it is for.
     #[must_use]
     pub const fn role(&self) -> Role {

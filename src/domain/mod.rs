@@ -81,3 +81,5 @@ pub mod conclude;
 pub mod drift;
 pub mod mend;
 pub mod settle;
+
+pub mod bots;

@@ -4,7 +4,7 @@ use crate::domain::command::error::CommandError;
 use crate::domain::command::label::{LabelRequest, label};
 use crate::domain::command::mention::Mention;
 use crate::domain::command::{Command, parse};
-use crate::domain::event::{Happening, ThreadEvent};
+use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::ids::Login;
 use crate::domain::job::Performer;
 use crate::domain::policy::Policy;
@@ -49,6 +49,9 @@ pub enum Meaning {
     /// A person has reviewed a pull request. What they ask for is known once their comments on lines
     /// are read: see [`asked_by`].
     Reviewed,
+    /// A bot has said something about a pull request. Whether it is heard depends on whose that is,
+    /// and on policy.
+    Reported,
     /// The thread has ended.
     Ended(Ended),
 }
@@ -108,7 +111,23 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         return Meaning::Nothing("our own doing");
     }
     if event.actor.kind == ActorKind::Bot {
-        return Meaning::Nothing("a bot's doing");
+        return match (&event.what, event.thread.kind) {
+            (Happening::Commented(_) | Happening::Reviewed(_), ThreadKind::Pull) => {
+                Meaning::Reported
+            }
+            (
+                Happening::Commented(_)
+                | Happening::Reviewed(_)
+                | Happening::Opened
+                | Happening::Labeled(_)
+                | Happening::Assigned(_)
+                | Happening::Merged
+                | Happening::Closed
+                | Happening::Gone
+                | Happening::Reopened,
+                ThreadKind::Pull | ThreadKind::Issue,
+            ) => Meaning::Nothing("a bot's doing"),
+        };
     }
     match &event.what {
         Happening::Opened => {

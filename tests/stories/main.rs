@@ -6,6 +6,7 @@
 )]
 
 mod bases;
+mod bots;
 mod changes;
 mod commands;
 mod context;

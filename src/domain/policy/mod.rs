@@ -67,6 +67,9 @@ pub struct Policy {
     /// What is done about failing checks of others.
     #[serde(default)]
     pub ci: Ci,
+    /// Which bots are heard on pull requests of ours.
+    #[serde(default)]
+    pub bots: BotsPolicy,
     /// What becomes of a branch whose base has moved.
     #[serde(default)]
     pub branch: BranchPolicy,
@@ -87,6 +90,25 @@ impl Default for Ci {
         Self {
             rounds: 2,
             rerun: true,
+        }
+    }
+}
+
+/// Which bots are heard on pull requests of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BotsPolicy {
+    /// Their logins, `name[bot]`; none: no bot is.
+    pub allow: Vec<Login>,
+    /// How many of their requests a task takes until a person speaks.
+    pub rounds: u32,
+}
+
+impl Default for BotsPolicy {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            rounds: 3,
         }
     }
 }
@@ -284,6 +306,7 @@ impl Default for Policy {
             },
             profile: None,
             ci: Ci::default(),
+            bots: BotsPolicy::default(),
             branch: BranchPolicy::default(),
         }
     }
