@@ -2,15 +2,17 @@
 
 mod bots;
 pub mod checks;
+pub(crate) mod ending;
 
 use crate::app::context::Context;
 use crate::app::dispatch::bots::{Report, reported};
 use crate::app::dispatch::checks::{heard, none_of_ours};
+use crate::app::dispatch::ending::end;
 use crate::app::{reviews, surroundings};
 use crate::config::policy;
 use crate::domain::budget::{Cap, Scope};
 use crate::domain::command::Command;
-use crate::domain::decide::begin::starts_no_more;
+use crate::domain::decide::begin::{starts_no_more, withdraws};
 use crate::domain::decide::ended::ended;
 use crate::domain::decide::{Decision, Snapshot, decide};
 use crate::domain::event::{Event, NotOurs, Push, ThreadEvent};
@@ -223,7 +225,7 @@ async fn thread(ctx: &Context, stored: &StoredDelivery, event: &ThreadEvent) -> 
     let settled = match meaning(event, &ctx.settings.identity) {
         Meaning::Nothing(why) => Err(why),
         Meaning::Ended(how) => match open_task(ctx, event.key()).await? {
-            Some(open) => Ok((ended(&open.task, how, &ctx.settings.links), Some(open))),
+            Some(open) => Ok((Box::pin(end(ctx, &open.task, how)).await?, Some(open))),
             None => Err("no task is open here"),
         },
         Meaning::Asked(asked) => settle_asked(ctx, event, &asked).await?,
@@ -238,7 +240,7 @@ async fn thread(ctx: &Context, stored: &StoredDelivery, event: &ThreadEvent) -> 
             let settled = settle_asked(ctx, &event, &asked).await?;
             return record(ctx, id, &event, settled).await;
         }
-        Meaning::Reported => match reported(ctx, event).await? {
+        Meaning::Reported => match Box::pin(reported(ctx, event)).await? {
             Report::Settled(event, settled) => return record(ctx, id, &event, *settled).await,
             Report::Later => return later(ctx, stored).await,
         },
@@ -268,6 +270,12 @@ async fn settle_asked(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Resu
     }
     if repeats(ctx, event, asked).await? {
         return Ok(Err("the task is there already"));
+    }
+    if let Asked::Withdrawal(sign) = asked {
+        let open = open_task(ctx, event.key()).await?;
+        if !open.is_some_and(|open| withdraws(&open.task, sign)) {
+            return Ok(Err("nothing that is under way was asked for by it"));
+        }
     }
     let decided = decide_asked(ctx, event, asked).await?;
     Ok(decided.ok_or("a label or assignee that is none of ours"))
@@ -313,7 +321,7 @@ async fn repeats(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<bo
     let plain = match asked {
         Asked::Label(name) => !name.contains(':'),
         Asked::Assignment(_) => true,
-        Asked::Opening(..) | Asked::Comment(_) => false,
+        Asked::Opening(..) | Asked::Comment(_) | Asked::Withdrawal(_) => false,
     };
     if !plain {
         return Ok(false);
@@ -447,6 +455,8 @@ async fn remarks(
         crate::domain::event::Happening::Opened
         | crate::domain::event::Happening::Labeled(_)
         | crate::domain::event::Happening::Assigned(_)
+        | crate::domain::event::Happening::Unlabeled(_)
+        | crate::domain::event::Happening::Unassigned(_)
         | crate::domain::event::Happening::Reviewed(_)
         | crate::domain::event::Happening::Closed
         | crate::domain::event::Happening::Merged
@@ -467,7 +477,7 @@ async fn remarks(
 fn starts_work(wish: &Wish) -> bool {
     match wish {
         Wish::Start(_) => true,
-        Wish::Unreadable(_) => false,
+        Wish::Unreadable(_) | Wish::Withdraw(_) => false,
         Wish::Command(command) => command.begins_work(),
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::name::Name;
 use crate::domain::policy::protected::Protected;
 use crate::domain::policy::{
     BotsPolicy, BranchPolicy, Budget, Ci, Limits, OnConflict, POLICY_PATH, PlanMode, Policy,
-    Recipe, Roles, Schedule, Secrets, Text, Untrusted, WhenBehind,
+    Recipe, Roles, Schedule, Secrets, Text, Untrusted, WhenBehind, WhenOver,
 };
 
 /// Entries of a list of commands, files, accounts or schedules.
@@ -173,7 +173,13 @@ fn branch(table: &mut Table<'_, '_>) -> BranchPolicy {
     let default = BranchPolicy::default();
     let updates = [("never", WhenBehind::Never), ("clean", WhenBehind::Clean)];
     let conflicts = [("say", OnConflict::Say), ("resolve", OnConflict::Resolve)];
+    let deletes = [
+        ("never", WhenOver::Never),
+        ("merged", WhenOver::Merged),
+        ("ended", WhenOver::Ended),
+    ];
     BranchPolicy {
+        delete: table.choice("delete", &deletes).unwrap_or(default.delete),
         update: table.choice("update", &updates).unwrap_or(default.update),
         conflict: (table.choice("conflict", &conflicts)).unwrap_or(default.conflict),
     }

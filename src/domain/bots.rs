@@ -77,6 +77,8 @@ pub fn said(event: &ThreadEvent) -> Option<(String, Option<Review>)> {
         Happening::Opened
         | Happening::Labeled(_)
         | Happening::Assigned(_)
+        | Happening::Unlabeled(_)
+        | Happening::Unassigned(_)
         | Happening::Closed
         | Happening::Merged
         | Happening::Reopened
@@ -119,6 +121,7 @@ pub fn heard(
             wanted: Wanted::Change,
             plan: None,
             occasion: None,
+            sign: None,
             review,
         },
         resolve: None,
@@ -173,6 +176,8 @@ fn seen(event: &ThreadEvent) -> (EffectKey, ThreadKey, Effect) {
         Happening::Opened
         | Happening::Labeled(_)
         | Happening::Assigned(_)
+        | Happening::Unlabeled(_)
+        | Happening::Unassigned(_)
         | Happening::Closed
         | Happening::Merged
         | Happening::Reopened

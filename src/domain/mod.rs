@@ -72,6 +72,8 @@ pub mod trigger;
 pub mod overlooked;
 pub mod undo;
 
+pub mod clear;
+
 pub mod decide;
 pub mod rebase;
 

@@ -6,7 +6,7 @@ use crate::domain::command::mention::Mention;
 use crate::domain::command::{Command, parse};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::ids::Login;
-use crate::domain::job::Performer;
+use crate::domain::job::{Performer, Sign};
 use crate::domain::policy::Policy;
 use crate::domain::repo::ActorKind;
 use crate::domain::review::{Review, Verdict};
@@ -76,6 +76,8 @@ pub enum Asked {
     Label(String),
     /// By assigning someone.
     Assignment(Login),
+    /// By taking away what has asked for work: then no more is asked for.
+    Withdrawal(Sign),
     /// By a comment.
     Comment(Vec<Result<Command, CommandError>>),
 }
@@ -86,6 +88,8 @@ pub enum Wish {
     /// Work on the thread as it stands, asked by label or assignment, which GitHub may report
     /// several times.
     Start(Performer),
+    /// No more work on what that sign has asked for.
+    Withdraw(Sign),
     /// A command.
     Command(Command),
     /// Something that could not be read.
@@ -103,6 +107,8 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         Happening::Opened
         | Happening::Labeled(_)
         | Happening::Assigned(_)
+        | Happening::Unlabeled(_)
+        | Happening::Unassigned(_)
         | Happening::Commented(_)
         | Happening::Reviewed(_)
         | Happening::Reopened => {}
@@ -121,6 +127,8 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
                 | Happening::Opened
                 | Happening::Labeled(_)
                 | Happening::Assigned(_)
+                | Happening::Unlabeled(_)
+                | Happening::Unassigned(_)
                 | Happening::Merged
                 | Happening::Closed
                 | Happening::Gone
@@ -141,6 +149,10 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         }
         Happening::Labeled(name) => Meaning::Asked(Asked::Label(name.clone())),
         Happening::Assigned(login) => Meaning::Asked(Asked::Assignment(login.clone())),
+        Happening::Unlabeled(name) => Meaning::Asked(Asked::Withdrawal(Sign::Label(name.clone()))),
+        Happening::Unassigned(login) => {
+            Meaning::Asked(Asked::Withdrawal(Sign::Assignment(login.clone())))
+        }
         Happening::Commented(comment) => {
             let commands = parse::parse(&comment.body, &identity.mention);
             if commands.is_empty() {
@@ -228,6 +240,7 @@ pub fn wishes(asked: &Asked, policy: &Policy, identity: &Identity) -> Vec<Wish> 
                 Vec::new()
             }
         }
+        Asked::Withdrawal(sign) => vec![Wish::Withdraw(sign.clone())],
         Asked::Comment(commands) => commands.iter().map(said).collect(),
         Asked::Opening(labels, commands) => {
             // Words first: what they ask for is more than what a label can say.

@@ -7,6 +7,7 @@ use std::mem::discriminant;
 use proptest::prelude::*;
 use prova::domain::bots::{Ear, ear, heard};
 use prova::domain::change::{Change, ChangeKind, Harvest, RepoPath};
+use prova::domain::clear::clear;
 use prova::domain::command::Command;
 use prova::domain::conclude::{Ended as EndedJob, conclude, faulted, report};
 use prova::domain::decide::agents::Agents;
@@ -21,11 +22,11 @@ use prova::domain::ids::{
     ThreadNumber, TreeSha,
 };
 use prova::domain::integration::{Check, Failing, Found, MOST_ROUNDS, Signature};
-use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Told, Wanted, Work};
+use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Sign, Told, Wanted, Work};
 use prova::domain::mend::{self, Around, passed_over};
 use prova::domain::money::Usd;
 use prova::domain::name::Name;
-use prova::domain::policy::{BotsPolicy, BranchPolicy, OnConflict, Policy, WhenBehind};
+use prova::domain::policy::{BotsPolicy, BranchPolicy, OnConflict, Policy, WhenBehind, WhenOver};
 use prova::domain::rebase::{self, found};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
@@ -66,6 +67,7 @@ enum Happens {
 #[derive(Clone, Copy, Debug)]
 enum Asks {
     Label,
+    Unlabel,
     Retry,
     Stop,
     Undo,
@@ -96,6 +98,7 @@ enum Way {
 fn happens() -> impl Strategy<Value = Happens> {
     let asks = prop_oneof![
         Just(Asks::Label),
+        Just(Asks::Unlabel),
         Just(Asks::Retry),
         Just(Asks::Stop),
         Just(Asks::Undo),
@@ -233,7 +236,8 @@ impl World {
             Happens::Looks(sees) => self.look(sees),
             Happens::Closes(how) => match self.open() {
                 Some(task) => {
-                    let decision = ended(task, how, &self.links);
+                    let mut decision = ended(task, how, &self.links);
+                    decision.effects.extend(clear(task, how, WhenOver::Ended));
                     self.apply(decision).map(drop)
                 }
                 None => Ok(()),
@@ -248,7 +252,7 @@ impl World {
     fn said(&mut self, asks: Asks, on_pull: bool) -> (ThreadEvent, Vec<Wish>) {
         let pull = self.open().and_then(|task| task.pull).filter(|_| on_pull);
         let command = match asks {
-            Asks::Label => None,
+            Asks::Label | Asks::Unlabel => None,
             Asks::Retry => Some(Command::Retry { agent: None }),
             Asks::Stop => Some(Command::Stop),
             Asks::Undo => Some(Command::Undo),
@@ -268,6 +272,7 @@ impl World {
         self.comments += 1;
         self.now = self.now.plus(Span::seconds(1));
         let what = match &command {
+            None if matches!(asks, Asks::Unlabel) => Happening::Unlabeled("prova".to_owned()),
             None => Happening::Labeled("prova".to_owned()),
             Some(_) if matches!(asks, Asks::Review) => Happening::Reviewed(self.review()),
             Some(command) => Happening::Commented(Comment {
@@ -293,7 +298,13 @@ impl World {
             what,
             at: self.now,
         };
-        let wish = command.map_or(Wish::Start(Performer::DefaultAgent), Wish::Command);
+        let wish = match command {
+            Some(command) => Wish::Command(command),
+            None if matches!(asks, Asks::Unlabel) => {
+                Wish::Withdraw(Sign::Label("Prova".to_owned()))
+            }
+            None => Wish::Start(Performer::DefaultAgent),
+        };
         (event, vec![wish])
     }
 
@@ -366,6 +377,7 @@ impl World {
         let policy = BranchPolicy {
             update: WhenBehind::Clean,
             conflict: OnConflict::Resolve,
+            delete: WhenOver::Never,
         };
         let Some(task) = self.open().filter(|task| task.pull.is_some()) else {
             return Ok(());
@@ -513,6 +525,7 @@ impl World {
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
             (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
+            (_, Effect::Delete { .. }) => Ending::Sent(Sent::Deleted),
         };
         match self.tasks.last() {
             Some(task) => {

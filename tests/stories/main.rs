@@ -8,6 +8,7 @@
 mod bases;
 mod bots;
 mod changes;
+mod clearing;
 mod commands;
 mod context;
 mod crashes;
@@ -47,5 +48,6 @@ mod triggers;
 mod turns;
 mod undo;
 mod waiting;
+mod withdrawals;
 mod words;
 mod world;

@@ -58,6 +58,12 @@ enum Scenario {
     Checks,
     /// They are not mended, and a person is asked.
     Question,
+    /// A label that has asked for work is taken off again.
+    Unlabel,
+    /// A pull request is merged, and its branch goes.
+    Delete,
+    /// A bot that policy lists wants a change.
+    Linter,
     /// An agent works for longer than a heartbeat takes.
     Slow,
 }
@@ -82,7 +88,7 @@ impl Scenario {
             }
             Self::Review => {
                 let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
                 let draft = ReviewDraft {
                     verdict: Verdict::RequestChanges,
                     body: "One more line.",
@@ -93,7 +99,7 @@ impl Scenario {
             }
             Self::Line => {
                 let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
                 bot.alice()
                     .review_comment(REPO, pull, "README.md:3", "@prova one more line")
                     .unwrap();
@@ -107,14 +113,39 @@ impl Scenario {
             }
             Self::Undo => {
                 let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
-                bot.say("alice", pull, "@prova one more line").await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
+                Box::pin(bot.say("alice", pull, "@prova one more line")).await;
                 bot.alice().comment(REPO, pull, "@prova undo").unwrap();
+                bot
+            }
+            Self::Unlabel => {
+                let bot = World::fixer().start().await;
+                let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+                bot.alice().unlabel(REPO, issue, "prova").unwrap();
+                bot
+            }
+            Self::Delete => {
+                let world = World::fixer().policy("[branch]\ndelete = \"merged\"\n");
+                let bot = world.start().await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
+                bot.octo().set_draft(REPO, pull, false).unwrap();
+                bot.octo().merge_pull(REPO, pull).unwrap();
+                bot
+            }
+            Self::Linter => {
+                let world = World::new().agent("grower", GROWING);
+                let bot = world
+                    .policy("[bots]\nallow = [\"lint[bot]\"]\n")
+                    .start()
+                    .await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
+                let linter = bot.sim.as_person("lint[bot]");
+                linter.comment(REPO, pull, "One more line.").unwrap();
                 bot
             }
             Self::Waits => {
                 let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
                 for text in ["@prova one more line", "@prova another one"] {
                     bot.alice().comment(REPO, pull, text).unwrap();
                 }
@@ -128,24 +159,24 @@ impl Scenario {
             }
             Self::Answer => {
                 let bot = World::new().agent("wordy", WORDY).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
                 bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
                 bot
             }
             Self::Update => {
                 let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
                 let bot = world.start().await;
-                bot.in_review().await;
+                Box::pin(bot.in_review()).await;
                 let news = File::new("NEWS.md", "# News\n");
                 bot.alice().push(REPO, "main", &[news], &[]).unwrap();
                 bot
             }
             Self::Conflict => {
                 let bot = World::new().agent("resolver", RESOLVER).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
                 let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
                 bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
-                bot.settle().await;
+                Box::pin(bot.settle()).await;
                 bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
                 bot
             }
@@ -407,6 +438,21 @@ sweeps! {
     a_question_and_a_call_that_fails: Question Fails;
     a_question_and_an_answer_that_is_lost: Question Unanswered;
     a_question_and_a_call_that_is_made_twice: Question Twice;
+    a_label_taken_off_and_death_before_a_call: Unlabel DeadBefore;
+    a_label_taken_off_and_death_after_a_call: Unlabel DeadAfter;
+    a_label_taken_off_and_a_call_that_fails: Unlabel Fails;
+    a_label_taken_off_and_an_answer_that_is_lost: Unlabel Unanswered;
+    a_label_taken_off_and_a_call_that_is_made_twice: Unlabel Twice;
+    a_deletion_and_death_before_a_call: Delete DeadBefore;
+    a_deletion_and_death_after_a_call: Delete DeadAfter;
+    a_deletion_and_a_call_that_fails: Delete Fails;
+    a_deletion_and_an_answer_that_is_lost: Delete Unanswered;
+    a_deletion_and_a_call_that_is_made_twice: Delete Twice;
+    a_linter_and_death_before_a_call: Linter DeadBefore;
+    a_linter_and_death_after_a_call: Linter DeadAfter;
+    a_linter_and_a_call_that_fails: Linter Fails;
+    a_linter_and_an_answer_that_is_lost: Linter Unanswered;
+    a_linter_and_a_call_that_is_made_twice: Linter Twice;
     a_budget_and_death_before_a_call: Budget DeadBefore;
     a_budget_and_death_after_a_call: Budget DeadAfter;
     a_budget_and_a_call_that_fails: Budget Fails;

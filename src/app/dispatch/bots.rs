@@ -47,6 +47,8 @@ pub(super) async fn reported(ctx: &Context, event: &ThreadEvent) -> Result<Repor
         | Happening::Opened
         | Happening::Labeled(_)
         | Happening::Assigned(_)
+        | Happening::Unlabeled(_)
+        | Happening::Unassigned(_)
         | Happening::Closed
         | Happening::Merged
         | Happening::Reopened

@@ -70,7 +70,7 @@ pub struct Policy {
     /// Which bots are heard on pull requests of ours.
     #[serde(default)]
     pub bots: BotsPolicy,
-    /// What becomes of a branch whose base has moved.
+    /// What becomes of branches.
     #[serde(default)]
     pub branch: BranchPolicy,
 }
@@ -113,7 +113,7 @@ impl Default for BotsPolicy {
     }
 }
 
-/// What becomes of the branch of a pull request whose base has moved.
+/// What becomes of the branch of a pull request: when its base has moved, and when it is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BranchPolicy {
@@ -121,6 +121,21 @@ pub struct BranchPolicy {
     pub update: WhenBehind,
     /// Where they do not.
     pub conflict: OnConflict,
+    /// When its task is over.
+    pub delete: WhenOver,
+}
+
+/// After which end of a task its branch is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenOver {
+    /// After none.
+    #[default]
+    Never,
+    /// When the pull request was merged.
+    Merged,
+    /// When the pull request or its issue has ended, however.
+    Ended,
 }
 
 /// What becomes of a branch that its base merges into without conflicts.

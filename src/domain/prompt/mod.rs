@@ -408,6 +408,7 @@ mod tests {
                 hunk: text.to_owned(),
             }),
             wanted: Wanted::Change,
+            sign: None,
             plan: Some(text.to_owned()),
             occasion: Some(Occasion {
                 commit: CommitSha::new("b".repeat(40)),
