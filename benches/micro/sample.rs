@@ -103,6 +103,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
                 wanted: Wanted::Change,
                 plan: None,
                 occasion: None,
+                sign: None,
                 review: None,
             },
         },

@@ -1,14 +1,18 @@
 //! A delivery becomes an event, a snapshot, a decision, and one transaction.
 
+mod bots;
 pub mod checks;
+pub(crate) mod ending;
 
 use crate::app::context::Context;
+use crate::app::dispatch::bots::{Report, reported};
 use crate::app::dispatch::checks::{heard, none_of_ours};
+use crate::app::dispatch::ending::end;
 use crate::app::{reviews, surroundings};
 use crate::config::policy;
 use crate::domain::budget::{Cap, Scope};
 use crate::domain::command::Command;
-use crate::domain::decide::begin::starts_no_more;
+use crate::domain::decide::begin::{starts_no_more, withdraws};
 use crate::domain::decide::ended::ended;
 use crate::domain::decide::{Decision, Snapshot, decide};
 use crate::domain::event::{Event, NotOurs, Push, ThreadEvent};
@@ -75,7 +79,7 @@ fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
         Ok(Event::NotOurs(not_ours)) => Sorted::Idle(passed_over(&not_ours)),
         Ok(Event::Thread(event)) => match meaning(&event, &ctx.settings.identity) {
             Meaning::Nothing(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
-            Meaning::Asked(_) | Meaning::Reviewed | Meaning::Ended(_) => {
+            Meaning::Asked(_) | Meaning::Reviewed | Meaning::Reported | Meaning::Ended(_) => {
                 Sorted::Busy(Event::Thread(event))
             }
         },
@@ -149,7 +153,7 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
             lose(ctx, id, tasks).await
         }
         Event::Checked(checked) => heard(ctx, stored, checked).await,
-        Event::Thread(event) => thread(ctx, id, event).await,
+        Event::Thread(event) => thread(ctx, stored, event).await,
     }
 }
 
@@ -216,11 +220,12 @@ async fn lose(ctx: &Context, id: &DeliveryId, tasks: Vec<Versioned>) -> Result<(
 /// A decision with the task that it was made on, or why there is none.
 type Settled = Result<(Decision, Option<Versioned>), &'static str>;
 
-async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(), Fault> {
+async fn thread(ctx: &Context, stored: &StoredDelivery, event: &ThreadEvent) -> Result<(), Fault> {
+    let id = &stored.delivery.id;
     let settled = match meaning(event, &ctx.settings.identity) {
         Meaning::Nothing(why) => Err(why),
         Meaning::Ended(how) => match open_task(ctx, event.key()).await? {
-            Some(open) => Ok((ended(&open.task, how, &ctx.settings.links), Some(open))),
+            Some(open) => Ok((Box::pin(end(ctx, &open.task, how)).await?, Some(open))),
             None => Err("no task is open here"),
         },
         Meaning::Asked(asked) => settle_asked(ctx, event, &asked).await?,
@@ -241,8 +246,27 @@ async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(
             let settled = settle_asked(ctx, &event, &asked).await?;
             return Box::pin(record(ctx, id, &event, settled)).await;
         }
+        Meaning::Reported => match Box::pin(reported(ctx, event)).await? {
+            Report::Settled(event, settled) => return record(ctx, id, &event, *settled).await,
+            Report::Later => return later(ctx, stored).await,
+        },
     };
     Box::pin(record(ctx, id, event, settled)).await
+}
+
+/// Waits for a commit to be published. What people say on the thread meanwhile does not wait behind it.
+async fn later(ctx: &Context, stored: &StoredDelivery) -> Result<(), Fault> {
+    let (id, now) = (&stored.delivery.id, ctx.now());
+    match after_transient(stored.attempts + 1, now) {
+        Verdict::RetryAt(at) => {
+            let why = "the commit is still being published";
+            ctx.store.hold(id, None, at, why).await
+        }
+        Verdict::GiveUp => {
+            let why = "the commit was never published";
+            finish(ctx, id, DeliveryState::Done(why.to_owned())).await
+        }
+    }
 }
 
 async fn settle_asked(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<Settled, Fault> {
@@ -252,6 +276,12 @@ async fn settle_asked(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Resu
     }
     if repeats(ctx, event, asked).await? {
         return Ok(Err("the task is there already"));
+    }
+    if let Asked::Withdrawal(sign) = asked {
+        let open = open_task(ctx, event.key()).await?;
+        if !open.is_some_and(|open| withdraws(&open.task, sign)) {
+            return Ok(Err("nothing that is under way was asked for by it"));
+        }
     }
     let decided = decide_asked(ctx, event, asked).await?;
     Ok(decided.ok_or("a label or assignee that is none of ours"))
@@ -297,7 +327,7 @@ async fn repeats(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<bo
     let plain = match asked {
         Asked::Label(name) => !name.contains(':'),
         Asked::Assignment(_) => true,
-        Asked::Opening(..) | Asked::Comment(_) => false,
+        Asked::Opening(..) | Asked::Comment(_) | Asked::Withdrawal(_) => false,
     };
     if !plain {
         return Ok(false);
@@ -431,6 +461,8 @@ async fn remarks(
         crate::domain::event::Happening::Opened
         | crate::domain::event::Happening::Labeled(_)
         | crate::domain::event::Happening::Assigned(_)
+        | crate::domain::event::Happening::Unlabeled(_)
+        | crate::domain::event::Happening::Unassigned(_)
         | crate::domain::event::Happening::Reviewed(_)
         | crate::domain::event::Happening::Closed
         | crate::domain::event::Happening::Merged
@@ -451,7 +483,7 @@ async fn remarks(
 fn starts_work(wish: &Wish) -> bool {
     match wish {
         Wish::Start(_) => true,
-        Wish::Unreadable(_) => false,
+        Wish::Unreadable(_) | Wish::Withdraw(_) => false,
         Wish::Command(command) => command.begins_work(),
     }
 }

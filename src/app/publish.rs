@@ -115,6 +115,7 @@ fn told(effect: &Effect, fault: &Fault) -> String {
         | Effect::Undo { .. }
         | Effect::Pull { .. }
         | Effect::Check { .. }
+        | Effect::Delete { .. }
         | Effect::Rerun { .. } => {
             format!("The work is done, but I could not put it on GitHub: {text}.")
         }
@@ -173,6 +174,7 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
                 .map(Sent::Check)
         }
         Effect::Rerun { workflow, .. } => run_again(ctx, leased, *workflow).await,
+        Effect::Delete { branch, head } => delete(ctx, leased, branch, head).await,
     }
 }
 
@@ -207,7 +209,14 @@ const fn may_be_there(leased: &LeasedEffect) -> bool {
 const fn left(leased: &LeasedEffect) -> Option<CommentId> {
     match leased.sent {
         Some(Sent::Comment(id)) => Some(id),
-        Some(Sent::Reaction | Sent::Branch(_) | Sent::Pull(_) | Sent::Check(_) | Sent::Rerun)
+        Some(
+            Sent::Reaction
+            | Sent::Branch(_)
+            | Sent::Deleted
+            | Sent::Pull(_)
+            | Sent::Check(_)
+            | Sent::Rerun,
+        )
         | None => None,
     }
 }
@@ -332,6 +341,27 @@ async fn take_back(
     // Somebody may have pushed since: then it is no fast-forward, and a conflict.
     ctx.github.move_branch(repo, branch, &made).await?;
     Ok(made)
+}
+
+/// Deletes a branch, unless it is gone, is of use, or has another head now: then it stays, for good.
+async fn delete(
+    ctx: &Context,
+    leased: &LeasedEffect,
+    branch: &BranchName,
+    head: &CommitSha,
+) -> Result<Sent, Fault> {
+    let repo = &leased.repo;
+    let Some(now) = ctx.github.branch(repo, branch).await? else {
+        return Ok(Sent::Deleted);
+    };
+    if now != *head || ctx.github.pull_from(repo, branch).await?.is_some() {
+        tracing::info!(effect = %leased.key, %branch, head = %now, "left a branch that others use");
+        return Ok(Sent::Branch(now));
+    }
+    match ctx.github.delete_branch(repo, branch).await {
+        Err(fault) if fault.class == Class::NotFound => Ok(Sent::Deleted),
+        outcome => outcome.map(|()| Sent::Deleted),
+    }
 }
 
 async fn open_pull(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {

@@ -19,19 +19,31 @@ pub async fn read(
     let Happening::Reviewed(review) = &event.what else {
         return Ok(None);
     };
+    let event = whole(ctx, event, review).await?;
+    let Happening::Reviewed(review) = &event.what else {
+        return Ok(None);
+    };
+    let commands = asked_by(review, whose, &ctx.settings.identity);
+    Ok(match commands.as_slice() {
+        [] => None,
+        _ => Some((event, Asked::Comment(commands))),
+    })
+}
+
+/// Returns the event of a review with what the review says of lines.
+pub async fn whole(
+    ctx: &Context,
+    event: &ThreadEvent,
+    review: &Review,
+) -> Result<ThreadEvent, Fault> {
     let number = event.thread.number;
     let posted = ctx.github.line_comments(&event.repo, number).await?;
     let review = Review {
         comments: comments_of(review.id, posted),
         ..review.clone()
     };
-    let commands = asked_by(&review, whose, &ctx.settings.identity);
-    let event = ThreadEvent {
+    Ok(ThreadEvent {
         what: Happening::Reviewed(review),
         ..event.clone()
-    };
-    Ok(match commands.as_slice() {
-        [] => None,
-        _ => Some((event, Asked::Comment(commands))),
     })
 }

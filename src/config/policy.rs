@@ -8,8 +8,8 @@ use crate::domain::money::Usd;
 use crate::domain::name::Name;
 use crate::domain::policy::protected::Protected;
 use crate::domain::policy::{
-    BranchPolicy, Budget, Ci, Limits, OnConflict, POLICY_PATH, PlanMode, Policy, Recipe, Roles,
-    Schedule, Secrets, Text, Untrusted, WhenBehind,
+    BotsPolicy, BranchPolicy, Budget, Ci, Limits, OnConflict, POLICY_PATH, PlanMode, Policy,
+    Recipe, Roles, Schedule, Secrets, Text, Untrusted, WhenBehind, WhenOver,
 };
 
 /// Entries of a list of commands, files, accounts or schedules.
@@ -79,6 +79,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
         secrets: top.table("secrets", secrets).unwrap_or(default.secrets),
         profile: top.table("sandbox", profile).flatten(),
         ci: top.table("ci", ci).unwrap_or(default.ci),
+        bots: top.table("bots", bots).unwrap_or(default.bots),
         branch: top.table("branch", branch).unwrap_or_default(),
     }
 }
@@ -149,6 +150,17 @@ fn ci(table: &mut Table<'_, '_>) -> Ci {
     }
 }
 
+fn bots(table: &mut Table<'_, '_>) -> BotsPolicy {
+    let default = BotsPolicy::default();
+    let allow = table.texts("allow", MAX_ENTRIES, values::bot);
+    let rounds = table.whole("rounds", 1..=u64::from(MOST_ROUNDS));
+    let rounds = rounds.and_then(|rounds| u32::try_from(rounds).ok());
+    BotsPolicy {
+        allow: allow.unwrap_or(default.allow),
+        rounds: rounds.unwrap_or(default.rounds),
+    }
+}
+
 fn text(table: &mut Table<'_, '_>) -> Text {
     let choices = [("quote", Untrusted::Quote), ("drop", Untrusted::Drop)];
     let untrusted = table.choice("untrusted", &choices);
@@ -161,7 +173,13 @@ fn branch(table: &mut Table<'_, '_>) -> BranchPolicy {
     let default = BranchPolicy::default();
     let updates = [("never", WhenBehind::Never), ("clean", WhenBehind::Clean)];
     let conflicts = [("say", OnConflict::Say), ("resolve", OnConflict::Resolve)];
+    let deletes = [
+        ("never", WhenOver::Never),
+        ("merged", WhenOver::Merged),
+        ("ended", WhenOver::Ended),
+    ];
     BranchPolicy {
+        delete: table.choice("delete", &deletes).unwrap_or(default.delete),
         update: table.choice("update", &updates).unwrap_or(default.update),
         conflict: (table.choice("conflict", &conflicts)).unwrap_or(default.conflict),
     }

@@ -54,6 +54,19 @@ pub fn login(text: &str) -> Result<Login, String> {
     }
 }
 
+/// The login of a bot: what GitHub shows of an App that writes.
+///
+/// # Errors
+/// When it is none.
+pub fn bot(text: &str) -> Result<Login, String> {
+    match login(text) {
+        Ok(login) if text.ends_with("[bot]") => Ok(login),
+        Ok(_) | Err(_) => {
+            Err("expected the login of a bot without `@`, such as \"reviewdog[bot]\"".to_owned())
+        }
+    }
+}
+
 /// A path of a file, from the root of the repository.
 ///
 /// # Errors

@@ -90,7 +90,7 @@ pub fn reopened(proposal: &Proposal, ended: &Task, ordinal: u32, links: &Links) 
         follow_up: None,
         undone: None,
         mending: Mending::default(),
-        footing: Footing::default(),
+        footing: found((!verified).then(|| proposal.head.clone())),
         ..ended.clone()
     };
     Decision {
@@ -132,6 +132,7 @@ pub fn unknown(
                 wanted: Wanted::Change,
                 plan: None,
                 occasion: None,
+                sign: None,
                 review: None,
             },
         },
@@ -150,7 +151,7 @@ pub fn unknown(
         plan: None,
         budget: None,
         mending: Mending::default(),
-        footing: Footing::default(),
+        footing: found(Some(proposal.head.clone())),
     };
     Decision {
         reasons: vec![format!(
@@ -159,6 +160,14 @@ pub fn unknown(
         )],
         task: Some(task),
         ..Decision::default()
+    }
+}
+
+/// Nothing is known of how the branch stands, but perhaps that its head is not of our making.
+fn found(head: Option<CommitSha>) -> Footing {
+    Footing {
+        found: head,
+        ..Footing::default()
     }
 }
 

@@ -81,6 +81,12 @@ impl EffectKey {
         Self(format!("{task}/update/{ordinal}"))
     }
 
+    /// The end of a task's branch.
+    #[must_use]
+    pub fn delete(task: TaskId) -> Self {
+        Self(format!("{task}/delete"))
+    }
+
     /// The branch for what a contestant of a race left that is not proposed.
     #[must_use]
     pub fn rival(job: JobId, agent: &str) -> Self {
@@ -191,6 +197,13 @@ pub enum Effect {
         /// The message of the commit.
         message: String,
     },
+    /// Delete the branch of a task that is over, unless a pull request from it is open.
+    Delete {
+        /// Which branch.
+        branch: BranchName,
+        /// The commit that must be its head; anything else is somebody's work.
+        head: CommitSha,
+    },
     /// Open the pull request.
     Pull {
         /// The branch with the change.
@@ -240,6 +253,7 @@ impl Effect {
             | Self::Update { .. }
             | Self::Pull { .. }
             | Self::Check { .. }
+            | Self::Delete { .. }
             | Self::Rerun { .. } => Span::millis(2),
         }
     }
@@ -281,6 +295,8 @@ pub enum Sent {
     Comment(CommentId),
     /// A branch that points at the commit.
     Branch(CommitSha),
+    /// No branch.
+    Deleted,
     /// A pull request.
     Pull(ThreadNumber),
     /// A check run.

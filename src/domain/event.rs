@@ -105,8 +105,12 @@ pub enum Happening {
     Opened,
     /// A label was added.
     Labeled(String),
+    /// A label was taken off.
+    Unlabeled(String),
     /// Someone was assigned.
     Assigned(Login),
+    /// Someone is assigned no more.
+    Unassigned(Login),
     /// A comment was written.
     Commented(Comment),
     /// The pull request was reviewed, which may be no more than a comment on a line.

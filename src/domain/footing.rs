@@ -67,6 +67,9 @@ pub struct Footing {
     pub updates: u32,
     /// The last merge of the base into the branch, until something else is asked for.
     pub update: Option<Update>,
+    /// The head that the branch had when it was taken up, where it was not put there by us.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<CommitSha>,
 }
 
 /// A person's wish to bring the branch up to date.

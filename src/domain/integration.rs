@@ -8,7 +8,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::excerpt::excerpt;
-use crate::domain::ids::{CheckRunId, CommitSha};
+use crate::domain::ids::{CheckRunId, CommitSha, Login};
 use crate::domain::surroundings::Annotation;
 
 /// Most rounds between two words of a person, however many failures there are: an agent that breaks
@@ -124,7 +124,7 @@ pub struct Found {
     pub passing: Vec<Check>,
 }
 
-/// What was done about failing checks since a person last said something.
+/// What was done about failing checks, and for bots, since a person last said something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Mending {
@@ -136,6 +136,18 @@ pub struct Mending {
     pub again: Option<Again>,
     /// What people are told of the head.
     pub seen: Option<Seen>,
+    /// What was done for bots.
+    pub bots: Bots,
+}
+
+/// What was done for bots that policy lists, since a person last said something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bots {
+    /// How many of their requests had a job.
+    pub rounds: u32,
+    /// Who has asked once more, when there were as many as policy lets them have.
+    pub held: Option<Login>,
 }
 
 impl Mending {

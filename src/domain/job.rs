@@ -9,7 +9,7 @@ use crate::domain::ids::{CommitSha, Login, TreeSha};
 use crate::domain::integration::Occasion;
 use crate::domain::name::Name;
 use crate::domain::policy::Role;
-use crate::domain::repo::Actor;
+use crate::domain::repo::{Actor, ActorKind};
 use crate::domain::review::Review;
 use crate::domain::secrets::Leak;
 use crate::domain::stall::Stall;
@@ -116,9 +116,54 @@ pub struct Request {
     /// The review, when the request was made by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
+    /// The sign on the issue that asks for it, where no words did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<Sign>,
+}
+
+/// How an issue shows that work is wanted, without words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// By a label.
+    Label(String),
+    /// By whom it is assigned to.
+    Assignment(Login),
+    /// By one that was taken away again, at that time.
+    Withdrawn(Timestamp),
+}
+
+impl Sign {
+    /// Returns whether it is the same on the issue. GitHub knows neither labels nor accounts that differ
+    /// in case alone.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Label(one), Self::Label(other)) => one.to_lowercase() == other.to_lowercase(),
+            (Self::Assignment(one), Self::Assignment(other)) => {
+                one.as_str().eq_ignore_ascii_case(other.as_str())
+            }
+            (Self::Label(_) | Self::Assignment(_) | Self::Withdrawn(_), _) => false,
+        }
+    }
+}
+
+impl Work {
+    /// Returns the sign that it was asked for by, unless it only keeps what came of that fit.
+    #[must_use]
+    pub fn sign(&self) -> Option<&Sign> {
+        let sign = self.request.sign.as_ref();
+        sign.filter(|_| self.request.occasion.is_none() && self.resolve.is_none())
+    }
 }
 
 impl Request {
+    /// Returns whether a bot made it, so that its words are a report and no order.
+    #[must_use]
+    pub const fn is_of_bot(&self) -> bool {
+        matches!(self.by.kind, ActorKind::Bot)
+    }
+
     /// Returns what a job for it is for.
     #[must_use]
     pub const fn role(&self) -> Role {

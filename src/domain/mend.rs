@@ -242,7 +242,8 @@ fn work(task: &Task, found: &Found, (failing, around): (&[&Failing], &Around<'_>
 
 /// Returns who mends: the agent that a person has named for this, else whoever does follow-ups. A
 /// recipe or a race is for what was asked, and for nothing else.
-fn performers(task: &Task, around: &Around<'_>) -> Option<Performers> {
+#[must_use]
+pub fn performers(task: &Task, around: &Around<'_>) -> Option<Performers> {
     let (policy, agents) = (around.policy, around.agents);
     let is_agent = |name: &Name| agents.known.contains(name) && !policy.recipes.contains_key(name);
     if let Performers::One(Performer::Named(name)) = &task.work.performers
@@ -430,7 +431,7 @@ mod tests {
                     rounds: rounds.into_iter().collect(),
                     jobs,
                     again: reran,
-                    seen: None,
+                    ..Mending::default()
                 },
                 ..task()
             };

@@ -72,6 +72,8 @@ pub mod trigger;
 pub mod overlooked;
 pub mod undo;
 
+pub mod clear;
+
 pub mod decide;
 pub mod rebase;
 
@@ -81,3 +83,5 @@ pub mod conclude;
 pub mod drift;
 pub mod mend;
 pub mod settle;
+
+pub mod bots;

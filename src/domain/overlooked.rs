@@ -74,6 +74,8 @@ pub fn judge<'a>(
             }
             Happening::Labeled(_)
             | Happening::Assigned(_)
+            | Happening::Unlabeled(_)
+            | Happening::Unassigned(_)
             | Happening::Opened
             | Happening::Commented(_)
             | Happening::Reviewed(_)

@@ -68,6 +68,8 @@ fn asked(event: &ThreadEvent) -> Vec<&str> {
         Happening::Opened
         | Happening::Labeled(_)
         | Happening::Assigned(_)
+        | Happening::Unlabeled(_)
+        | Happening::Unassigned(_)
         | Happening::Closed
         | Happening::Merged
         | Happening::Reopened

@@ -98,6 +98,7 @@ mod tests {
                 wanted: Wanted::Change,
                 plan: None,
                 occasion: None,
+                sign: None,
                 review: None,
             },
         }

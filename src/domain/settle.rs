@@ -88,6 +88,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 | Effect::Update { .. }
                 | Effect::React { .. }
                 | Effect::Comment { .. }
+                | Effect::Delete { .. }
                 | Effect::Rerun { .. }
                 | Effect::ReviewReply { .. }
                 | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
@@ -111,6 +112,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             | Effect::Comment { .. }
             | Effect::ReviewReply { .. }
             | Effect::Check { .. }
+            | Effect::Delete { .. }
             | Effect::Rerun { .. }
             | Effect::Pull { .. },
             _,

@@ -4,9 +4,9 @@ use crate::domain::command::error::CommandError;
 use crate::domain::command::label::{LabelRequest, label};
 use crate::domain::command::mention::Mention;
 use crate::domain::command::{Command, parse};
-use crate::domain::event::{Happening, ThreadEvent};
+use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::ids::Login;
-use crate::domain::job::Performer;
+use crate::domain::job::{Performer, Sign};
 use crate::domain::policy::Policy;
 use crate::domain::repo::ActorKind;
 use crate::domain::review::{Review, Verdict};
@@ -49,6 +49,9 @@ pub enum Meaning {
     /// A person has reviewed a pull request. What they ask for is known once their comments on lines
     /// are read: see [`asked_by`].
     Reviewed,
+    /// A bot has said something about a pull request. Whether it is heard depends on whose that is,
+    /// and on policy.
+    Reported,
     /// The thread has ended.
     Ended(Ended),
 }
@@ -73,6 +76,8 @@ pub enum Asked {
     Label(String),
     /// By assigning someone.
     Assignment(Login),
+    /// By taking away what has asked for work: then no more is asked for.
+    Withdrawal(Sign),
     /// By a comment.
     Comment(Vec<Result<Command, CommandError>>),
 }
@@ -83,6 +88,8 @@ pub enum Wish {
     /// Work on the thread as it stands, asked by label or assignment, which GitHub may report
     /// several times.
     Start(Performer),
+    /// No more work on what that sign has asked for.
+    Withdraw(Sign),
     /// A command.
     Command(Command),
     /// Something that could not be read.
@@ -100,6 +107,8 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         Happening::Opened
         | Happening::Labeled(_)
         | Happening::Assigned(_)
+        | Happening::Unlabeled(_)
+        | Happening::Unassigned(_)
         | Happening::Commented(_)
         | Happening::Reviewed(_)
         | Happening::Reopened => {}
@@ -108,7 +117,25 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         return Meaning::Nothing("our own doing");
     }
     if event.actor.kind == ActorKind::Bot {
-        return Meaning::Nothing("a bot's doing");
+        return match (&event.what, event.thread.kind) {
+            (Happening::Commented(_) | Happening::Reviewed(_), ThreadKind::Pull) => {
+                Meaning::Reported
+            }
+            (
+                Happening::Commented(_)
+                | Happening::Reviewed(_)
+                | Happening::Opened
+                | Happening::Labeled(_)
+                | Happening::Assigned(_)
+                | Happening::Unlabeled(_)
+                | Happening::Unassigned(_)
+                | Happening::Merged
+                | Happening::Closed
+                | Happening::Gone
+                | Happening::Reopened,
+                ThreadKind::Pull | ThreadKind::Issue,
+            ) => Meaning::Nothing("a bot's doing"),
+        };
     }
     match &event.what {
         Happening::Opened => {
@@ -122,6 +149,10 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         }
         Happening::Labeled(name) => Meaning::Asked(Asked::Label(name.clone())),
         Happening::Assigned(login) => Meaning::Asked(Asked::Assignment(login.clone())),
+        Happening::Unlabeled(name) => Meaning::Asked(Asked::Withdrawal(Sign::Label(name.clone()))),
+        Happening::Unassigned(login) => {
+            Meaning::Asked(Asked::Withdrawal(Sign::Assignment(login.clone())))
+        }
         Happening::Commented(comment) => {
             let commands = parse::parse(&comment.body, &identity.mention);
             if commands.is_empty() {
@@ -209,6 +240,7 @@ pub fn wishes(asked: &Asked, policy: &Policy, identity: &Identity) -> Vec<Wish> 
                 Vec::new()
             }
         }
+        Asked::Withdrawal(sign) => vec![Wish::Withdraw(sign.clone())],
         Asked::Comment(commands) => commands.iter().map(said).collect(),
         Asked::Opening(labels, commands) => {
             // Words first: what they ask for is more than what a label can say.

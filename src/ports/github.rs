@@ -174,6 +174,9 @@ pub trait Commits: Send + Sync {
         branch: &BranchName,
         to: &CommitSha,
     ) -> Result<(), Fault>;
+
+    /// Deletes a branch, wherever it points; `NotFound` when it is gone. (contents: write)
+    async fn delete_branch(&self, repo: &Repo, branch: &BranchName) -> Result<(), Fault>;
 }
 
 /// A pull request to open.

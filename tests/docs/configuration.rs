@@ -168,6 +168,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
     let keys = documented("Repository policy");
     let mut top = names(&keys, "");
     top.extend(set(&[
+        "bots",
         "branch",
         "budget",
         "ci",
@@ -181,6 +182,7 @@ fn every_key_of_a_policy_is_documented_and_no_other() {
     ]));
     assert_eq!(top, known(policy::parse(&format!("{BOGUS} = 1"))));
     for table in [
+        "bots",
         "branch",
         "budget",
         "ci",
@@ -310,6 +312,7 @@ fn the_documented_bounds_hold() {
                 "absolute paths" => "\"/a\", ",
                 "accounts" | "paths" | "shell lines" | "patterns" | "names" => "\"a\", ",
                 "hosts" => "\"a.b\", ",
+                "bots" => "\"a[bot]\", ",
                 other => panic!("{}: no example of {other}", key.name),
             };
             let most: usize = most

@@ -122,6 +122,7 @@ pub(crate) fn work(thread: ThreadKey) -> Work {
             wanted: Wanted::Change,
             plan: None,
             occasion: None,
+            sign: None,
             review: None,
         },
     }

@@ -295,6 +295,7 @@ relay! { Commits for dyn GitHub:
     made(repo: [&Repo], commit: [&CommitSha]) -> [MadeCommit];
     create_branch(repo: [&Repo], branch: [&BranchName], at: [&CommitSha]) -> [()];
     move_branch(repo: [&Repo], branch: [&BranchName], to: [&CommitSha]) -> [()];
+    delete_branch(repo: [&Repo], branch: [&BranchName]) -> [()];
     {}
 }
 

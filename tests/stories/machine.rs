@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
 use proptest::prelude::*;
+use prova::domain::bots::{Ear, ear, heard};
 use prova::domain::change::{Change, ChangeKind, Harvest, RepoPath};
+use prova::domain::clear::clear;
 use prova::domain::command::Command;
 use prova::domain::conclude::{Ended as EndedJob, conclude, faulted, report};
 use prova::domain::decide::agents::Agents;
@@ -20,11 +22,11 @@ use prova::domain::ids::{
     ThreadNumber, TreeSha,
 };
 use prova::domain::integration::{Check, Failing, Found, MOST_ROUNDS, Signature};
-use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Told, Work};
+use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Sign, Told, Work};
 use prova::domain::mend::{self, Around, passed_over};
 use prova::domain::money::Usd;
 use prova::domain::name::Name;
-use prova::domain::policy::{BranchPolicy, OnConflict, Policy, WhenBehind};
+use prova::domain::policy::{BotsPolicy, BranchPolicy, OnConflict, Policy, WhenBehind, WhenOver};
 use prova::domain::rebase::{self, found};
 use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
@@ -36,6 +38,7 @@ use prova::domain::traffic::Traffic;
 use prova::domain::trigger::{Ended, Wish};
 
 const ISSUE: ThreadNumber = ThreadNumber(1);
+const BOT_ROUNDS: u32 = 2;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Happens {
@@ -51,6 +54,8 @@ pub(crate) enum Happens {
     Sends(Way),
     /// A check of others fails on the head, for one of some reasons; some can run once more.
     Fails(u8, bool),
+    /// A bot that policy lists says something about the pull request, in a comment or in a review.
+    Reports { review: bool },
     /// The branch is compared with its base.
     Looks(Sees),
     /// The issue or its pull request ends.
@@ -62,6 +67,7 @@ pub(crate) enum Happens {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Asks {
     Label,
+    Unlabel,
     Retry,
     Stop,
     Undo,
@@ -92,6 +98,7 @@ pub(crate) enum Way {
 fn happens() -> impl Strategy<Value = Happens> {
     let asks = prop_oneof![
         Just(Asks::Label),
+        Just(Asks::Unlabel),
         Just(Asks::Retry),
         Just(Asks::Stop),
         Just(Asks::Undo),
@@ -117,6 +124,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         6 => prop::bool::weighted(0.8).prop_map(|changed| Happens::Ends { changed }),
         12 => way.prop_map(Happens::Sends),
         4 => (0u8..3, any::<bool>()).prop_map(|(why, again)| Happens::Fails(why, again)),
+        6 => any::<bool>().prop_map(|review| Happens::Reports { review }),
         4 => sees.prop_map(Happens::Looks),
         1 => how.prop_map(Happens::Closes),
         1 => Just(Happens::Waits),
@@ -139,6 +147,8 @@ pub(crate) struct World {
     last: Option<(ThreadEvent, Vec<Wish>)>,
     comments: u64,
     commits: u64,
+    /// Jobs for bots since a person last asked for something.
+    bots: u32,
     now: Timestamp,
     policy: Policy,
     agents: Agents,
@@ -150,6 +160,14 @@ fn ada() -> Actor {
         login: Login::new("ada"),
         id: 1,
         kind: ActorKind::Person,
+    }
+}
+
+fn linter() -> Actor {
+    Actor {
+        login: Login::new("linter[bot]"),
+        id: 2,
+        kind: ActorKind::Bot,
     }
 }
 
@@ -174,8 +192,15 @@ impl World {
             last: None,
             comments: 0,
             commits: 0,
+            bots: 0,
             now: Timestamp::from_millis(1_000_000_000),
-            policy: Policy::default(),
+            policy: Policy {
+                bots: BotsPolicy {
+                    allow: vec![linter().login],
+                    rounds: BOT_ROUNDS,
+                },
+                ..Policy::default()
+            },
             agents: Agents {
                 default: Some(fixer.clone()),
                 known: [fixer].into(),
@@ -207,10 +232,12 @@ impl World {
             Happens::Ends { changed } => self.end(changed),
             Happens::Sends(way) => self.send(way),
             Happens::Fails(why, again) => self.fail(why, again),
+            Happens::Reports { review } => self.report(review),
             Happens::Looks(sees) => self.look(sees),
             Happens::Closes(how) => match self.open() {
                 Some(task) => {
-                    let decision = ended(task, how, &self.links);
+                    let mut decision = ended(task, how, &self.links);
+                    decision.effects.extend(clear(task, how, WhenOver::Ended));
                     self.apply(decision).map(drop)
                 }
                 None => Ok(()),
@@ -225,7 +252,7 @@ impl World {
     fn said(&mut self, asks: Asks, on_pull: bool) -> (ThreadEvent, Vec<Wish>) {
         let pull = self.open().and_then(|task| task.pull).filter(|_| on_pull);
         let command = match asks {
-            Asks::Label => None,
+            Asks::Label | Asks::Unlabel => None,
             Asks::Retry => Some(Command::Retry { agent: None }),
             Asks::Stop => Some(Command::Stop),
             Asks::Undo => Some(Command::Undo),
@@ -245,6 +272,7 @@ impl World {
         self.comments += 1;
         self.now = self.now.plus(Span::seconds(1));
         let what = match &command {
+            None if matches!(asks, Asks::Unlabel) => Happening::Unlabeled("prova".to_owned()),
             None => Happening::Labeled("prova".to_owned()),
             Some(_) if matches!(asks, Asks::Review) => Happening::Reviewed(self.review()),
             Some(command) => Happening::Commented(Comment {
@@ -270,7 +298,13 @@ impl World {
             what,
             at: self.now,
         };
-        let wish = command.map_or(Wish::Start(Performer::DefaultAgent), Wish::Command);
+        let wish = match command {
+            Some(command) => Wish::Command(command),
+            None if matches!(asks, Asks::Unlabel) => {
+                Wish::Withdraw(Sign::Label("Prova".to_owned()))
+            }
+            None => Wish::Start(Performer::DefaultAgent),
+        };
         (event, vec![wish])
     }
 
@@ -343,6 +377,7 @@ impl World {
         let policy = BranchPolicy {
             update: WhenBehind::Clean,
             conflict: OnConflict::Resolve,
+            delete: WhenOver::Never,
         };
         let Some(task) = self.open().filter(|task| task.pull.is_some()) else {
             return Ok(());
@@ -423,6 +458,47 @@ impl World {
         self.apply(decision).map(drop)
     }
 
+    /// Hears a bot as dispatch does: on a pull request in review.
+    fn report(&mut self, review: bool) -> Result<(), TestCaseError> {
+        let Some(task) = self.open().cloned().filter(|task| task.pull.is_some()) else {
+            return Ok(());
+        };
+        let asks = if review { Asks::Review } else { Asks::Request };
+        let (mut event, _) = self.said(asks, true);
+        event.actor = linter();
+        if ear(&task, &event) != Ear::Open {
+            return Ok(());
+        }
+        let around = Around {
+            policy: &self.policy,
+            agents: &self.agents,
+            links: &self.links,
+            now: self.now,
+        };
+        let Ok(decision) = heard(&task, &event, &[], &around) else {
+            return Ok(());
+        };
+        if decision.job.is_some() {
+            self.bots += 1;
+        }
+        prop_assert!(self.bots <= BOT_ROUNDS, "bots have had {}", self.bots);
+        self.apply(decision).map(drop)
+    }
+
+    /// Notes that a person has asked for something: bots may, again.
+    fn note_people(&mut self, decision: &Decision) {
+        let asked = decision.job.as_ref().is_some_and(|(_, work)| {
+            let request = &work.request;
+            let upkeep = request.occasion.is_some() || work.resolve.is_some();
+            !upkeep && !request.wanted.is_words() && request.by != linter()
+        });
+        let undone =
+            |(_, _, effect): &(EffectKey, ThreadKey, Effect)| matches!(effect, Effect::Undo { .. });
+        if asked || decision.effects.iter().any(undone) {
+            self.bots = 0;
+        }
+    }
+
     fn send(&mut self, way: Way) -> Result<(), TestCaseError> {
         if self.unsent.is_empty() {
             return Ok(());
@@ -449,6 +525,7 @@ impl World {
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
             (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
+            (_, Effect::Delete { .. }) => Ending::Sent(Sent::Deleted),
         };
         match self.tasks.last() {
             Some(task) => {
@@ -461,6 +538,7 @@ impl World {
 
     /// Does what a transaction does, and judges it.
     fn apply(&mut self, decision: Decision) -> Result<(), TestCaseError> {
+        self.note_people(&decision);
         let told = !decision.reasons.is_empty();
         prop_assert!(
             decision.effects.is_empty() || told,

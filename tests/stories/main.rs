@@ -6,7 +6,9 @@
 )]
 
 mod bases;
+mod bots;
 mod changes;
+mod clearing;
 mod commands;
 mod context;
 mod conversation;
@@ -47,5 +49,6 @@ mod triggers;
 mod turns;
 mod undo;
 mod waiting;
+mod withdrawals;
 mod words;
 mod world;

@@ -58,6 +58,12 @@ enum Scenario {
     Checks,
     /// They are not mended, and a person is asked.
     Question,
+    /// A label that has asked for work is taken off again.
+    Unlabel,
+    /// A pull request is merged, and its branch goes.
+    Delete,
+    /// A bot that policy lists wants a change.
+    Linter,
     /// An agent works for longer than a heartbeat takes.
     Slow,
 }
@@ -120,6 +126,30 @@ impl Scenario {
                 bot.alice().comment(REPO, pull, "@prova undo").unwrap();
                 bot
             }
+            Self::Unlabel => {
+                let bot = labelled(World::fixer()).await;
+                bot.alice().unlabel(REPO, 1, "prova").unwrap();
+                bot
+            }
+            Self::Delete => {
+                let world = World::fixer().policy("[branch]\ndelete = \"merged\"\n");
+                let bot = world.start().await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
+                bot.octo().set_draft(REPO, pull, false).unwrap();
+                bot.octo().merge_pull(REPO, pull).unwrap();
+                bot
+            }
+            Self::Linter => {
+                let world = World::new().agent("grower", GROWING);
+                let bot = world
+                    .policy("[bots]\nallow = [\"lint[bot]\"]\n")
+                    .start()
+                    .await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
+                let linter = bot.sim.as_person("lint[bot]");
+                linter.comment(REPO, pull, "One more line.").unwrap();
+                bot
+            }
             Self::Waits => {
                 let (bot, pull) = in_review("grower", GROWING).await;
                 for text in ["@prova one more line", "@prova another one"] {
@@ -139,7 +169,7 @@ impl Scenario {
             Self::Update => {
                 let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
                 let bot = world.start().await;
-                bot.in_review().await;
+                Box::pin(bot.in_review()).await;
                 let news = File::new("NEWS.md", "# News\n");
                 bot.alice().push(REPO, "main", &[news], &[]).unwrap();
                 bot
@@ -148,7 +178,7 @@ impl Scenario {
                 let (bot, pull) = in_review("resolver", RESOLVER).await;
                 let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
                 bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
-                bot.settle().await;
+                Box::pin(bot.settle()).await;
                 bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
                 bot
             }
@@ -406,6 +436,21 @@ sweeps! {
     a_question_and_a_call_that_fails: Question Fails;
     a_question_and_an_answer_that_is_lost: Question Unanswered;
     a_question_and_a_call_that_is_made_twice: Question Twice;
+    a_label_taken_off_and_death_before_a_call: Unlabel DeadBefore;
+    a_label_taken_off_and_death_after_a_call: Unlabel DeadAfter;
+    a_label_taken_off_and_a_call_that_fails: Unlabel Fails;
+    a_label_taken_off_and_an_answer_that_is_lost: Unlabel Unanswered;
+    a_label_taken_off_and_a_call_that_is_made_twice: Unlabel Twice;
+    a_deletion_and_death_before_a_call: Delete DeadBefore;
+    a_deletion_and_death_after_a_call: Delete DeadAfter;
+    a_deletion_and_a_call_that_fails: Delete Fails;
+    a_deletion_and_an_answer_that_is_lost: Delete Unanswered;
+    a_deletion_and_a_call_that_is_made_twice: Delete Twice;
+    a_linter_and_death_before_a_call: Linter DeadBefore;
+    a_linter_and_death_after_a_call: Linter DeadAfter;
+    a_linter_and_a_call_that_fails: Linter Fails;
+    a_linter_and_an_answer_that_is_lost: Linter Unanswered;
+    a_linter_and_a_call_that_is_made_twice: Linter Twice;
     a_budget_and_death_before_a_call: Budget DeadBefore;
     a_budget_and_death_after_a_call: Budget DeadAfter;
     a_budget_and_a_call_that_fails: Budget Fails;

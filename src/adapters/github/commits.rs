@@ -15,6 +15,7 @@ use crate::adapters::github::Client;
 use crate::adapters::github::answer::Answer;
 use crate::adapters::github::request::{Request, in_repo, segments};
 use crate::domain::branch::BranchName;
+use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CommitSha, TreeSha};
 use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
@@ -125,6 +126,18 @@ impl Commits for Client {
         if unprocessable(&answer, "fast forward") || unprocessable(&answer, "fast-forward") {
             return Err(answer.fault_of(Class::Conflict));
         }
+        if unprocessable(&answer, "reference does not exist") {
+            return Err(answer.fault_of(Class::NotFound));
+        }
+        answer.succeeded()?;
+        Ok(())
+    }
+
+    async fn delete_branch(&self, repo: &Repo, branch: &BranchName) -> Result<(), Fault> {
+        let doing = format!("delete branch {branch} of {}", repo.name);
+        let path = format!("/git/refs/heads/{}", segments(branch.as_str()));
+        let request = Request::delete(doing, in_repo(repo, &path)).of(Importance::Bulk);
+        let answer = self.send(repo, &request).await?;
         if unprocessable(&answer, "reference does not exist") {
             return Err(answer.fault_of(Class::NotFound));
         }

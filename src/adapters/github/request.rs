@@ -43,6 +43,13 @@ impl Request {
         }
     }
 
+    pub(super) fn delete(doing: String, path: String) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(doing, path)
+        }
+    }
+
     pub(super) fn patch(doing: String, path: String, body: &Value) -> Self {
         Self {
             method: Method::PATCH,

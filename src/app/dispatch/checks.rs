@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::app::context::Context;
-use crate::app::dispatch::{changes, read_policy};
+use crate::app::dispatch::{changes, later, read_policy};
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::event::Checked;
@@ -12,7 +12,6 @@ use crate::domain::ids::{CommitSha, DeliveryId, ThreadKey};
 use crate::domain::integration::{CheckRun, CheckState, Failing, Found, Signature};
 use crate::domain::mend::{Around, decide, passed_over};
 use crate::domain::repo::Repo;
-use crate::domain::retry::{Verdict, after_transient};
 use crate::domain::task::{State, Task};
 use crate::domain::time::Span;
 use crate::domain::trigger::Identity;
@@ -66,14 +65,7 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
     }
     if read.task.state == State::Publishing {
         // The checks may be faster than the pull request is opened, and they do not tell twice.
-        let now = ctx.now();
-        return match after_transient(stored.attempts + 1, now) {
-            Verdict::RetryAt(at) => {
-                let why = "the commit is still being published";
-                ctx.store.hold(id, None, at, why).await
-            }
-            Verdict::GiveUp => over(ctx, id, "the commit was never published").await,
-        };
+        return later(ctx, stored).await;
     }
     let decision = match look(ctx, &checked.repo, &read.task, &checked.commit).await? {
         Look::Nothing(why) => return over(ctx, id, why).await,

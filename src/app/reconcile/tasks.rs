@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
+use crate::app::dispatch::ending::end as end_of;
 use crate::domain::decide::Decision;
-use crate::domain::decide::ended::ended;
 use crate::domain::drift::{Proposal, Shown, end, follow, reopened, unknown};
 use crate::domain::ids::{RepoId, TaskId, ThreadKey, ThreadNumber};
 use crate::domain::repo::{Actor, ActorKind, Repo};
@@ -210,7 +210,7 @@ pub(super) async fn end_unseen(
 }
 
 async fn close(ctx: &Context, read: &Versioned, how: Ended, why: &str) -> Result<(), Fault> {
-    let mut decision = ended(&read.task, how, &ctx.settings.links);
+    let mut decision = end_of(ctx, &read.task, how).await?;
     tracing::info!(task = %read.task.id, ?how, why, "ended a task by what GitHub shows");
     for reason in &mut decision.reasons {
         *reason = format!("{reason}: {why}");

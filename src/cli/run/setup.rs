@@ -295,6 +295,7 @@ fn answers(decision: &Decision) -> String {
             | Effect::Update { .. }
             | Effect::Pull { .. }
             | Effect::Check { .. }
+            | Effect::Delete { .. }
             | Effect::Rerun { .. } => None,
         });
     said.collect::<Vec<_>>().join("\n")

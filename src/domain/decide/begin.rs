@@ -1,13 +1,14 @@
 //! How work begins: on a new task, or on the one that is open.
 
 use crate::domain::branch::BranchName;
+use crate::domain::command::label::{LabelRequest, label};
 use crate::domain::decide::Desk;
 use crate::domain::decide::next::{queued, waiting};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::footing::Footing;
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::integration::Mending;
-use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
+use crate::domain::job::{Performer, Performers, Request, Sign, Wanted, Work};
 use crate::domain::name::Name;
 use crate::domain::policy::PlanMode;
 use crate::domain::render::refusal::Refusal;
@@ -44,6 +45,55 @@ impl Desk<'_> {
         self.queue(work)
     }
 
+    /// Starts what a label or an assignment asks for.
+    pub(super) fn start_by_sign(&mut self, performer: &Performer) -> Result<String, Refusal> {
+        let reason = self.start(Performers::One(performer.clone()), String::new())?;
+        let sign = self.sign(performer);
+        if let (Some(task), Some((_, work))) = (&mut self.decision.task, &mut self.decision.job) {
+            work.request.sign.clone_from(&sign);
+            task.work.request.sign = sign;
+        }
+        Ok(reason)
+    }
+
+    fn sign(&self, performer: &Performer) -> Option<Sign> {
+        match &self.event.what {
+            Happening::Labeled(name) => Some(Sign::Label(name.clone())),
+            Happening::Assigned(login) => Some(Sign::Assignment(login.clone())),
+            Happening::Opened => {
+                let wanted = &self.snapshot.policy.ok()?.label;
+                let asks = |name: &&String| match label(name, wanted) {
+                    Some(Ok(LabelRequest::Start)) => *performer == Performer::DefaultAgent,
+                    Some(Ok(LabelRequest::StartWith(name))) => *performer == Performer::Named(name),
+                    Some(Err(_)) | None => false,
+                };
+                let found = self.event.thread.labels.iter().find(asks)?;
+                Some(Sign::Label(found.clone()))
+            }
+            Happening::Unlabeled(_)
+            | Happening::Unassigned(_)
+            | Happening::Commented(_)
+            | Happening::Reviewed(_)
+            | Happening::Closed
+            | Happening::Merged
+            | Happening::Reopened
+            | Happening::Gone => None,
+        }
+    }
+
+    /// Stops what a sign has asked for, now that it is taken away. What is asked for by it once more is
+    /// asked for anew.
+    pub(super) fn withdraw(&mut self, sign: &Sign) -> Result<String, Refusal> {
+        if !self.task().is_some_and(|task| withdraws(task, sign)) {
+            return Ok("nothing that is under way was asked for by it".to_owned());
+        }
+        let reason = self.stop()?;
+        if let Some(task) = &mut self.decision.task {
+            task.work.request.sign = Some(Sign::Withdrawn(self.event.at));
+        }
+        Ok(format!("{reason}: what has asked for it is taken away"))
+    }
+
     /// Starts a change, or the plan for it when policy says that one comes first.
     pub(super) fn start(
         &mut self,
@@ -73,6 +123,8 @@ impl Desk<'_> {
             | Happening::Labeled(_)
             | Happening::Commented(_)
             | Happening::Assigned(_)
+            | Happening::Unlabeled(_)
+            | Happening::Unassigned(_)
             | Happening::Closed
             | Happening::Merged
             | Happening::Reopened
@@ -93,6 +145,7 @@ impl Desk<'_> {
                 wanted,
                 plan: None,
                 occasion: None,
+                sign: None,
             },
         }
     }
@@ -221,6 +274,27 @@ pub fn starts_no_more(task: &Task, event: &ThreadEvent) -> bool {
     if task.aside.is_none() && task.work.request.wanted == Wanted::Answer {
         return false;
     }
-    !matches!(task.state, State::Blocked | State::Stopped)
-        || event.at < task.work.request.at.plus(SAME_ACT)
+    let request = &task.work.request;
+    let anew_from = match &request.sign {
+        Some(Sign::Withdrawn(at)) => *at,
+        Some(Sign::Label(_) | Sign::Assignment(_)) | None => request.at.plus(SAME_ACT),
+    };
+    !matches!(task.state, State::Blocked | State::Stopped) || event.at < anew_from
+}
+
+/// Returns whether taking a sign away stops the task: it has asked for what waits or runs. What is
+/// published or under review stays.
+#[must_use]
+pub fn withdraws(task: &Task, sign: &Sign) -> bool {
+    let under_way = match task.state {
+        State::Queued | State::Running => true,
+        State::Publishing
+        | State::InReview
+        | State::Blocked
+        | State::Stopped
+        | State::Merged
+        | State::Closed
+        | State::Answered => false,
+    };
+    under_way && task.work.sign().is_some_and(|asked| asked.is(sign))
 }

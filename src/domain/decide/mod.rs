@@ -139,6 +139,8 @@ impl Desk<'_> {
             Happening::Opened
             | Happening::Labeled(_)
             | Happening::Assigned(_)
+            | Happening::Unlabeled(_)
+            | Happening::Unassigned(_)
             | Happening::Closed
             | Happening::Merged
             | Happening::Reopened
@@ -153,6 +155,8 @@ impl Desk<'_> {
             Happening::Opened
             | Happening::Labeled(_)
             | Happening::Assigned(_)
+            | Happening::Unlabeled(_)
+            | Happening::Unassigned(_)
             | Happening::Commented(_)
             | Happening::Closed
             | Happening::Merged
@@ -189,8 +193,9 @@ impl Desk<'_> {
                 if self.is_known() {
                     return Ok("the task is there already".to_owned());
                 }
-                self.start(Performers::One(performer.clone()), String::new())
+                self.start_by_sign(performer)
             }
+            Wish::Withdraw(sign) => self.withdraw(sign),
             Wish::Command(command) => {
                 let opening = matches!(self.event.what, Happening::Opened);
                 if opening && command.begins_work() && self.is_known() {

@@ -68,7 +68,8 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
 
 /// Returns whether work keeps what is under review fit, and is nothing new.
 const fn is_upkeep(work: &Work) -> bool {
-    work.request.occasion.is_some() || work.resolve.is_some()
+    let request = &work.request;
+    request.occasion.is_some() || work.resolve.is_some() || request.is_of_bot()
 }
 
 /// Returns the plan that a task has once `work` is queued: one that is carried out is approved by whoever

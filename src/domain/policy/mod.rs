@@ -67,7 +67,10 @@ pub struct Policy {
     /// What is done about failing checks of others.
     #[serde(default)]
     pub ci: Ci,
-    /// What becomes of a branch whose base has moved.
+    /// Which bots are heard on pull requests of ours.
+    #[serde(default)]
+    pub bots: BotsPolicy,
+    /// What becomes of branches.
     #[serde(default)]
     pub branch: BranchPolicy,
 }
@@ -91,7 +94,26 @@ impl Default for Ci {
     }
 }
 
-/// What becomes of the branch of a pull request whose base has moved.
+/// Which bots are heard on pull requests of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BotsPolicy {
+    /// Their logins, `name[bot]`; none: no bot is.
+    pub allow: Vec<Login>,
+    /// How many of their requests a task takes until a person speaks.
+    pub rounds: u32,
+}
+
+impl Default for BotsPolicy {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            rounds: 3,
+        }
+    }
+}
+
+/// What becomes of the branch of a pull request: when its base has moved, and when it is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BranchPolicy {
@@ -99,6 +121,21 @@ pub struct BranchPolicy {
     pub update: WhenBehind,
     /// Where they do not.
     pub conflict: OnConflict,
+    /// When its task is over.
+    pub delete: WhenOver,
+}
+
+/// After which end of a task its branch is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenOver {
+    /// After none.
+    #[default]
+    Never,
+    /// When the pull request was merged.
+    Merged,
+    /// When the pull request or its issue has ended, however.
+    Ended,
 }
 
 /// What becomes of a branch that its base merges into without conflicts.
@@ -284,6 +321,7 @@ impl Default for Policy {
             },
             profile: None,
             ci: Ci::default(),
+            bots: BotsPolicy::default(),
             branch: BranchPolicy::default(),
         }
     }

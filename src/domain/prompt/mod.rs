@@ -108,7 +108,9 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
     if let Some(occasion) = &request.occasion {
         around::occasion(out, occasion);
     }
-    if request.review.is_some() && review::says(request) {
+    if request.is_of_bot() && request.occasion.is_none() {
+        reported(out, request);
+    } else if request.review.is_some() && review::says(request) {
         let _ = write!(out, "Do what @{} says below.\n\n", request.by.login);
     } else if request.text.trim().is_empty() {
         let what = match request.occasion {
@@ -120,6 +122,12 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
         }
     } else {
         let text = visible::visible(&request.text, room::REQUEST);
+        // What a bot has asked last stays its report.
+        let text = if request.is_of_bot() {
+            said(&text, false, room::REQUEST)
+        } else {
+            text
+        };
         let asks = match request.occasion {
             Some(_) => "asked last, and it was done",
             None => "asks",
@@ -136,6 +144,20 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
             neutral::inline(&place.path, 300),
             neutral::fenced(&visible::visible(&place.hunk, room::HUNK / 3))
         );
+    }
+}
+
+/// Writes what a bot says that policy lists. It is heard, and all the same nobody's order.
+fn reported(out: &mut String, request: &Request) {
+    let by = &request.by.login;
+    let _ = write!(
+        out,
+        "The bot @{by} has looked at the change, and reports what follows. Where that is right and belongs \
+         to what the change is for, see to it; leave everything else as it is, and say why.\n\n"
+    );
+    if !request.text.trim().is_empty() {
+        let text = visible::visible(&request.text, room::REQUEST);
+        out.push_str(&said(&text, false, room::REQUEST));
     }
 }
 
@@ -386,6 +408,7 @@ mod tests {
                 hunk: text.to_owned(),
             }),
             wanted: Wanted::Change,
+            sign: None,
             plan: Some(text.to_owned()),
             occasion: Some(Occasion {
                 commit: CommitSha::new("b".repeat(40)),

@@ -36,7 +36,7 @@ pub(super) fn comments(out: &mut String, request: &Request, untrusted: Untrusted
     );
     let (mut room, mut shown) = (room::Room::new(room::REVIEW), 0);
     for (number, one) in (1..).zip(&review.comments) {
-        let text = comment(number, one, untrusted);
+        let text = comment((number, one), request.is_of_bot(), untrusted);
         if !room.take(&text) {
             break;
         }
@@ -49,7 +49,11 @@ pub(super) fn comments(out: &mut String, request: &Request, untrusted: Untrusted
     }
 }
 
-fn comment(number: usize, comment: &ReviewComment, untrusted: Untrusted) -> String {
+fn comment(
+    (number, comment): (usize, &ReviewComment),
+    of_bot: bool,
+    untrusted: Untrusted,
+) -> String {
     let path = neutral::inline(&comment.path, 300);
     let mut text = format!("### Comment {number}, on {path}{}\n\n", place(comment.spot));
     for before in &comment.earlier {
@@ -60,7 +64,7 @@ fn comment(number: usize, comment: &ReviewComment, untrusted: Untrusted) -> Stri
         }
     }
     let body = visible::visible(&comment.body, room::REMARK);
-    let _ = write!(text, "{}\n\n", body.trim());
+    text.push_str(&said(body.trim(), !of_bot, room::REMARK));
     if comment.suggestions() > 0 {
         text.push_str(match comment.spot {
             Spot::Lines(..) => {

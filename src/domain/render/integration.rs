@@ -79,12 +79,35 @@ pub fn seen(task: &Task, seen: &Seen, links: &Links) -> String {
     out
 }
 
+/// Says that bots have had their rounds; empty while they have not.
+#[must_use]
+pub fn bots(task: &Task) -> String {
+    let bots = &task.mending.bots;
+    let Some(held) = &bots.held else {
+        return String::new();
+    };
+    let times = match bots.rounds {
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    };
+    format!(
+        "\n{} has more to say, but I have worked {times} for bots since a person last asked for something, and policy lets me do no more. I go on when a person asks.\n",
+        neutral::inline(held.as_str(), 60)
+    )
+}
+
 /// Asks a person about checks that fail.
 #[must_use]
 pub fn question(task: &Task, seen: &Seen, links: &Links) -> String {
+    let request = &task.work.request;
+    // A bot is not called: it may answer.
+    let whom = if request.is_of_bot() {
+        "Continuous".to_owned()
+    } else {
+        format!("@{}, continuous", request.by.login)
+    };
     format!(
-        "@{}, continuous integration fails on {}, and somebody has to look at it: {}. {} has me try once more, {} says how.",
-        task.work.request.by.login,
+        "{whom} integration fails on {}, and somebody has to look at it: {}. {} has me try once more, {} says how.",
         links.commit(&task.repo.name, &seen.commit),
         tried(&seen.asked),
         links.command("retry"),

@@ -252,6 +252,7 @@ fn in_review(task: &Task, links: &Links) -> String {
     if let Some(seen) = &task.mending.seen {
         out.push_str(&integration::seen(task, seen, links));
     }
+    out.push_str(&integration::bots(task));
     let seen = task.mending.seen.as_ref();
     let first = if seen.is_some_and(|seen| !seen.asked.is_empty()) {
         "somebody to look at that, and for "

@@ -116,6 +116,15 @@ impl Commits for LocalForge {
         }
         self.point(branch, to, Some(tip)).await.map_err(failed)
     }
+
+    async fn delete_branch(&self, _repo: &Repo, branch: &BranchName) -> Result<(), Fault> {
+        // What a person's own repository holds is theirs to clear away.
+        let doing = format!("delete branch {branch}");
+        Err(Fault::permanent(
+            doing,
+            "nothing is deleted in a local repository",
+        ))
+    }
 }
 
 impl LocalForge {

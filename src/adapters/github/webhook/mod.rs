@@ -153,23 +153,22 @@ impl Delivered<'_> {
 
     fn issue(&self, action: IssueAction) -> Result<Read, String> {
         let on: OnIssue = parse(self.body)?;
+        let label = on.label.map(|label| label.name);
+        let account = on.assignee.map(|account| Login::new(account.login));
+        let updated = on.issue.updated_at();
         let (what, at) = match action {
-            IssueAction::Opened => (Happening::Opened, on.issue.created_at()),
-            IssueAction::Labeled => match on.label {
-                Some(label) => (Happening::Labeled(label.name), on.issue.updated_at()),
-                None => return Ok(Err("the label that was added is gone")),
-            },
-            IssueAction::Assigned => match on.assignee {
-                Some(account) => (
-                    Happening::Assigned(Login::new(account.login)),
-                    on.issue.updated_at(),
-                ),
-                None => return Ok(Err("the account that was assigned is gone")),
-            },
-            IssueAction::Closed => (Happening::Closed, on.issue.closed_at()),
-            IssueAction::Reopened => (Happening::Reopened, on.issue.updated_at()),
+            IssueAction::Opened => (Some(Happening::Opened), on.issue.created_at()),
+            IssueAction::Labeled => (label.map(Happening::Labeled), updated),
+            IssueAction::Unlabeled => (label.map(Happening::Unlabeled), updated),
+            IssueAction::Assigned => (account.map(Happening::Assigned), updated),
+            IssueAction::Unassigned => (account.map(Happening::Unassigned), updated),
+            IssueAction::Closed => (Some(Happening::Closed), on.issue.closed_at()),
+            IssueAction::Reopened => (Some(Happening::Reopened), updated),
             // Neither payload tells when.
-            IssueAction::Gone => (Happening::Gone, None),
+            IssueAction::Gone => (Some(Happening::Gone), None),
+        };
+        let Some(what) = what else {
+            return Ok(Err("the label or the account that it is about is gone"));
         };
         let subject = (on.repository, on.sender, on.issue, ThreadKind::Issue);
         Ok(Ok(self.thread_event(subject, what, at)))

@@ -20,6 +20,8 @@ pub(super) fn tell(repo: &Repo, standing: &Standing, act: &Act) -> Option<(Strin
             json!({ "action": "assigned", "assignee": assignee })
         }
         Happening::Opened
+        | Happening::Unlabeled(_)
+        | Happening::Unassigned(_)
         | Happening::Commented(_)
         | Happening::Reviewed(_)
         | Happening::Closed

@@ -19,7 +19,9 @@ pub(super) enum Topic {
 pub(super) enum IssueAction {
     Opened,
     Labeled,
+    Unlabeled,
     Assigned,
+    Unassigned,
     Closed,
     Reopened,
     Gone,
@@ -37,7 +39,9 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
     Ok(match (event, action) {
         ("issues", "opened") => Topic::Issue(IssueAction::Opened),
         ("issues", "labeled") => Topic::Issue(IssueAction::Labeled),
+        ("issues", "unlabeled") => Topic::Issue(IssueAction::Unlabeled),
         ("issues", "assigned") => Topic::Issue(IssueAction::Assigned),
+        ("issues", "unassigned") => Topic::Issue(IssueAction::Unassigned),
         ("issues", "closed") => Topic::Issue(IssueAction::Closed),
         ("issues", "reopened") => Topic::Issue(IssueAction::Reopened),
         ("issues", "deleted" | "transferred") => Topic::Issue(IssueAction::Gone),
