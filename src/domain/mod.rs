@@ -27,6 +27,7 @@ pub mod redact;
 pub mod blocks;
 pub mod branch;
 pub mod change;
+pub mod diff;
 pub mod evidence;
 pub mod excerpt;
 pub mod governor;
