@@ -43,6 +43,7 @@ pub mod stall;
 pub mod steering;
 pub mod stream;
 
+pub mod assessment;
 pub mod command;
 pub mod event;
 pub mod policy;

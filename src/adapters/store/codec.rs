@@ -88,6 +88,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
         Effect::Pull { .. } => "pull",
         Effect::Check { .. } => "check",
         Effect::Rerun { .. } => "rerun",
+        Effect::Review { .. } => "review",
     }
 }
 

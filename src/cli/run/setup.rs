@@ -295,7 +295,8 @@ fn answers(decision: &Decision) -> String {
             | Effect::Update { .. }
             | Effect::Pull { .. }
             | Effect::Check { .. }
-            | Effect::Rerun { .. } => None,
+            | Effect::Rerun { .. }
+            | Effect::Review { .. } => None,
         });
     said.collect::<Vec<_>>().join("\n")
 }
