@@ -120,7 +120,7 @@ async fn in_turn(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Resul
         let why = "waits behind an earlier event";
         return ctx.store.hold(id, Some(thread), until, why).await;
     }
-    match handle(ctx, stored, event).await {
+    match Box::pin(handle(ctx, stored, event)).await {
         Ok(()) => Ok(()),
         Err(fault) => put_off(ctx, stored, thread, &fault).await,
     }
@@ -230,13 +230,19 @@ async fn thread(ctx: &Context, id: &DeliveryId, event: &ThreadEvent) -> Result<(
                 None => Whose::Theirs,
             };
             let Some((event, asked)) = reviews::read(ctx, event, whose).await? else {
-                return record(ctx, id, event, Err("a review that asks for nothing")).await;
+                return Box::pin(record(
+                    ctx,
+                    id,
+                    event,
+                    Err("a review that asks for nothing"),
+                ))
+                .await;
             };
             let settled = settle_asked(ctx, &event, &asked).await?;
-            return record(ctx, id, &event, settled).await;
+            return Box::pin(record(ctx, id, &event, settled)).await;
         }
     };
-    record(ctx, id, event, settled).await
+    Box::pin(record(ctx, id, event, settled)).await
 }
 
 async fn settle_asked(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<Settled, Fault> {

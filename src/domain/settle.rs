@@ -7,7 +7,7 @@ use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::footing::Stand;
-use crate::domain::ids::ThreadKey;
+use crate::domain::ids::{CommitSha, ThreadKey};
 use crate::domain::rebase::{self, not_updated, updated};
 use crate::domain::render::assessment::unposted;
 use crate::domain::render::parts::Links;
@@ -39,31 +39,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
     match (effect, ending) {
         // What is beside the task's own branch is only there to be looked at.
         (Effect::Branch { branch, .. }, _) if *branch != task.branch => Decision::default(),
-        (Effect::Branch { to, .. }, Ending::Sent(_)) => {
-            let mut task = Task {
-                head: Some(to.clone()),
-                ..task.clone()
-            };
-            if task.work.resolve.is_some() {
-                // The conflicts that were told are resolved in it.
-                task.footing.stand = Stand::Unknown;
-                task.footing.compared = None;
-            }
-            let seen = task.pull.is_some() && task.state == State::Publishing;
-            let compare = is_compared(&task);
-            if !seen {
-                return Decision {
-                    task: Some(task),
-                    compare,
-                    ..Decision::default()
-                };
-            }
-            advance(&mut task, Step::Seen);
-            Decision {
-                compare,
-                ..answered(task, links, "commits are on the pull request")
-            }
-        }
+        (Effect::Branch { to, .. }, Ending::Sent(_)) => moved(task, to, links),
         (Effect::Undo { .. }, Ending::Sent(Sent::Branch(with))) => Decision {
             compare: is_compared(task),
             ..told(
@@ -176,6 +152,33 @@ fn reviewed(task: &Task, assessment: &Assessment, ending: &Ending) -> Decision {
 /// it, the base has moved since it began.
 const fn is_compared(task: &Task) -> bool {
     task.footing.onto.is_some()
+}
+
+/// Decides what it changes that the branch of a task is at that commit.
+fn moved(task: &Task, to: &CommitSha, links: &Links) -> Decision {
+    let mut task = Task {
+        head: Some(to.clone()),
+        ..task.clone()
+    };
+    if task.work.resolve.is_some() {
+        // The conflicts that were told are resolved in it.
+        task.footing.stand = Stand::Unknown;
+        task.footing.compared = None;
+    }
+    let seen = task.pull.is_some() && task.state == State::Publishing;
+    let compare = is_compared(&task);
+    if !seen {
+        return Decision {
+            task: Some(task),
+            compare,
+            ..Decision::default()
+        };
+    }
+    advance(&mut task, Step::Seen);
+    Decision {
+        compare,
+        ..answered(task, links, "commits are on the pull request")
+    }
 }
 
 fn advance(task: &mut Task, step: Step) {

@@ -16,7 +16,7 @@ use crate::domain::task::{Approval, Plan, State, Step, Task, transition};
 #[must_use]
 pub fn spoken(
     task: &Task,
-    report: Report,
+    report: &Report,
     (work, progress): (&Work, &Progress),
     links: &Links,
 ) -> Decision {
@@ -34,25 +34,25 @@ pub fn spoken(
     }
     let mut task = task.clone();
     let stopped = task.state == State::Stopped;
-    let plan = (!stopped).then(|| plan(&report, work)).flatten();
+    let plan = (!stopped).then(|| plan(report, work)).flatten();
     if let Some(plan) = plan {
         if plan.approved.is_some() {
             task.waiting.insert(0, plan.carried_out());
         }
-        task.plan = Some(plan);
+        task.plan = Some(Box::new(plan));
     }
     let thread = ThreadKey {
         number: work.request.thread.number,
         ..task.id.thread
     };
-    if let Some(assessment) = assessment(&report, work, progress) {
+    if let Some(assessment) = assessment(report, work, progress) {
         let review = Effect::Review { assessment };
         decision
             .effects
             .push((EffectKey::review(report.job), thread, review));
     }
     if task.aside.is_some() || task.work != *work {
-        let body = words(&report, &work.request, links);
+        let body = words(report, &work.request, links);
         let answer = said(&work.request, body);
         decision
             .effects

@@ -47,13 +47,13 @@ pub struct Task {
     /// What was under review, or waited for a person, when something was asked that is answered in
     /// words; it is so again afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aside: Option<Aside>,
+    pub aside: Option<Box<Aside>>,
     /// The number of the job that `work` was queued as, where it is not the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_job: Option<u32>,
     /// The plan that was made last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Plan>,
+    pub plan: Option<Box<Plan>>,
     /// The most that model calls of all its jobs may cost, where somebody said so; the server's limit
     /// holds beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -339,7 +339,10 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
             State::Queued | State::Running | State::Publishing,
             Step::Queue | Step::Undo | Step::Update,
         )
-        | (State::Publishing | State::InReview | State::Blocked | State::Stopped, Step::Start)
+        | (
+            State::Publishing | State::InReview | State::Blocked | State::Stopped,
+            Step::Start | Step::Answer | Step::Return(_),
+        )
         | (
             State::Queued | State::Publishing | State::InReview | State::Blocked | State::Stopped,
             Step::Publish,
@@ -349,10 +352,6 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
             Step::Seen,
         )
         | (State::InReview | State::Blocked | State::Stopped, Step::Block)
-        | (
-            State::Publishing | State::InReview | State::Blocked | State::Stopped,
-            Step::Answer | Step::Return(_),
-        )
         | (State::Stopped, Step::Stop) => illegal(),
     }
 }

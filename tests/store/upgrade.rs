@@ -230,7 +230,10 @@ async fn an_old_process(url: String, stop: tokio_util::sync::CancellationToken) 
         match sqlx::raw_sql(STEP).execute(&mut connection).await {
             Ok(_) => steps += 1,
             Err(error) => {
-                let code = error.as_database_error().and_then(|error| error.code());
+                let code = error
+                    .as_database_error()
+                    .map(sqlx::error::DatabaseError::code);
+                let code = code.flatten();
                 assert_eq!(code.as_deref(), Some("40P01"), "{error}");
                 let back = sqlx::raw_sql("ROLLBACK");
                 back.execute(&mut connection).await.unwrap();

@@ -20,7 +20,7 @@ use prova::domain::ids::{
     ThreadNumber, TreeSha,
 };
 use prova::domain::integration::{Check, Failing, Found, MOST_ROUNDS, Signature};
-use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Told, Wanted, Work};
+use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Told, Work};
 use prova::domain::mend::{self, Around, passed_over};
 use prova::domain::money::Usd;
 use prova::domain::name::Name;
@@ -38,7 +38,7 @@ use prova::domain::trigger::{Ended, Wish};
 const ISSUE: ThreadNumber = ThreadNumber(1);
 
 #[derive(Clone, Copy, Debug)]
-enum Happens {
+pub(crate) enum Happens {
     /// Somebody asks, on the issue or on the pull request.
     Asks(Asks, bool),
     /// The last request is heard of once more.
@@ -60,7 +60,7 @@ enum Happens {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Asks {
+pub(crate) enum Asks {
     Label,
     Retry,
     Stop,
@@ -75,7 +75,7 @@ enum Asks {
 
 /// What a look at branch and base shows.
 #[derive(Clone, Copy, Debug)]
-enum Sees {
+pub(crate) enum Sees {
     UpToDate,
     Behind,
     Conflict,
@@ -83,7 +83,7 @@ enum Sees {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Way {
+pub(crate) enum Way {
     Sent,
     Overtaken,
     Parked,
@@ -124,18 +124,18 @@ fn happens() -> impl Strategy<Value = Happens> {
 }
 
 #[derive(Debug)]
-struct LiveJob {
-    id: JobId,
-    work: Work,
+pub(crate) struct LiveJob {
+    pub(crate) id: JobId,
+    pub(crate) work: Work,
     running: bool,
 }
 
 /// A store of one thread.
-struct World {
-    tasks: Vec<Task>,
-    live: Option<LiveJob>,
-    unsent: Vec<(EffectKey, Effect)>,
-    recorded: BTreeMap<EffectKey, (ThreadKey, Effect)>,
+pub(crate) struct World {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) live: Option<LiveJob>,
+    pub(crate) unsent: Vec<(EffectKey, Effect)>,
+    pub(crate) recorded: BTreeMap<EffectKey, (ThreadKey, Effect)>,
     last: Option<(ThreadEvent, Vec<Wish>)>,
     comments: u64,
     commits: u64,
@@ -164,7 +164,7 @@ fn repo() -> Repo {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let fixer: Name = "fixer".parse().unwrap();
         Self {
             tasks: Vec::new(),
@@ -192,7 +192,7 @@ impl World {
         self.tasks.last().filter(|task| !task.state.is_over())
     }
 
-    fn happen(&mut self, what: Happens) -> Result<(), TestCaseError> {
+    pub(crate) fn happen(&mut self, what: Happens) -> Result<(), TestCaseError> {
         match what {
             Happens::Asks(asks, on_pull) => {
                 let said = self.said(asks, on_pull);
@@ -527,7 +527,7 @@ impl World {
     }
 
     /// What must hold between any two transactions.
-    fn judge(&self) -> Result<(), TestCaseError> {
+    pub(crate) fn judge(&self) -> Result<(), TestCaseError> {
         let Some(task) = self.tasks.last() else {
             return Ok(());
         };
@@ -571,26 +571,28 @@ impl World {
 /// A job that came to its end with what was wanted.
 fn progress(job: JobId, work: &Work, task: &Task) -> Progress {
     let tree = TreeSha::new("a".repeat(40));
+    let briefed = Briefed {
+        base: task
+            .head
+            .clone()
+            .unwrap_or_else(|| CommitSha::new("b".repeat(40))),
+        on_branch: task.head.is_some(),
+        policy_commit: CommitSha::new("b".repeat(40)),
+        brief_digest: String::new(),
+        agent: "fixer".to_owned(),
+        restored: None,
+        wanted: work.request.wanted,
+        merge: None,
+    };
     if work.request.wanted.is_words() {
         return Progress {
+            briefed: Some(briefed),
             ran: Some(said()),
             ..Progress::default()
         };
     }
     Progress {
-        briefed: Some(Briefed {
-            base: task
-                .head
-                .clone()
-                .unwrap_or_else(|| CommitSha::new("b".repeat(40))),
-            on_branch: task.head.is_some(),
-            policy_commit: CommitSha::new("b".repeat(40)),
-            brief_digest: String::new(),
-            agent: "fixer".to_owned(),
-            restored: None,
-            wanted: Wanted::Change,
-            merge: None,
-        }),
+        briefed: Some(briefed),
         harvested: Some(Harvested {
             harvest: Harvest {
                 base_tree: TreeSha::new("c".repeat(40)),

@@ -10,6 +10,7 @@ mod bases;
 mod changes;
 mod commands;
 mod context;
+mod conversation;
 mod crashes;
 mod deliveries;
 mod disk_full;

@@ -73,19 +73,29 @@ const GROWING: &str =
 const RESOLVER: &str = "if grep -q '^<<<<<<<' README.md; then echo both > README.md; \
     else sed -i s/teh/the/ README.md; fi";
 
+async fn labelled(world: World) -> Bot {
+    let bot = world.start().await;
+    bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
+    bot
+}
+
+/// What an agent did, under review; the number of the pull request.
+async fn in_review(agent: &str, script: &str) -> (Bot, u64) {
+    let bot = World::new().agent(agent, script).start().await;
+    let (_, pull) = bot.in_review().await;
+    (bot, pull)
+}
+
 impl Scenario {
     /// Comes to the point from which calls are cut.
     async fn set(self) -> Bot {
         match self {
             Self::Label => {
                 let world = World::fixer().policy("checks = [\"grep the README.md\"]\n");
-                let bot = world.start().await;
-                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
-                bot
+                labelled(world).await
             }
             Self::Review => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (bot, pull) = in_review("grower", GROWING).await;
                 let draft = ReviewDraft {
                     verdict: Verdict::RequestChanges,
                     body: "One more line.",
@@ -95,8 +105,7 @@ impl Scenario {
                 bot
             }
             Self::Line => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (bot, pull) = in_review("grower", GROWING).await;
                 bot.alice()
                     .review_comment(REPO, pull, "README.md:3", "@prova one more line")
                     .unwrap();
@@ -109,15 +118,13 @@ impl Scenario {
                 bot
             }
             Self::Undo => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (bot, pull) = in_review("grower", GROWING).await;
                 bot.say("alice", pull, "@prova one more line").await;
                 bot.alice().comment(REPO, pull, "@prova undo").unwrap();
                 bot
             }
             Self::Waits => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (bot, pull) = in_review("grower", GROWING).await;
                 for text in ["@prova one more line", "@prova another one"] {
                     bot.alice().comment(REPO, pull, text).unwrap();
                 }
@@ -125,13 +132,10 @@ impl Scenario {
             }
             Self::Plan => {
                 let world = World::new().agent("wordy", WORDY);
-                let bot = world.policy("plan = \"auto\"\n").start().await;
-                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
-                bot
+                labelled(world.policy("plan = \"auto\"\n")).await
             }
             Self::Answer => {
-                let bot = World::new().agent("wordy", WORDY).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (bot, pull) = in_review("wordy", WORDY).await;
                 bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
                 bot
             }
@@ -150,8 +154,7 @@ impl Scenario {
                 bot
             }
             Self::Conflict => {
-                let bot = World::new().agent("resolver", RESOLVER).start().await;
-                let (_, pull) = bot.in_review().await;
+                let (bot, pull) = in_review("resolver", RESOLVER).await;
                 let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
                 bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
                 bot.settle().await;
@@ -176,17 +179,13 @@ impl Scenario {
                     ..Script::default()
                 });
                 let world = World::fixer().settings(MODELS).gateway(&script);
-                let bot = world.start().await;
-                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
-                bot
+                labelled(world).await
             }
             Self::Checks => checked(GREEN).await,
             Self::Question => checked("echo more >> ci.txt").await,
             Self::Slow => {
                 let slow = format!("sleep 1.5; {FIX}");
-                let bot = World::new().agent("slow", &slow).start().await;
-                bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
-                bot
+                labelled(World::new().agent("slow", &slow)).await
             }
         }
     }

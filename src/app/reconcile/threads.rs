@@ -104,7 +104,8 @@ pub async fn step(ctx: &Context) -> Result<Left, Fault> {
             break false;
         }
         pages += 1;
-        let more = match look_at(ctx, (installation, page), &mut round).await {
+        let found = Box::pin(look_at(ctx, (installation, page), &mut round)).await;
+        let more = match found {
             Ok((some, more)) => {
                 looked += some;
                 more

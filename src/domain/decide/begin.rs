@@ -148,8 +148,15 @@ impl Desk<'_> {
             None if foreign => return Err(Refusal::ForeignPull),
             None => self.first(work.clone()),
         };
+        // What a person asks for begins the rounds anew, also when it is to mend once more.
+        let mending = if words {
+            task.mending
+        } else {
+            Mending::default()
+        };
         self.decision.task = Some(Task {
             repo: event.repo.clone(),
+            mending,
             ..task
         });
         self.decision.job = Some((job, work));

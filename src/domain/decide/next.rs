@@ -35,10 +35,12 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
     let state = transition(&task.state, Step::Queue)?;
     let words = work.request.wanted.is_words();
     let back = task.state.rest().filter(|_| words && !task.is_words());
-    let aside = back.map(|back| Aside {
-        back,
-        work: task.work.clone(),
-        job: task.job().ordinal,
+    let aside = back.map(|back| {
+        Box::new(Aside {
+            back,
+            work: task.work.clone(),
+            job: task.job().ordinal,
+        })
     });
     let task = Task {
         state,
@@ -71,7 +73,7 @@ const fn is_upkeep(work: &Work) -> bool {
 
 /// Returns the plan that a task has once `work` is queued: one that is carried out is approved by whoever
 /// asks for that, and a change that follows none ends it.
-fn plan(task: &Task, work: &Work) -> Option<Plan> {
+fn plan(task: &Task, work: &Work) -> Option<Box<Plan>> {
     let mut plan = task.plan.clone()?;
     if work.request.wanted.is_words() || is_upkeep(work) {
         return Some(plan);

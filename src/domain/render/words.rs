@@ -32,7 +32,7 @@ pub fn words(report: &Report, request: &Request, links: &Links) -> String {
     );
     if let Some(claim) = &report.claim {
         out.push_str(&neutral::quote(&claimed(claim)));
-        out.push_str("\n");
+        out.push('\n');
     }
     if request.wanted == Wanted::Plan {
         let _ = write!(
