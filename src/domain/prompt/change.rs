@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn of_three_thousand_files_as_many_are_shown_as_fit_and_the_rest_is_said() {
         let file = |n: usize| {
-            let lines = if n == 1 { 20_000 } else { 1 };
+            let lines = if n == 1 { 40_000 } else { 1 };
             let body = "+x\n".repeat(lines);
             format!(
                 "diff --git a/f{n} b/f{n}\n--- a/f{n}\n+++ b/f{n}\n@@ -0,0 +1,{lines} @@\n{body}"
