@@ -1,6 +1,7 @@
 //! Use cases over ports. Nothing here names an adapter, speaks SQL or HTTP, or reads the clock but
 //! through its port.
 
+mod assess;
 pub mod duty;
 pub mod headroom;
 pub mod presence;

@@ -1,6 +1,7 @@
 //! The outbox, onto GitHub: look, write, mark. GitHub has no idempotency keys, so whenever an
 //! earlier attempt may have been applied, what is there is looked at first.
 
+use crate::app::assess::assess;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::dispatch::checks::look_again;
@@ -107,7 +108,7 @@ fn told(effect: &Effect, fault: &Fault) -> String {
     let text = neutral::inline(&fault.to_string(), 400);
     match effect {
         // What could not be done is said where this stands.
-        Effect::Update { .. } => format!("{text}."),
+        Effect::Update { .. } | Effect::Review { .. } => format!("{text}."),
         Effect::React { .. }
         | Effect::Comment { .. }
         | Effect::ReviewReply { .. }
@@ -175,6 +176,7 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
         }
         Effect::Rerun { workflow, .. } => run_again(ctx, leased, *workflow).await,
         Effect::Delete { branch, head } => delete(ctx, leased, branch, head).await,
+        Effect::Review { assessment } => assess(ctx, leased, assessment).await.map(Sent::Review),
     }
 }
 
@@ -215,6 +217,7 @@ const fn left(leased: &LeasedEffect) -> Option<CommentId> {
             | Sent::Deleted
             | Sent::Pull(_)
             | Sent::Check(_)
+            | Sent::Review(_)
             | Sent::Rerun,
         )
         | None => None,

@@ -1,7 +1,7 @@
 //! Fetching a repository.
 
 use crate::app::context::Context;
-use crate::domain::ids::CommitSha;
+use crate::domain::ids::{CommitSha, ThreadNumber};
 use crate::domain::repo::Repo;
 use crate::ports::checkouts::Remote;
 use crate::ports::fault::{Class, Fault};
@@ -33,18 +33,29 @@ pub(crate) async fn fetch(
     remote: &Remote,
     branch: &str,
 ) -> Result<CommitSha, Fault> {
-    ctx.checkouts
-        .fetch(remote, branch)
-        .await
-        .map_err(|fault| match fault.class {
-            Class::Conflict => Fault {
-                class: Class::Transient,
-                ..fault
-            },
-            Class::Transient
-            | Class::RateLimited(_)
-            | Class::AuthLost
-            | Class::NotFound
-            | Class::Permanent => fault,
-        })
+    ctx.checkouts.fetch(remote, branch).await.map_err(passing)
+}
+
+/// Fetches the head of a pull request.
+pub(crate) async fn fetch_pull(
+    ctx: &Context,
+    remote: &Remote,
+    pull: ThreadNumber,
+) -> Result<CommitSha, Fault> {
+    let fetched = ctx.checkouts.fetch_pull(remote, pull);
+    fetched.await.map_err(passing)
+}
+
+fn passing(fault: Fault) -> Fault {
+    match fault.class {
+        Class::Conflict => Fault {
+            class: Class::Transient,
+            ..fault
+        },
+        Class::Transient
+        | Class::RateLimited(_)
+        | Class::AuthLost
+        | Class::NotFound
+        | Class::Permanent => fault,
+    }
 }

@@ -119,6 +119,7 @@ fn roles(table: &mut Table<'_, '_>) -> Roles {
         follow_up: table.text("follow_up", str::parse::<Name>),
         plan: table.text("plan", str::parse::<Name>),
         ask: table.text("ask", str::parse::<Name>),
+        review: table.text("review", str::parse::<Name>),
     }
 }
 

@@ -151,7 +151,8 @@ pub fn conclude(
     links: &Links,
 ) -> Decision {
     if ended.work.request.wanted.is_words() {
-        return begin_next(spoken(task, &report, ended.work, links), links);
+        let words = spoken(task, &report, (ended.work, ended.progress), links);
+        return begin_next(words, links);
     }
     let report = unpublished(task, &report, ended).unwrap_or(report);
     let publish = report.outcome == Outcome::Proposed && task.state == State::Running;

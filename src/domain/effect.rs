@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::assessment::Assessment;
 use crate::domain::branch::BranchName;
 use crate::domain::ids::{
     CheckRunId, CommentId, CommitSha, JobId, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
@@ -48,6 +49,18 @@ impl EffectKey {
     #[must_use]
     pub fn answer(job: JobId) -> Self {
         Self(format!("{job}/answer"))
+    }
+
+    /// The review of a pull request by one job.
+    #[must_use]
+    pub fn review(job: JobId) -> Self {
+        Self(format!("{job}/review"))
+    }
+
+    /// What a review of a commit says, where it could not be posted as one.
+    #[must_use]
+    pub fn unposted(task: TaskId, commit: &CommitSha) -> Self {
+        Self(format!("{task}/review/{commit}"))
     }
 
     /// What was done about a comment of a review: one answer a comment, whatever is tried for it.
@@ -230,6 +243,11 @@ pub enum Effect {
         /// Its Markdown summary.
         summary: String,
     },
+    /// Post a review of a pull request, of which nothing is said that was said before.
+    Review {
+        /// What it says.
+        assessment: Assessment,
+    },
     /// Have GitHub Actions run once more what failed in a run of a workflow.
     Rerun {
         /// On which commit.
@@ -247,7 +265,9 @@ impl Effect {
     pub const fn stands_back(&self) -> Span {
         match self {
             Self::React { .. } => Span::ZERO,
-            Self::Comment { .. } | Self::ReviewReply { .. } => Span::millis(1),
+            Self::Comment { .. } | Self::ReviewReply { .. } | Self::Review { .. } => {
+                Span::millis(1)
+            }
             Self::Branch { .. }
             | Self::Undo { .. }
             | Self::Update { .. }
@@ -303,4 +323,6 @@ pub enum Sent {
     Check(CheckRunId),
     /// A run of a workflow that runs once more.
     Rerun,
+    /// A review; none when all of it was said before.
+    Review(Option<ReviewId>),
 }

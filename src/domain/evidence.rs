@@ -71,4 +71,54 @@ pub struct Claim {
     /// What it says to the comments of a review, each by the number that the brief gives it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replies: Vec<(usize, String)>,
+    /// What it found in a review, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+/// Something that an agent found in a review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The file, from the root of the repository.
+    pub path: String,
+    /// The line of the file as it is after the change, counted from 1; 0 where the agent names none.
+    pub line: u64,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is.
+    pub body: String,
+}
+
+/// How bad something is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It must not be merged so.
+    High,
+    /// It should be mended.
+    Medium,
+    /// A detail.
+    Low,
+}
+
+impl Severity {
+    /// Returns the severity of a word; one that is not known lies in the middle.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "high" => Self::High,
+            "low" => Self::Low,
+            _ => Self::Medium,
+        }
+    }
+
+    /// Returns the word for it, as a sentence begins.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::High => "High",
+            Self::Medium => "Medium",
+            Self::Low => "Low",
+        }
+    }
 }

@@ -134,6 +134,7 @@ mod tests {
 
     fn ran(ending: Ending, traffic: Traffic) -> Ran {
         Ran {
+            on_lines: Vec::new(),
             ending,
             took: Span::ZERO,
             log_digest: String::new(),

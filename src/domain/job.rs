@@ -172,6 +172,7 @@ impl Request {
             (Wanted::Change, None) => Role::on(self.thread.kind),
             (Wanted::Plan | Wanted::PlanFirst, _) => Role::Plan,
             (Wanted::Answer, _) => Role::Ask,
+            (Wanted::Review, _) => Role::Review,
         }
     }
 }
@@ -190,6 +191,8 @@ pub enum Wanted {
     PlanFirst,
     /// The answer to a question.
     Answer,
+    /// A review of a pull request.
+    Review,
 }
 
 impl Wanted {
@@ -198,7 +201,7 @@ impl Wanted {
     pub const fn is_words(self) -> bool {
         match self {
             Self::Change => false,
-            Self::Plan | Self::PlanFirst | Self::Answer => true,
+            Self::Plan | Self::PlanFirst | Self::Answer | Self::Review => true,
         }
     }
 }
@@ -333,6 +336,9 @@ pub struct Ran {
     pub failed_setup: Option<Evidence>,
     /// What it said it did.
     pub claim: Option<Claim>,
+    /// Which of the findings of a review lie on lines that the diff shows, as indexes into the claim's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_lines: Vec<usize>,
     /// What it said while it ran, as far as anything follows from it.
     #[serde(default)]
     pub told: Told,

@@ -27,6 +27,7 @@ pub mod redact;
 pub mod blocks;
 pub mod branch;
 pub mod change;
+pub mod diff;
 pub mod evidence;
 pub mod excerpt;
 pub mod governor;
@@ -42,6 +43,7 @@ pub mod stall;
 pub mod steering;
 pub mod stream;
 
+pub mod assessment;
 pub mod command;
 pub mod event;
 pub mod policy;

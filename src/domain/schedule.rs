@@ -25,8 +25,8 @@ pub const fn head_start(work: &Work) -> Span {
     match (work.request.role(), work.request.by.kind) {
         (Role::FollowUp, ActorKind::Person) => IN_CONVERSATION,
         // Whoever asks something reads the answer, wherever it was asked.
-        (Role::Ask | Role::Plan, ActorKind::Person) => IN_CONVERSATION,
-        (Role::FollowUp | Role::Ask | Role::Plan, ActorKind::Bot)
+        (Role::Ask | Role::Plan | Role::Review, ActorKind::Person) => IN_CONVERSATION,
+        (Role::FollowUp | Role::Ask | Role::Plan | Role::Review, ActorKind::Bot)
         | (Role::Work, ActorKind::Person | ActorKind::Bot) => Span::ZERO,
     }
 }

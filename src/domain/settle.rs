@@ -1,13 +1,15 @@
 //! What the end of an effect changes for its task: states follow what was observed on GitHub.
 
+use crate::domain::assessment::Assessment;
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
 use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answer_of, status_of};
-use crate::domain::effect::{Effect, Sent};
+use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::footing::Stand;
-use crate::domain::ids::CommitSha;
+use crate::domain::ids::{CommitSha, ThreadKey};
 use crate::domain::rebase::{self, not_updated, updated};
+use crate::domain::render::assessment::unposted;
 use crate::domain::render::parts::Links;
 use crate::domain::render::status::{not_undone, overtaken};
 use crate::domain::report::{Outcome, Report};
@@ -28,6 +30,9 @@ pub enum Ending {
 /// Decides what the end of an effect changes for its task.
 #[must_use]
 pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> Decision {
+    if let Effect::Review { assessment } = effect {
+        return reviewed(task, assessment, ending);
+    }
     if task.state.is_over() {
         return Decision::default();
     }
@@ -90,6 +95,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 | Effect::Comment { .. }
                 | Effect::Delete { .. }
                 | Effect::Rerun { .. }
+                | Effect::Review { .. }
                 | Effect::ReviewReply { .. }
                 | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
             };
@@ -113,10 +119,34 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             | Effect::ReviewReply { .. }
             | Effect::Check { .. }
             | Effect::Delete { .. }
+            | Effect::Review { .. }
             | Effect::Rerun { .. }
             | Effect::Pull { .. },
             _,
         ) => Decision::default(),
+    }
+}
+
+/// Says in a comment what could not be said in a review, also when the task has ended with it.
+fn reviewed(task: &Task, assessment: &Assessment, ending: &Ending) -> Decision {
+    let why = match ending {
+        Ending::Sent(_) => return Decision::default(),
+        Ending::Overtaken => "GitHub does not take it as one.",
+        Ending::Parked(why) => why,
+    };
+    let thread = ThreadKey {
+        number: task.pull.unwrap_or(task.id.thread.number),
+        ..task.id.thread
+    };
+    let key = EffectKey::unposted(task.id, &assessment.commit);
+    let body = unposted(assessment, why);
+    Decision {
+        effects: vec![(key, thread, Effect::Comment { body })],
+        reasons: vec![format!(
+            "task {}: the review could not be posted: {why}",
+            task.id
+        )],
+        ..Decision::default()
     }
 }
 

@@ -1,10 +1,12 @@
 //! The end of a job that was to say something: its words are shown, and the task is where it was before.
 
+use crate::domain::assessment::{Assessment, Point};
 use crate::domain::decide::Decision;
 use crate::domain::decide::statuses::{said, status_of};
-use crate::domain::effect::EffectKey;
+use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::ThreadKey;
-use crate::domain::job::{Wanted, Work};
+use crate::domain::job::{Progress, Wanted, Work};
+use crate::domain::render::assessment::heading;
 use crate::domain::render::parts::Links;
 use crate::domain::render::words::{claimed, words};
 use crate::domain::report::{Outcome, Report};
@@ -12,7 +14,12 @@ use crate::domain::task::{Approval, Plan, State, Step, Task, transition};
 
 /// Decides what the end of such a job changes.
 #[must_use]
-pub fn spoken(task: &Task, report: &Report, work: &Work, links: &Links) -> Decision {
+pub fn spoken(
+    task: &Task,
+    report: &Report,
+    (work, progress): (&Work, &Progress),
+    links: &Links,
+) -> Decision {
     let mut decision = Decision {
         reasons: vec![format!(
             "job {} ended: {}",
@@ -34,11 +41,17 @@ pub fn spoken(task: &Task, report: &Report, work: &Work, links: &Links) -> Decis
         }
         task.plan = Some(Box::new(plan));
     }
+    let thread = ThreadKey {
+        number: work.request.thread.number,
+        ..task.id.thread
+    };
+    if let Some(assessment) = assessment(report, work, progress) {
+        let review = Effect::Review { assessment };
+        decision
+            .effects
+            .push((EffectKey::review(report.job), thread, review));
+    }
     if task.aside.is_some() || task.work != *work {
-        let thread = ThreadKey {
-            number: work.request.thread.number,
-            ..task.id.thread
-        };
         let body = words(report, &work.request, links);
         let answer = said(&work.request, body);
         decision
@@ -65,12 +78,39 @@ pub fn spoken(task: &Task, report: &Report, work: &Work, links: &Links) -> Decis
     decision
 }
 
+/// Returns the review that a job has written.
+fn assessment(report: &Report, work: &Work, progress: &Progress) -> Option<Assessment> {
+    match work.request.wanted {
+        Wanted::Review => {}
+        Wanted::Change | Wanted::Plan | Wanted::PlanFirst | Wanted::Answer => return None,
+    }
+    let claim = report
+        .claim
+        .as_ref()
+        .filter(|_| report.outcome == Outcome::Answered)?;
+    let (briefed, ran) = (progress.briefed.as_ref()?, progress.ran.as_ref()?);
+    let points = claim
+        .findings
+        .iter()
+        .enumerate()
+        .map(|(at, finding)| Point {
+            finding: finding.clone(),
+            on_line: ran.on_lines.contains(&at),
+        });
+    Some(Assessment {
+        commit: briefed.base.clone(),
+        heading: heading(report, &briefed.base, &work.request),
+        summary: claimed(claim),
+        points: points.collect(),
+    })
+}
+
 /// Returns the plan that a job has made.
 fn plan(report: &Report, work: &Work) -> Option<Plan> {
     let approved = match work.request.wanted {
         Wanted::Plan => None,
         Wanted::PlanFirst => Some(Approval::Policy),
-        Wanted::Change | Wanted::Answer => return None,
+        Wanted::Change | Wanted::Answer | Wanted::Review => return None,
     };
     let claim = report
         .claim

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::domain::change::{Harvest, HarvestLimits, RepoPath};
+use crate::domain::diff::Diff;
 use crate::domain::footing::{Merge, Pair, Said};
-use crate::domain::ids::{CommitSha, RepoId, TreeSha};
+use crate::domain::ids::{CommitSha, RepoId, ThreadNumber, TreeSha};
 use crate::domain::job::Restored;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::fault::Fault;
@@ -71,6 +72,15 @@ pub trait Checkouts: Send + Sync {
     ///
     /// Only what is new is transferred. Concurrent calls for one repository wait for each other.
     async fn fetch(&self, remote: &Remote, branch: &str) -> Result<CommitSha, Fault>;
+
+    /// Brings the mirror up to date with the head of a pull request too, wherever that comes from, and
+    /// returns its commit; `NotFound` when there is none.
+    async fn fetch_pull(&self, remote: &Remote, pull: ThreadNumber) -> Result<CommitSha, Fault>;
+
+    /// Returns what the head of a pair changes since it parted from the base, both in the mirror, as git
+    /// prints it with three lines of context: at most `most` bytes, whole lines. No program is run for
+    /// it, whatever a repository says.
+    async fn diff(&self, repo: RepoId, pair: &Pair, most: usize) -> Result<Diff, Fault>;
 
     /// Reads a file of a commit from the mirror; `None` when there is none at `path`.
     /// Links are not followed; a file over `max` bytes is a permanent fault.

@@ -12,8 +12,8 @@ use crate::domain::drift::Proposal;
 use crate::domain::effect::{Conclusion, ReactionTarget};
 use crate::domain::event::Thread;
 use crate::domain::ids::{
-    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
-    TreeSha,
+    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
+    ThreadNumber, TreeSha,
 };
 use crate::domain::integration::CheckRun;
 use crate::domain::job::Remark;
@@ -203,6 +203,15 @@ pub struct PostedPull {
     pub head: CommitSha,
 }
 
+/// What a pull request is for, as it stands on GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullNow {
+    /// The branch that it is to be merged into.
+    pub base: String,
+    /// The commit at its head.
+    pub head: CommitSha,
+}
+
 /// Pull requests.
 #[async_trait::async_trait]
 pub trait Pulls: Send + Sync {
@@ -213,9 +222,46 @@ pub trait Pulls: Send + Sync {
     /// Returns the open pull request from `head`, if there is one. (pull requests: read)
     async fn pull_from(&self, repo: &Repo, head: &BranchName) -> Result<Option<PostedPull>, Fault>;
 
+    /// Returns a pull request, whoever opened it; `NotFound` when there is none of that number. (pull
+    /// requests: read)
+    async fn pull(&self, repo: &Repo, number: ThreadNumber) -> Result<PullNow, Fault>;
+
     /// Returns the open pull requests that `by` has opened from branches of the repository itself, the
     /// newest first; those among the newest 300 of the repository. (pull requests: read)
     async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault>;
+}
+
+/// A review to post. There is nothing in it that could approve, or ask for changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewReview {
+    /// The commit that it is of; `None`: the head, wherever that is by now.
+    pub commit: Option<CommitSha>,
+    /// What it says of the whole.
+    pub body: String,
+    /// What it says of lines of the newer side.
+    pub comments: Vec<NewLineComment>,
+}
+
+/// A comment on a line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLineComment {
+    /// The file.
+    pub path: String,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// What it says.
+    pub body: String,
+}
+
+/// A review as it stands on GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedReview {
+    /// Its id.
+    pub id: ReviewId,
+    /// Whether the App wrote it.
+    pub ours: bool,
+    /// What it says of the whole.
+    pub body: String,
 }
 
 /// What reviews say of lines of a pull request, and the conversations about that.
@@ -224,6 +270,18 @@ pub trait Reviews: Send + Sync {
     /// Returns the comments on lines of a pull request, whoever wrote them, the newest 300. (pull
     /// requests: read)
     async fn line_comments(&self, repo: &Repo, number: ThreadNumber) -> Result<Vec<Posted>, Fault>;
+
+    /// Returns the reviews of a pull request, whoever wrote them, the first 1,000. (pull requests: read)
+    async fn reviews(&self, repo: &Repo, number: ThreadNumber) -> Result<Vec<PostedReview>, Fault>;
+
+    /// Posts a review that is a comment; `Conflict` when GitHub does not take the commit or one of the
+    /// lines, and then nothing is posted. (pull requests: write)
+    async fn post_review(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+        review: &NewReview,
+    ) -> Result<ReviewId, Fault>;
 
     /// Answers in the conversation that begins with a comment; `NotFound` when that was deleted. (pull
     /// requests: write)

@@ -304,6 +304,22 @@ impl Person<'_> {
         })
     }
 
+    /// Opens a pull request to the default branch from a fork, with one commit that changes those files,
+    /// and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// As every act of a person.
+    pub fn open_pull_from_fork(&self, repo: &str, title: &str, files: &[File]) -> Done<u64> {
+        self.act(repo, Role::Read, |world, repo, login| {
+            let author = world.signature(login);
+            let repository = world.repository(repo)?;
+            let (edits, base) = (repository.edits(files)?, &repository.default_branch);
+            let commit = repository.commit_edits(base, &edits, author, title)?;
+            world.open_fork_pull(repo, login, (title, &commit.sha))
+        })
+    }
+
     /// Gives a pull request another base.
     ///
     /// # Errors

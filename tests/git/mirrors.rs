@@ -1,6 +1,8 @@
 //! Mirrors: made once, brought up to date, healed.
 
-use prova::domain::ids::CommitSha;
+use prova::domain::diff::shown;
+use prova::domain::footing::Pair;
+use prova::domain::ids::{CommitSha, ThreadNumber};
 use prova::ports::checkouts::{Checkouts, Remote};
 use prova::ports::fault::Class;
 
@@ -236,4 +238,46 @@ fn unpack(mirror: &std::path::Path) {
             assert!(git.stdin(pack).status().unwrap().success());
         }
     }
+}
+
+#[tokio::test]
+async fn the_head_of_a_pull_request_is_fetched_and_compared_and_runs_nothing() {
+    let world = World::with(&[("a", "1\n2\n3\n4\n5\n6\n7\n8\n")]);
+    let parted = world.fetch("main").await.unwrap();
+    let up = world.upstream();
+    write(&up, "a", "1\n2\n3\nfour\n5\n6\n7\n8\n");
+    write(&up, "b c.txt", "new\n");
+    // What a fork could hope to have run.
+    write(&up, ".gitattributes", "* diff=evil\n");
+    let head = world.commit();
+    git(&up, ["update-ref", "refs/pull/9/head", &head]);
+    git(&up, ["reset", "-q", "--hard", parted.as_str()]);
+    write(&up, "a", "0\n1\n2\n3\n4\n5\n6\n7\n8\n");
+    let base = CommitSha::new(world.commit());
+    let number = ThreadNumber(9);
+    let found = world.git.fetch_pull(&world.remote(), number).await;
+    assert_eq!(found.unwrap().as_str(), head);
+    let mirror = world.outside("work/mirrors/7.git");
+    let ran = world.outside("ran");
+    let command = format!("touch {}", ran.display());
+    git(&mirror, ["config", "diff.evil.command", &command]);
+    git(&mirror, ["config", "diff.evil.textconv", &command]);
+    git(&mirror, ["config", "diff.external", &command]);
+    let pair = Pair {
+        base,
+        head: CommitSha::new(head),
+    };
+    let diff = world.git.diff(REPO, &pair, 10_000).await.unwrap();
+    assert_eq!((&diff.since, diff.whole), (&parted, true));
+    let lines = shown(&diff.text);
+    assert!(lines.has("a", 1) && lines.has("a", 7) && !lines.has("a", 8));
+    assert!(lines.has("b c.txt", 1), "{}", diff.text);
+    assert!(diff.text.contains("\n-4\n+four\n"), "{}", diff.text);
+    assert!(!ran.exists(), "a program of the repository ran");
+    let cut = world.git.diff(REPO, &pair, 60).await.unwrap();
+    assert!(!cut.whole && cut.text.len() <= 60 && cut.text.ends_with('\n'));
+    let missing = world.git.fetch_pull(&world.remote(), ThreadNumber(8)).await;
+    let missing = missing.unwrap_err();
+    assert_eq!(missing.class, Class::NotFound);
+    assert!(missing.to_string().contains("no pull request #8"));
 }

@@ -1,8 +1,9 @@
 //! Comments on lines, as GitHub answers them.
 
-use prova::domain::ids::{CommentId, Login, ReviewId, ThreadNumber};
+use prova::domain::ids::{CommentId, CommitSha, Login, ReviewId, ThreadNumber};
 use prova::domain::review::{Side, Spot, comments_of};
-use prova::ports::github::Reviews as _;
+use prova::ports::fault::Class;
+use prova::ports::github::{NewLineComment, NewReview, Reviews as _};
 use serde_json::json;
 
 use crate::fake::{Fake, reply, repo};
@@ -68,4 +69,59 @@ async fn they_are_read_newest_first_whoever_wrote_them() {
         "{:?}",
         fake.asked()
     );
+}
+
+#[tokio::test]
+async fn a_review_is_a_comment_and_a_refusal_of_its_lines_a_conflict() {
+    let review = NewReview {
+        commit: Some(CommitSha::new("a".repeat(40))),
+        body: "So far.".to_owned(),
+        comments: vec![NewLineComment {
+            path: "a.rs".to_owned(),
+            line: 4,
+            body: "Here.".to_owned(),
+        }],
+    };
+    for (status, answer, posted) in [
+        (200, json!({ "id": 9 }), Ok(ReviewId(9))),
+        (
+            422,
+            json!({ "message": "Unprocessable Entity", "errors": ["Line could not be resolved"] }),
+            Err(Class::Conflict),
+        ),
+        (404, json!({ "message": "Not Found" }), Err(Class::NotFound)),
+    ] {
+        let fake = Fake::start(move |seen| (!seen.mints()).then(|| reply(status, &answer))).await;
+        let (repo, number) = (repo(), ThreadNumber(7));
+        let outcome = fake.client.post_review(&repo, number, &review).await;
+        assert_eq!(outcome.map_err(|fault| fault.class), posted);
+        let line = json!({ "path": "a.rs", "line": 4, "side": "RIGHT", "body": "Here." });
+        let asked = json!({
+            "event": "COMMENT", "commit_id": "a".repeat(40), "body": "So far.", "comments": [line],
+        });
+        assert_eq!(
+            fake.body_of("POST /repos/octo/hello/pulls/7/reviews"),
+            asked
+        );
+    }
+}
+
+#[tokio::test]
+async fn reviews_are_read_leniently_and_ours_are_known() {
+    let reviews = json!([
+        { "id": 1, "user": null, "body": null, "new": {} },
+        { "id": 2, "user": { "login": "prova[bot]" }, "body": "ours" },
+    ]);
+    let fake = Fake::start(move |seen| {
+        let is_app = seen.line().starts_with("GET /app");
+        let app = json!({ "id": 1, "slug": "prova", "name": "Prova" });
+        (!seen.mints()).then(|| reply(200, if is_app { &app } else { &reviews }))
+    })
+    .await;
+    let found = fake.client.reviews(&repo(), ThreadNumber(7)).await.unwrap();
+    let told: Vec<_> = found
+        .iter()
+        .map(|one| (one.id.0, one.ours, one.body.as_str()))
+        .collect();
+    assert_eq!(told, [(1, false, ""), (2, true, "ours")]);
 }

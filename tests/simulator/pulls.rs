@@ -377,3 +377,51 @@ async fn a_review_comes_with_all_its_comments_and_then_once_more_each() {
     let gone = github.call("POST", &answer, json!({"body": "?"})).await;
     assert_eq!(gone.status, 404);
 }
+
+#[tokio::test]
+async fn a_review_takes_comments_on_lines_of_the_diff_alone() {
+    let github = Github::new().await;
+    let number = github.pull("fix", "").await;
+    let path = format!("/repos/{REPO}/pulls/{number}/reviews");
+    let comment =
+        |line: u64| json!({"path": "src/lib.rs", "line": line, "side": "RIGHT", "body": "Hm."});
+    let review = |line: u64, commit: &str| json!({"event": "COMMENT", "body": "Look.", "commit_id": commit, "comments": [comment(line)]});
+    let head = github.tip("fix").await;
+    let refused = github.call("POST", &path, review(9_000, &head)).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    let elsewhere = github.call("POST", &path, review(1, &"0".repeat(40))).await;
+    assert_eq!(elsewhere.status, 422, "{}", elsewhere.text);
+    let empty = github
+        .call("POST", &path, json!({"event": "COMMENT"}))
+        .await;
+    assert_eq!(empty.status, 422, "{}", empty.text);
+    assert_eq!(github.get(&path).await.json, json!([]));
+    let posted = github.call("POST", &path, review(2, &head)).await;
+    assert_eq!(posted.status, 200, "{}", posted.text);
+    assert_eq!(posted.json["state"], "COMMENTED");
+    let lines = github
+        .get(&format!("/repos/{REPO}/pulls/{number}/comments"))
+        .await;
+    assert_eq!(lines.json[0]["line"], 2);
+    assert_eq!(lines.json[0]["pull_request_review_id"], posted.json["id"]);
+}
+
+#[tokio::test]
+async fn a_pull_request_from_a_fork_has_its_head_in_no_branch() {
+    let github = Github::new().await;
+    let file = File::new("new.txt", "new\n");
+    let mallory = github.sim.as_person("mallory");
+    let number = mallory
+        .open_pull_from_fork(REPO, "From a fork", &[file])
+        .unwrap();
+    let pull = github.get(&format!("/repos/{REPO}/pulls/{number}")).await;
+    assert_eq!(pull.json["head"]["label"], "mallory:patch-1");
+    assert_ne!(
+        pull.json["head"]["repo"]["id"],
+        pull.json["base"]["repo"]["id"]
+    );
+    let branch = github
+        .get(&format!("/repos/{REPO}/git/ref/heads/patch-1"))
+        .await;
+    assert_eq!(branch.status, 404);
+}

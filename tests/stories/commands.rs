@@ -53,15 +53,7 @@ async fn retry_with_nothing_to_retry() {
 }
 
 #[tokio::test]
-async fn a_command_of_a_later_version() {
-    for verb in ["review"] {
-        let said = answer(World::fixer(), &format!("@prova {verb}")).await;
-        let word = verb.split(' ').next().unwrap_or_default();
-        assert!(
-            said.contains(&format!("`{word}` is not something this version does")),
-            "{said}"
-        );
-    }
+async fn a_review_of_an_issue() {
     insta::assert_snapshot!(answer(World::fixer(), "@prova review").await);
 }
 

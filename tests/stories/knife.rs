@@ -10,12 +10,13 @@ use prova::app::context::Context;
 use prova::domain::branch::BranchName;
 use prova::domain::budget::{Cap, Denied, Scope};
 use prova::domain::change::{Harvest, HarvestLimits};
+use prova::domain::diff::Diff;
 use prova::domain::drift::Proposal;
 use prova::domain::effect::{EffectKey, ReactionTarget, Sent};
 use prova::domain::footing::{Merge, Pair};
 use prova::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId,
-    RepoName, TaskId, ThreadKey, ThreadNumber, TreeSha,
+    RepoName, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
 use prova::domain::integration::CheckRun;
 use prova::domain::job::Restored;
@@ -33,8 +34,8 @@ use prova::ports::fault::Fault;
 use prova::ports::gateway::{Charge, Hold};
 use prova::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, MadeCommit, NewCheck,
-    NewCommit, NewPull, PostedComment, PostedPull, PostedThread, Pulls, Repositories, Reviews,
-    ThreadNow, Threads, TreeEntry,
+    NewCommit, NewPull, NewReview, PostedComment, PostedPull, PostedReview, PostedThread, PullNow,
+    Pulls, Repositories, Reviews, ThreadNow, Threads, TreeEntry,
 };
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
@@ -63,7 +64,7 @@ pub(crate) enum Blow {
 }
 
 /// Writes that GitHub carries out as often as it is asked. Asking once is what the outbox is for.
-const NEVER_TWICE: [&str; 4] = ["comment", "reply", "create_check", "rerun"];
+const NEVER_TWICE: [&str; 5] = ["comment", "reply", "post_review", "create_check", "rerun"];
 
 /// Counts calls and cuts one.
 #[derive(Default)]
@@ -302,12 +303,15 @@ relay! { Commits for dyn GitHub:
 relay! { Pulls for dyn GitHub:
     open_pull(repo: [&Repo], pull: [&NewPull]) -> [PostedPull];
     pull_from(repo: [&Repo], head: [&BranchName]) -> [Option<PostedPull>];
+    pull(repo: [&Repo], number: [ThreadNumber]) -> [PullNow];
     proposals(repo: [&Repo], by: [&Login]) -> [Vec<Proposal>];
     {}
 }
 
 relay! { Reviews for dyn GitHub:
     line_comments(repo: [&Repo], number: [ThreadNumber]) -> [Vec<Posted>];
+    reviews(repo: [&Repo], number: [ThreadNumber]) -> [Vec<PostedReview>];
+    post_review(repo: [&Repo], number: [ThreadNumber], review: [&NewReview]) -> [ReviewId];
     reply(repo: [&Repo], number: [ThreadNumber], to: [CommentId], body: [&str]) -> [CommentId];
     edit_reply(repo: [&Repo], id: [CommentId], body: [&str]) -> [()];
     {}
@@ -350,6 +354,8 @@ relay! { Census for dyn GitHub:
 
 relay! { Checkouts for dyn Checkouts:
     fetch(remote: [&Remote], branch: [&str]) -> [CommitSha];
+    fetch_pull(remote: [&Remote], pull: [ThreadNumber]) -> [CommitSha];
+    diff(repo: [RepoId], pair: [&Pair], most: [usize]) -> [Diff];
     read(repo: [RepoId], commit: [&CommitSha], path: [&str], max: [u64]) -> [Option<Vec<u8>>];
     restore(repo: [RepoId], base: [&CommitSha], from: [&CommitSha]) -> [Option<Restored>];
     heads(repo: [RepoId]) -> [BTreeMap<String, CommitSha>];

@@ -526,6 +526,7 @@ impl World {
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
             (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
             (_, Effect::Delete { .. }) => Ending::Sent(Sent::Deleted),
+            (_, Effect::Review { .. }) => Ending::Sent(Sent::Review(None)),
         };
         match self.tasks.last() {
             Some(task) => {
@@ -693,6 +694,7 @@ fn progress(job: JobId, work: &Work, task: &Task) -> Progress {
 
 fn said() -> Ran {
     Ran {
+        on_lines: Vec::new(),
         ending: RunEnding::Exited(0),
         took: Span::ZERO,
         log_digest: String::new(),

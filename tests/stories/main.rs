@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod assessments;
 mod bases;
 mod bots;
 mod changes;

@@ -17,6 +17,7 @@ use prova::simulator::world::repositories::File;
 use prova::simulator::world::reviews::{ReviewDraft, Verdict};
 use tokio_util::sync::CancellationToken;
 
+use crate::assessments::{REVIEWER, hers};
 use crate::gateway::Script;
 use crate::harness::{Bot, FIX, REPO, World};
 use crate::integration::{GREEN, mender, until_green};
@@ -54,6 +55,8 @@ enum Scenario {
     Plan,
     /// A question is asked about what is under review.
     Answer,
+    /// A review of somebody's pull request is asked for.
+    Assessment,
     /// Checks of others fail on what was done, run once more, and are mended.
     Checks,
     /// They are not mended, and a person is asked.
@@ -164,6 +167,12 @@ impl Scenario {
             Self::Answer => {
                 let (bot, pull) = in_review("wordy", WORDY).await;
                 bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
+                bot
+            }
+            Self::Assessment => {
+                let bot = World::new().agent("reviewer", REVIEWER).start().await;
+                let pull = hers(&bot);
+                bot.alice().comment(REPO, pull, "@prova review").unwrap();
                 bot
             }
             Self::Update => {
@@ -411,6 +420,11 @@ sweeps! {
     an_ask_and_a_call_that_fails: Answer Fails;
     an_ask_and_an_answer_that_is_lost: Answer Unanswered;
     an_ask_and_a_call_that_is_made_twice: Answer Twice;
+    an_assessment_and_death_before_a_call: Assessment DeadBefore;
+    an_assessment_and_death_after_a_call: Assessment DeadAfter;
+    an_assessment_and_a_call_that_fails: Assessment Fails;
+    an_assessment_and_an_answer_that_is_lost: Assessment Unanswered;
+    an_assessment_and_a_call_that_is_made_twice: Assessment Twice;
     an_update_and_death_before_a_call: Update DeadBefore;
     an_update_and_death_after_a_call: Update DeadAfter;
     an_update_and_a_call_that_fails: Update Fails;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::adapters::agent::leftover;
-use crate::domain::evidence::Claim;
+use crate::domain::evidence::{Claim, Finding, Severity};
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -15,6 +15,10 @@ const TEXT_CHARS: usize = 20_000;
 /// Most answers to comments, and how long each may be.
 const REPLIES: usize = 100;
 const REPLY_CHARS: usize = 2_000;
+/// Most findings of a review, and how long each may be.
+const FINDINGS: usize = 50;
+const FINDING_CHARS: usize = 4_000;
+const PATH_CHARS: usize = 1_000;
 
 /// Reads `name` in `dir`. A claim is optional and never counted, so whatever is wrong with it is
 /// logged and there is none.
@@ -52,6 +56,7 @@ fn parse(bytes: &[u8]) -> Option<Claim> {
         summary: text(&value, "summary", TEXT_CHARS),
         notes: text(&value, "notes", TEXT_CHARS),
         replies: replies(&value),
+        findings: findings(&value),
     };
     (claim != Claim::default()).then_some(claim)
 }
@@ -76,6 +81,28 @@ fn replies(value: &Value) -> Vec<(usize, String)> {
         Some((key.trim().parse().ok()?, said))
     });
     each.take(REPLIES).collect()
+}
+
+/// Reads what was found in a review; of more than it may have, the worst.
+fn findings(value: &Value) -> Vec<Finding> {
+    let found = value.get("findings").and_then(Value::as_array);
+    let each = found.into_iter().flatten().filter_map(|one| {
+        let path = text(one, "path", PATH_CHARS).unwrap_or_default();
+        let severity = text(one, "severity", PATH_CHARS).unwrap_or_default();
+        Some(Finding {
+            path: path.strip_prefix("./").unwrap_or(&path).to_owned(),
+            line: one.get("line").and_then(Value::as_u64).unwrap_or(0),
+            severity: Severity::of(&severity),
+            body: text(one, "body", FINDING_CHARS)?,
+        })
+    });
+    let mut findings: Vec<_> = each.collect();
+    findings.sort_by_key(|one| one.severity);
+    if findings.len() > FINDINGS {
+        tracing::debug!(found = findings.len(), "the agent found more than is kept");
+    }
+    findings.truncate(FINDINGS);
+    findings
 }
 
 #[cfg(test)]
@@ -118,6 +145,37 @@ mod tests {
         let expected = [(1, "done".to_owned()), (4, "yes".to_owned())];
         assert_eq!(replies, expected);
         assert_eq!(parse(br#"{"replies":["done"]}"#), None);
+    }
+
+    #[test]
+    fn findings_are_read_leniently_and_the_worst_come_first() {
+        let said = br#"{"findings":[
+            {"path":"./a.rs","line":3,"severity":"low","body":" a nit "},
+            {"path":"b.rs","line":"7","severity":"URGENT","body":"two"},
+            {"body":"anywhere","severity":"High"},
+            {"path":"c.rs","line":1,"severity":"high"}, 7, {"body":""}]}"#;
+        let finding = |path: &str, line, severity, body: &str| Finding {
+            path: path.to_owned(),
+            line,
+            severity,
+            body: body.to_owned(),
+        };
+        assert_eq!(
+            parse(said).unwrap().findings,
+            [
+                finding("", 0, Severity::High, "anywhere"),
+                finding("b.rs", 0, Severity::Medium, "two"),
+                finding("a.rs", 3, Severity::Low, "a nit"),
+            ]
+        );
+        assert_eq!(parse(br#"{"findings":{"body":"x"}}"#), None);
+        let one = r#"{"body":"x","severity":"low"},"#;
+        let many = format!(
+            r#"{{"findings":[{}{{"body":"bad","severity":"high"}}]}}"#,
+            one.repeat(80)
+        );
+        let kept = parse(many.as_bytes()).unwrap().findings;
+        assert_eq!((kept.len(), kept[0].body.as_str()), (FINDINGS, "bad"));
     }
 
     #[test]

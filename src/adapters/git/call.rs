@@ -116,8 +116,19 @@ pub(crate) struct Call<'a> {
     pub(crate) input: Option<&'a Path>,
     /// The most that it may print, in bytes.
     pub(crate) most: usize,
+    /// What becomes of it when it prints more.
+    pub(crate) overflows: Overflow,
     /// The longest that it may take.
     pub(crate) limit: Duration,
+}
+
+/// What becomes of a call that prints more than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overflow {
+    /// It has failed.
+    Fails,
+    /// What is more is left out.
+    Cut,
 }
 
 /// Arguments and environment of a process, whole.
@@ -146,6 +157,7 @@ impl<'a> Call<'a> {
             stdin: Vec::new(),
             input: None,
             most: 64 * 1024 * 1024,
+            overflows: Overflow::Fails,
             limit: Duration::from_mins(10),
         }
     }

@@ -19,7 +19,7 @@ use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::skeleton;
 use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::adapters::git::turn::{Turn, Turns};
-use crate::domain::ids::RepoId;
+use crate::domain::ids::{RepoId, ThreadNumber};
 use crate::ports::checkouts::Remote;
 use crate::ports::fault::{Class, Fault};
 
@@ -32,6 +32,42 @@ const MANY_PACKS: usize = 20;
 /// The other side of a fetch on this machine. It refuses repositories of other users, whose settings
 /// nobody of ours can lift; the person who named the directory trusts it, whoever owns it.
 const TRUSTING: &str = "--upload-pack=git -c safe.directory=* upload-pack";
+
+/// What is wanted of a repository.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Point<'a> {
+    /// The head of a branch.
+    Branch(&'a str),
+    /// The head of a pull request, which may come from another repository. GitHub keeps it in a
+    /// reference that is in none of the branches.
+    Pull(ThreadNumber),
+}
+
+impl Point<'_> {
+    /// Returns the reference in the mirror; `None` for what is no name of a branch.
+    fn reference(self) -> Option<String> {
+        match self {
+            Self::Branch(name) => refname::is_branch(name).then(|| format!("refs/heads/{name}")),
+            Self::Pull(number) => Some(format!("refs/pull/{number}/head")),
+        }
+    }
+
+    /// Returns what is fetched beside all branches.
+    fn beside(self) -> Option<String> {
+        match self {
+            Self::Branch(_) => None,
+            Self::Pull(_) => self.reference().map(|name| format!("+{name}:{name}")),
+        }
+    }
+
+    /// Says that it is not there.
+    fn missing(self) -> String {
+        match self {
+            Self::Branch(name) => format!("the repository has no branch {name:?}"),
+            Self::Pull(number) => format!("the repository has no pull request #{number}"),
+        }
+    }
+}
 
 /// All mirrors of this server.
 #[derive(Debug)]
@@ -60,13 +96,13 @@ impl Mirrors {
         self.path(repo).join("objects")
     }
 
-    /// Brings the mirror up to date and returns the commit of `branch`. A damaged mirror is built
+    /// Brings the mirror up to date and returns the commit of `point`. A damaged mirror is built
     /// anew, once.
     pub(crate) async fn fetch(
         &self,
         remote: &Remote,
         address: &Address,
-        branch: &str,
+        point: Point<'_>,
     ) -> Result<ObjectId, Fault> {
         let doing = format!("fetch {}", remote.url);
         let turn = self
@@ -75,7 +111,7 @@ impl Mirrors {
             .await
             .map_err(|error| Fault::io(&doing, &error))?;
         let mirror = self.path(remote.repo);
-        let found = match self.update(&mirror, remote, address, branch).await {
+        let found = match self.update(&mirror, remote, address, point).await {
             Err(trouble) if trouble.kind == Kind::Damaged => {
                 tracing::warn!(repo.id = %remote.repo, %trouble, "mirror damaged, building it anew");
                 discard(&mirror, turn)
@@ -86,19 +122,13 @@ impl Mirrors {
                     .take(remote.repo)
                     .await
                     .map_err(|error| Fault::io(&doing, &error))?;
-                self.update(&mirror, remote, address, branch).await
+                self.update(&mirror, remote, address, point).await
             }
             found => found,
         };
         found
             .map_err(|trouble| trouble.fault(&doing))?
-            .ok_or_else(|| {
-                Fault::new(
-                    Class::NotFound,
-                    doing,
-                    format_args!("the repository has no branch {branch:?}"),
-                )
-            })
+            .ok_or_else(|| Fault::new(Class::NotFound, doing, point.missing()))
     }
 
     /// Takes a damaged mirror away, so that the next fetch builds it anew.
@@ -153,7 +183,7 @@ impl Mirrors {
         mirror: &Path,
         remote: &Remote,
         address: &Address,
-        branch: &str,
+        point: Point<'_>,
     ) -> Result<Option<ObjectId>, Trouble> {
         let place = mirror.to_owned();
         blocking(move || prepare(&place)).await?;
@@ -175,7 +205,10 @@ impl Mirrors {
             Address::Local => Some(TRUSTING),
             Address::Https(_) | Address::Http(_) => None,
         };
-        let args = fetching.into_iter().chain(trusting).chain(what);
+        let beside = point.beside();
+        let args = (fetching.into_iter().chain(trusting))
+            .chain(what)
+            .chain(beside.as_deref());
         let mut fetch = Call::new(mirror, args);
         fetch.limit = self.limit;
         fetch.access = Some(Access {
@@ -188,12 +221,15 @@ impl Mirrors {
             let mark = mirror.join(UNDER_WAY);
             blocking(move || fs::remove_file(mark)).await?;
         }
-        fetched?;
+        match fetched {
+            // No pull request has that number, or never had a head.
+            Err(trouble) if trouble.kind == Kind::Missing && beside.is_some() => return Ok(None),
+            fetched => fetched?,
+        };
         self.gather_packs(mirror).await;
-        if !refname::is_branch(branch) {
+        let Some(reference) = point.reference() else {
             return Ok(None);
-        }
-        let reference = format!("refs/heads/{branch}");
+        };
         let show = Call::new(mirror, ["show-ref", "--verify", "--quiet", &reference]);
         if process::ask(&show).await?.is_none() {
             return Ok(None);

@@ -30,6 +30,7 @@ mod beneath;
 mod blocking;
 mod call;
 mod collisions;
+mod diff;
 mod evict;
 mod graft;
 mod halves;
@@ -81,7 +82,7 @@ use crate::adapters::git::bases::{Bases, Which};
 use crate::adapters::git::blocking::blocking;
 use crate::adapters::git::call::Call;
 use crate::adapters::git::held::Held;
-use crate::adapters::git::mirror::Mirrors;
+use crate::adapters::git::mirror::{Mirrors, Point};
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::overlay::Marks;
 use crate::adapters::git::revision::rev_parse;
@@ -90,8 +91,9 @@ use crate::adapters::git::store::Store;
 use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::adapters::git::working::{Branch, Failure, Target};
 use crate::domain::change::{Change, Harvest, HarvestLimits};
+use crate::domain::diff::Diff;
 use crate::domain::footing::{Merge, Pair};
-use crate::domain::ids::{CommitSha, RepoId, TreeSha};
+use crate::domain::ids::{CommitSha, RepoId, ThreadNumber, TreeSha};
 use crate::domain::job::Restored;
 use crate::domain::time::Timestamp;
 use crate::ports::checkouts::{Begun, Cache, Checkout, Checkouts, Merged, Place, Remote, Setup};
@@ -257,8 +259,24 @@ impl GitCheckouts {
 impl Checkouts for GitCheckouts {
     async fn fetch(&self, remote: &Remote, branch: &str) -> Result<CommitSha, Fault> {
         let address = Address::parse(&remote.url, self.protocols)?;
+        let branch = Point::Branch(branch);
         let commit = self.mirrors.fetch(remote, &address, branch).await?;
         Ok(CommitSha::new(commit.to_string()))
+    }
+
+    async fn fetch_pull(&self, remote: &Remote, pull: ThreadNumber) -> Result<CommitSha, Fault> {
+        let address = Address::parse(&remote.url, self.protocols)?;
+        let head = Point::Pull(pull);
+        let commit = self.mirrors.fetch(remote, &address, head).await?;
+        Ok(CommitSha::new(commit.to_string()))
+    }
+
+    async fn diff(&self, repo: RepoId, pair: &Pair, most: usize) -> Result<Diff, Fault> {
+        let doing = format!("compare {} with {}", pair.head, pair.base);
+        let base = ObjectId::expect(pair.base.as_str(), &doing)?;
+        let head = ObjectId::expect(pair.head.as_str(), &doing)?;
+        let diff = diff::diff(&self.mirrors.path(repo), (base, head), most).await;
+        diff.map_err(|trouble| trouble.fault(doing))
     }
 
     async fn read(

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use crate::adapters::git::call::Call;
+use crate::adapters::git::call::{Call, Overflow};
 use crate::adapters::git::trouble::{Kind, Trouble};
 
 /// How much of the end of git's error stream is read for the reason of a failure.
@@ -37,6 +37,23 @@ pub(crate) async fn ask(call: &Call<'_>) -> Result<Option<Vec<u8>>, Trouble> {
         Some(0) => Ok(Some(ended.stdout)),
         Some(1) if ended.stderr.is_empty() => Ok(None),
         _ => Err(failure(call, &ended)),
+    }
+}
+
+/// Runs the call and returns the beginning of what it prints, as much as it may, and whether that is all.
+/// A git that would print more is ended.
+pub(crate) async fn beginning(call: &Call<'_>) -> Result<(Vec<u8>, bool), Trouble> {
+    let mut longer = call.clone();
+    longer.overflows = Overflow::Cut;
+    let mut ended = complete(&longer).await?;
+    if ended.stdout.len() > call.most {
+        ended.stdout.truncate(call.most);
+        return Ok((ended.stdout, false));
+    }
+    if ended.status.success() {
+        Ok((ended.stdout, true))
+    } else {
+        Err(failure(call, &ended))
     }
 }
 
@@ -129,7 +146,7 @@ async fn talk(call: &Call<'_>, child: &mut Child) -> Result<Ended, Trouble> {
             let mut output = output.take(most.saturating_add(1));
             output.read_to_end(&mut stdout).await.map_err(broken)?;
         }
-        if stdout.len() > call.most {
+        if stdout.len() > call.most && call.overflows == Overflow::Fails {
             let said = format!("git printed more than {} bytes", call.most);
             return Err(Trouble::new(Kind::Lasting, said));
         }
@@ -193,6 +210,21 @@ mod tests {
         call.most = 100;
         let trouble = run(&call).await.unwrap_err();
         assert!(trouble.said.contains("more than 100 bytes"), "{trouble}");
+    }
+
+    #[tokio::test]
+    async fn the_beginning_of_long_output_can_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        crate::adapters::git::skeleton::bare(dir.path(), None).unwrap();
+        let mut call = Call::new(dir.path(), ["help", "-a"]);
+        call.most = 100;
+        let (printed, whole) = beginning(&call).await.unwrap();
+        assert_eq!((printed.len(), whole), (100, false));
+        call.most = 1024 * 1024;
+        let (printed, whole) = beginning(&call).await.unwrap();
+        assert!(printed.len() > 100 && whole);
+        let nothing = Call::new(dir.path(), ["diff", "nothing", "at-all", "--"]);
+        assert!(beginning(&nothing).await.is_err());
     }
 
     #[tokio::test]

@@ -85,6 +85,7 @@ const SIGNS: &[(Kind, &[&str])] = &[
             "returned error: 404",
             "repository not found",
             "' not found",
+            "couldn't find remote ref",
             "does not appear to be a git repository",
             "not a valid object name",
             "does not exist",

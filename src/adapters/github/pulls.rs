@@ -13,7 +13,7 @@ use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CommitSha, Login, ThreadNumber};
 use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
-use crate::ports::github::{NewPull, PostedPull, Pulls};
+use crate::ports::github::{NewPull, PostedPull, PullNow, Pulls};
 
 /// Pages of 100 open pull requests that are read.
 const PULL_PAGES: u32 = 3;
@@ -105,6 +105,19 @@ impl Pulls for Client {
             same_repo && pull.head.branch == head.as_str()
         });
         Ok(found.map(PostedPull::from))
+    }
+
+    async fn pull(&self, repo: &Repo, number: ThreadNumber) -> Result<PullNow, Fault> {
+        let doing = format!("read pull request {}#{number}", repo.name);
+        let request = Request::get(doing.clone(), in_repo(repo, &format!("/pulls/{number}")));
+        let pull: Pull = self.send(repo, &request).await?.json()?;
+        let base = pull
+            .base
+            .ok_or_else(|| Fault::transient(doing, "the answer does not say what it is for"))?;
+        Ok(PullNow {
+            base: base.branch,
+            head: CommitSha::new(pull.head.sha),
+        })
     }
 
     async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault> {

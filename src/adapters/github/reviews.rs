@@ -3,6 +3,7 @@
 //! GitHub's list of a single review's comments leaves out the lines that they are on, so the list of all
 //! comments of the pull request is read.
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,11 +14,13 @@ use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CommentId, Login, ReviewId, ThreadNumber};
 use crate::domain::repo::Repo;
 use crate::domain::review::{Posted, ReviewComment, Side, Spot};
-use crate::ports::fault::Fault;
-use crate::ports::github::{App as _, Reviews};
+use crate::ports::fault::{Class, Fault};
+use crate::ports::github::{App as _, NewReview, PostedReview, Reviews};
 
 /// Pages of 100 comments that are read, the newest first.
 const PAGES: u32 = 3;
+/// Pages of 100 reviews that are read; GitHub has no order but the oldest first.
+const REVIEW_PAGES: u32 = 10;
 
 #[derive(Deserialize)]
 struct LineComment {
@@ -60,6 +63,16 @@ struct User {
 #[derive(Deserialize)]
 struct Created {
     id: u64,
+}
+
+#[derive(Deserialize)]
+struct Submitted {
+    id: u64,
+    /// `null` when the account was deleted.
+    #[serde(default)]
+    user: Option<User>,
+    #[serde(default)]
+    body: Option<String>,
 }
 
 impl LineComment {
@@ -114,6 +127,53 @@ impl Reviews for Client {
         let found: Vec<LineComment> = self.list(As::InstallationOf(repo), request, PAGES).await?;
         let login = self.login();
         Ok(found.into_iter().map(|one| one.posted(login)).collect())
+    }
+
+    async fn reviews(&self, repo: &Repo, number: ThreadNumber) -> Result<Vec<PostedReview>, Fault> {
+        if self.login().is_none() {
+            self.app().await?;
+        }
+        let doing = format!("read the reviews of {}#{number}", repo.name);
+        let path = in_repo(repo, &format!("/pulls/{number}/reviews?per_page=100"));
+        let request = Request::get(doing, path).of(Importance::Awaited);
+        let who = As::InstallationOf(repo);
+        let found: Vec<Submitted> = self.list(who, request, REVIEW_PAGES).await?;
+        let login = self.login();
+        let each = found.into_iter().map(|one| PostedReview {
+            id: ReviewId(one.id),
+            ours: one.user.map(|user| Login::new(user.login)).as_ref() == login,
+            body: one.body.unwrap_or_default(),
+        });
+        Ok(each.collect())
+    }
+
+    async fn post_review(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+        review: &NewReview,
+    ) -> Result<ReviewId, Fault> {
+        let doing = format!("review {}#{number}", repo.name);
+        let path = in_repo(repo, &format!("/pulls/{number}/reviews"));
+        let comments = review.comments.iter().map(
+            |one| json!({ "path": one.path, "line": one.line, "side": "RIGHT", "body": one.body }),
+        );
+        // Without an event it would be a draft that nobody sees.
+        let mut body = json!({
+            "event": "COMMENT",
+            "body": review.body,
+            "comments": comments.collect::<Vec<_>>(),
+        });
+        if let (Some(commit), Some(fields)) = (&review.commit, body.as_object_mut()) {
+            fields.insert("commit_id".to_owned(), json!(commit));
+        }
+        let request = Request::post(doing, path, &body).of(Importance::Awaited);
+        let answer = self.send(repo, &request).await?;
+        if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
+            return Err(answer.fault_of(Class::Conflict));
+        }
+        let created: Created = answer.json()?;
+        Ok(ReviewId(created.id))
     }
 
     async fn reply(

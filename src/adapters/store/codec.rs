@@ -89,6 +89,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
         Effect::Check { .. } => "check",
         Effect::Rerun { .. } => "rerun",
         Effect::Delete { .. } => "delete",
+        Effect::Review { .. } => "review",
     }
 }
 

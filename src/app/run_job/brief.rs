@@ -5,10 +5,12 @@ use sha2::{Digest, Sha256};
 
 use crate::app::context::Context;
 use crate::app::remote;
+use crate::app::run_job::change::{Stand, change, stand};
 use crate::app::run_job::conflicts;
 use crate::app::surroundings;
 use crate::config::policy;
 use crate::domain::built_in::BuiltIn;
+use crate::domain::diff::{Shown, shown};
 use crate::domain::event::ThreadKind;
 use crate::domain::fallback;
 use crate::domain::ids::{CommitSha, RepoId};
@@ -55,6 +57,8 @@ pub struct Brief {
     on_branch: bool,
     /// The merge whose conflicts are to be resolved.
     merge: Option<Merging>,
+    /// The lines that a review may comment on.
+    shown: Shown,
     /// What of it steers agents and is put back.
     restored: Option<Restored>,
     /// The commit that policy and instructions were read from.
@@ -72,6 +76,8 @@ pub struct Brief {
 pub struct Briefing {
     /// What goes into the journal.
     pub briefed: Briefed,
+    /// The lines that a review may comment on; none where no review is wanted.
+    pub shown: Shown,
     /// The policy of the default branch.
     pub policy: Policy,
     /// The brief.
@@ -108,23 +114,14 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
     let task = &leased.task.task;
     let (repo, request) = (&task.repo, &leased.work.request);
     let (remote_of, policy_commit) = fetch_default(ctx, repo).await?;
-    let own = match &task.head {
-        Some(_) => match remote::fetch(ctx, &remote_of, task.branch.as_str()).await {
-            Ok(head) => Some(head),
-            // Somebody deleted the branch: begin again from the default one.
-            Err(fault) if fault.class == Class::NotFound => None,
-            Err(fault) => return Err(fault.into()),
-        },
-        None => None,
-    };
-    let on_branch = own.is_some();
-    let base = own.unwrap_or_else(|| policy_commit.clone());
+    let Stand { base, on_branch } = stand(ctx, leased, (&remote_of, &policy_commit)).await?;
     let begun = match &leased.work.resolve {
         Some(onto) if on_branch => conflicts::begin(ctx, repo, (onto, &base)).await?,
         Some(_) | None => None,
     };
     let start = begun.as_ref().map_or(&base, |(begun, _)| &begun.start);
-    let restored = if on_branch {
+    let diff = change(ctx, leased, &base).await?;
+    let restored = if on_branch || base != policy_commit {
         let restored = ctx.checkouts.restore(repo.id, start, &policy_commit);
         restored.await?
     } else {
@@ -157,6 +154,7 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
                 said: &begun.said,
             },
         ),
+        change: diff.as_ref(),
         request,
         failed,
         integration: &integration,
@@ -179,6 +177,7 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
     Ok(Brief {
         base,
         on_branch,
+        shown: diff.map(|diff| shown(&diff.text)).unwrap_or_default(),
         merge: begun.map(|(begun, with)| Merging {
             with,
             start: begun.start,
@@ -213,6 +212,7 @@ impl Brief {
                 wanted: request.wanted,
                 merge: self.merge.clone(),
             },
+            shown: self.shown.clone(),
             policy: self.policy.clone(),
             text: self.text.clone(),
             job_json: self.job_json.clone(),

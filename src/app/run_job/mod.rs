@@ -2,6 +2,7 @@
 //! repeats at most one step, and an agent that has ended is not run again.
 
 pub mod brief;
+mod change;
 pub mod check;
 pub mod commit;
 pub mod conflicts;

@@ -8,9 +8,9 @@ use crate::app::run_job::watch::Watch;
 use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
 use crate::domain::egress::HostRule;
-use crate::domain::evidence::{Ending, Evidence};
+use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::excerpt::excerpt;
-use crate::domain::job::{Entry, Ran, Told};
+use crate::domain::job::{Entry, Ran, Told, Wanted};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
 use crate::domain::render::refusal::unknown_profile;
@@ -51,7 +51,8 @@ impl Attempt<'_> {
         if self.is_cancelled() {
             return Ok(self.ran(None, None));
         }
-        let keep = if briefing.briefed.on_branch {
+        // What stands on the code of anybody else is for nobody else.
+        let keep = if briefed.on_branch || briefed.base != briefed.policy_commit {
             Keep::ForThisJob
         } else {
             Keep::ForAll
@@ -110,8 +111,13 @@ impl Attempt<'_> {
         Ok(self.ran(Some((run?, told)), None))
     }
 
-    /// Returns the session in which the same agent ended its last run for the task, if it said.
+    /// Returns the session in which the same agent ended its last run for the task, if it said. Whoever
+    /// reviews begins anew: what the author had in mind is not in the change.
     fn session(&self, agent: &str) -> Option<&str> {
+        match self.leased.work.request.wanted {
+            Wanted::Review => return None,
+            Wanted::Change | Wanted::Plan | Wanted::PlanFirst | Wanted::Answer => {}
+        }
         let run = self.leased.task.task.last.as_ref()?.run.as_ref()?;
         (run.agent == agent).then_some(run.told.session.as_deref()?)
     }
@@ -129,18 +135,30 @@ impl Attempt<'_> {
             Some((run, told)) => (run.outcome, run.claim, told),
             None => (stopped, None, Told::default()),
         };
+        let claim = claim.map(|claim| self.redacted(claim));
         Entry::Ran(Box::new(Ran {
+            on_lines: self.on_lines(claim.as_ref()),
             ending: ending.unwrap_or(outcome.ending),
             took: outcome.took,
             log_digest: outcome.log_digest,
             output_bytes: outcome.output_bytes,
             excerpt: self.shown(&outcome.tail),
             failed_setup,
-            claim: claim.map(|claim| self.redacted(claim)),
+            claim,
             told,
             sandbox: self.ctx.sandbox.name().to_owned(),
             traffic: std::mem::take(&mut self.traffic),
         }))
+    }
+
+    /// Returns which findings of a review lie on lines that the diff shows.
+    fn on_lines(&self, claim: Option<&Claim>) -> Vec<usize> {
+        let (Some(claim), Some(briefing)) = (claim, &self.briefing) else {
+            return Vec::new();
+        };
+        let found = claim.findings.iter().enumerate();
+        let on_lines = found.filter(|(_, one)| briefing.shown.has(&one.path, one.line));
+        on_lines.map(|(at, _)| at).collect()
     }
 
     /// Returns what commands on `tree` run with.

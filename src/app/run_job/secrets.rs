@@ -2,7 +2,7 @@
 
 use crate::app::run_job::Attempt;
 use crate::domain::change::{Change, ChangeKind};
-use crate::domain::evidence::Claim;
+use crate::domain::evidence::{Claim, Finding};
 use crate::domain::ids::CommitSha;
 use crate::domain::job::Harvested;
 use crate::domain::policy::Policy;
@@ -99,6 +99,13 @@ impl Attempt<'_> {
             notes: clean(claim.notes),
             replies: (claim.replies.into_iter())
                 .map(|(number, text)| (number, live.redact(&text).into_owned()))
+                .collect(),
+            findings: (claim.findings.into_iter())
+                .map(|found| Finding {
+                    path: live.redact(&found.path).into_owned(),
+                    body: live.redact(&found.body).into_owned(),
+                    ..found
+                })
                 .collect(),
         }
     }

@@ -296,7 +296,8 @@ fn answers(decision: &Decision) -> String {
             | Effect::Pull { .. }
             | Effect::Check { .. }
             | Effect::Delete { .. }
-            | Effect::Rerun { .. } => None,
+            | Effect::Rerun { .. }
+            | Effect::Review { .. } => None,
         });
     said.collect::<Vec<_>>().join("\n")
 }

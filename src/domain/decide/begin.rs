@@ -271,7 +271,11 @@ impl Desk<'_> {
 #[must_use]
 pub fn starts_no_more(task: &Task, event: &ThreadEvent) -> bool {
     // A question is no work; a plan is the beginning of it.
-    if task.aside.is_none() && task.work.request.wanted == Wanted::Answer {
+    let words = match task.work.request.wanted {
+        Wanted::Answer | Wanted::Review => true,
+        Wanted::Change | Wanted::Plan | Wanted::PlanFirst => false,
+    };
+    if task.aside.is_none() && words {
         return false;
     }
     let request = &task.work.request;

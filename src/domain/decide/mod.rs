@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use self::agents::Agents;
 use self::statuses::{answer_of, status_of};
 use crate::domain::budget::Cap;
-use crate::domain::command::{Command, Verb};
+use crate::domain::command::Command;
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent};
 use crate::domain::footing::{Asked, Footing};
@@ -230,7 +230,7 @@ impl Desk<'_> {
             Command::Approve => self.approve(),
             Command::Undo => self.undo(),
             Command::Rebase => self.rebase(),
-            Command::Review { .. } => Err(not_yet(Verb::Review)),
+            Command::Review { text } => self.review(text),
             Command::Budget { limit } => self.budget(*limit),
             Command::Ask { text } => self.read(Wanted::Answer, text),
         }
@@ -314,10 +314,6 @@ fn back(mut task: Task) -> Task {
         (task.work, task.work_job) = (aside.work, Some(aside.job));
     }
     task
-}
-
-fn not_yet(verb: Verb) -> Refusal {
-    Refusal::NotInThisVersion(verb.as_str().to_owned())
 }
 
 fn first_line(text: &str) -> &str {

@@ -1,6 +1,7 @@
-//! What is asked for in words: an answer, a plan. And carrying a plan out.
+//! What is asked for in words: an answer, a plan, a review. And carrying a plan out.
 
 use crate::domain::decide::Desk;
+use crate::domain::event::ThreadKind;
 use crate::domain::job::{Performer, Performers, Wanted};
 use crate::domain::render::refusal::Refusal;
 
@@ -15,6 +16,18 @@ impl Desk<'_> {
             .task()
             .and_then(|task| Some(task.plan.as_ref()?.text.clone()));
         self.queue(work)
+    }
+
+    /// Has an agent review the pull request, whoever opened it.
+    pub(super) fn review(&mut self, text: &str) -> Result<String, Refusal> {
+        self.allowed()?;
+        match self.event.thread.kind {
+            ThreadKind::Pull => self.read(Wanted::Review, text),
+            ThreadKind::Issue => {
+                let pull = self.task().and_then(|task| task.pull);
+                Err(Refusal::ReviewsPulls(pull))
+            }
+        }
     }
 
     /// Has the plan carried out.

@@ -171,6 +171,8 @@ pub enum Role {
     Plan,
     /// The answer to a question.
     Ask,
+    /// A review of a pull request.
+    Review,
 }
 
 impl Role {
@@ -191,6 +193,7 @@ impl Role {
             Self::FollowUp => "follow_up",
             Self::Plan => "plan",
             Self::Ask => "ask",
+            Self::Review => "review",
         }
     }
 }
@@ -205,6 +208,8 @@ pub struct Roles {
     pub plan: Option<Name>,
     /// Answers to questions.
     pub ask: Option<Name>,
+    /// Reviews of pull requests.
+    pub review: Option<Name>,
 }
 
 impl Policy {
@@ -216,6 +221,7 @@ impl Policy {
             Role::FollowUp => self.roles.follow_up.as_ref(),
             Role::Plan => self.roles.plan.as_ref(),
             Role::Ask => self.roles.ask.as_ref(),
+            Role::Review => self.roles.review.as_ref(),
         };
         match own {
             Some(name) => Some(name),

@@ -7,6 +7,7 @@
 //! What is most relevant stands first, and the whole is bounded: see [`room`].
 
 mod around;
+mod change;
 pub mod conflicts;
 mod review;
 pub mod room;
@@ -15,10 +16,11 @@ mod words;
 use std::fmt::Write as _;
 
 use crate::domain::branch::BranchName;
+use crate::domain::diff::Diff;
 use crate::domain::event::ThreadKind;
 use crate::domain::evidence::Evidence;
 use crate::domain::ids::{CommitSha, RepoName};
-use crate::domain::job::{PutBack, Remark, Request};
+use crate::domain::job::{PutBack, Remark, Request, Wanted};
 use crate::domain::policy::{Policy, Untrusted};
 use crate::domain::prompt::conflicts::{Conflicts, conflicts};
 use crate::domain::sanitize::{neutral, visible};
@@ -41,6 +43,8 @@ pub struct Parts<'a> {
     pub restored: &'a [PutBack],
     /// The conflicts with the base, if they are to be resolved.
     pub conflicts: Option<Conflicts<'a>>,
+    /// What the pull request changes, if it is to be reviewed.
+    pub change: Option<&'a Diff>,
     /// What was asked.
     pub request: &'a Request,
     /// Checks that failed on the branch the last time.
@@ -60,6 +64,9 @@ pub fn brief(parts: &Parts<'_>) -> String {
     asked(&mut out, parts);
     let untrusted = parts.policy.text.untrusted;
     review::comments(&mut out, parts.request, untrusted);
+    if let Some(diff) = parts.change {
+        change::change(&mut out, diff);
+    }
     failed(&mut out, parts.failed);
     around::integration(&mut out, parts.integration);
     thread(&mut out, parts.request, untrusted);
@@ -287,6 +294,9 @@ fn rules(out: &mut String, parts: &Parts<'_>) {
     let policy = parts.policy;
     if parts.request.wanted.is_words() {
         out.push_str(words::RULES);
+        if parts.request.wanted == Wanted::Review {
+            out.push_str(change::RULES);
+        }
         return;
     }
     out.push_str(
@@ -338,7 +348,6 @@ mod tests {
     use crate::domain::evidence::Ending;
     use crate::domain::ids::{CommentId, Login, ReviewId, ThreadNumber};
     use crate::domain::integration::{Check, Occasion};
-    use crate::domain::job::Wanted;
     use crate::domain::policy::protected::Protected;
     use crate::domain::repo::{Actor, ActorKind};
     use crate::domain::review::{Review, ReviewComment, Said, Spot, Verdict};
@@ -451,6 +460,12 @@ mod tests {
         let integration: Vec<_> = (0..5).map(integration).collect();
         let file = |n| (format!("{n}/{short}"), text.to_owned());
         let instructions: Vec<_> = (0..20).map(file).collect();
+        let part = |n| format!("diff --git a/{n} b/{n}\n+++ b/{n}\n@@ -0,0 +1 @@\n+{short}\n");
+        let diff = Diff {
+            since: CommitSha::new("b".repeat(40)),
+            text: (0..300).map(part).collect(),
+            whole: false,
+        };
         let paths = (0..200).map(|n| format!("a/very/long/path/number/{n}/**"));
         let policy = Policy {
             protect: Protected::new(paths.collect()).unwrap(),
@@ -464,6 +479,7 @@ mod tests {
             on_branch: true,
             restored: &[],
             conflicts: None,
+            change: Some(&diff),
             request: &request(text),
             failed: &failed,
             integration: &integration,
@@ -495,6 +511,7 @@ mod tests {
         let brief = brief_of("word");
         let order = [
             "## What is asked",
+            "## The change, since",
             "## A check that fails",
             "## What continuous integration says",
             "## The issue, by",

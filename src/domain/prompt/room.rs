@@ -9,6 +9,8 @@ pub(super) const PLAN: usize = 20_000;
 pub(super) const HUNK: usize = 5_000;
 /// What a review says of lines.
 pub(super) const REVIEW: usize = 40_000;
+/// The diff of what is to be reviewed.
+pub(super) const DIFF: usize = 100_000;
 /// Checks of ours that failed.
 pub(super) const FAILED: usize = 20_000;
 /// What the commits of a base say that conflicts.
@@ -32,11 +34,12 @@ pub(super) const LIST: usize = 5_000;
 /// Sentences of our own, headings, and names within bounds of their own.
 const WORDS: usize = 10_000;
 
-/// The most characters of a brief: some 85,000 tokens.
+/// The most characters of a brief: some 110,000 tokens.
 pub const MOST: usize = REQUEST
     + PLAN
     + HUNK
     + REVIEW
+    + DIFF
     + FAILED
     + COMMITS
     + INTEGRATION
@@ -44,7 +47,7 @@ pub const MOST: usize = REQUEST
     + CONVERSATION
     + INSTRUCTIONS
     + LINKED
-    + 4 * LIST
+    + 5 * LIST
     + WORDS;
 
 /// What is left of a section's share.
@@ -54,6 +57,11 @@ pub(super) struct Room(usize);
 impl Room {
     pub(super) const fn new(chars: usize) -> Self {
         Self(chars)
+    }
+
+    /// Returns whether a text fits.
+    pub(super) fn has(&self, text: &str) -> bool {
+        text.chars().count() <= self.0
     }
 
     /// Takes the room that a text needs; `false` when there is not enough, and then nothing more

@@ -21,6 +21,12 @@ pub(super) fn asked(out: &mut String, request: &Request, kind: &str) {
         Wanted::Change => {}
         Wanted::Answer => out
             .push_str("Answer the question, and change nothing: what counts is what you say.\n\n"),
+        Wanted::Review => {
+            let _ = write!(
+                out,
+                "Review what the {kind} changes, and change nothing: what counts is what you say.\n\n"
+            );
+        }
         Wanted::Plan | Wanted::PlanFirst => {
             let _ = write!(
                 out,
@@ -38,7 +44,9 @@ pub(super) fn asked(out: &mut String, request: &Request, kind: &str) {
         Wanted::Change => {
             "Carry this plan out. Where it turns out to be wrong, do what is asked for and say so"
         }
-        Wanted::Plan | Wanted::PlanFirst | Wanted::Answer => "This is the plan so far",
+        Wanted::Plan | Wanted::PlanFirst | Wanted::Answer | Wanted::Review => {
+            "This is the plan so far"
+        }
     };
     let _ = write!(out, "{what}:\n\n{plan}\n\n");
 }

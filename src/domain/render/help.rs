@@ -28,6 +28,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | {} | takes the last follow-up on a pull request back, by one more commit |\n\
          | {} | merges the newest base into the branch of my pull request, never by force; an agent resolves conflicts |\n\
          | {} | answers a question about the code, and changes nothing |\n\
+         | {} | reviews the pull request, of whomever, with comments on its lines; never approves |\n\
          | {} | makes a plan, and changes nothing before it is approved |\n\
          | {} | carries the plan out |\n\
          | {} | shows what model calls may cost and have cost; an amount behind it limits the task |\n\n\
@@ -42,6 +43,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
         command("undo"),
         command("rebase"),
         command("ask <question>"),
+        command("review <what to look at>"),
         command("plan <what to do>"),
         command("approve"),
         command("budget"),

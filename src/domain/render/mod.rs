@@ -3,6 +3,7 @@
 //! A text says what happened, what was not done, and what a person can do next. What people and
 //! agents wrote goes in only through `domain::sanitize`, so it cannot mention, link or close.
 
+pub mod assessment;
 pub mod budget;
 pub mod commit;
 pub mod footing;

@@ -56,8 +56,8 @@ pub enum Refusal {
     ForeignPull,
     /// The task already has a pull request.
     HasPull(ThreadNumber),
-    /// A command that this version does not carry out.
-    NotInThisVersion(String),
+    /// There is no pull request here to review; the one that was made of the issue.
+    ReviewsPulls(Option<ThreadNumber>),
     /// A command that could not be read: why.
     Unreadable(String),
     /// The request was found late, and the text may be another by now.
@@ -129,10 +129,11 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
         Refusal::HasPull(number) => format!(
             "My pull request for this is #{number}. Ask for changes there."
         ),
-        Refusal::NotInThisVersion(command) => format!(
-            "{} is not something this version does. {} lists what is.",
-            neutral::inline(command, 40),
-            links.command("help")
+        Refusal::ReviewsPulls(None) => format!(
+            "This is an issue, and I review pull requests: ask with {} on one.", links.command("review")
+        ),
+        Refusal::ReviewsPulls(Some(number)) => format!(
+            "This is an issue, and I review pull requests. The one for this is #{number}; ask with {} there.", links.command("review")
         ),
         Refusal::Unreadable(why) => why.clone(),
         Refusal::MayHaveChanged => format!(
@@ -148,6 +149,21 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
 pub fn no_default_branch(branch: &str) -> String {
     format!(
         "There is no branch {} here yet, so there is nothing to work on. Push a first commit, then ask again.",
+        neutral::inline(branch, 100)
+    )
+}
+
+/// Tells that a pull request has no head that could be read.
+#[must_use]
+pub fn no_pull_head(number: ThreadNumber) -> String {
+    format!("Git has no head of pull request #{number}, so there is nothing to read.")
+}
+
+/// Tells that the branch is gone that a pull request is for.
+#[must_use]
+pub fn no_base_now(branch: &str) -> String {
+    format!(
+        "The branch {} that this pull request is for is not there, so there is nothing to compare it with.",
         neutral::inline(branch, 100)
     )
 }

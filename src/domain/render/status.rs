@@ -132,6 +132,7 @@ fn planned(task: &Task, links: &Links) -> String {
 pub fn failure(report: &Report, wanted: Wanted) -> String {
     let so = match wanted {
         Wanted::Answer => "there is no answer",
+        Wanted::Review => "there is no review",
         Wanted::Plan | Wanted::PlanFirst => "there is no plan",
         Wanted::Change => "nothing was changed",
     };

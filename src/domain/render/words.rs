@@ -21,6 +21,7 @@ pub fn words(report: &Report, request: &Request, links: &Links) -> String {
     }
     let what = match request.wanted {
         Wanted::Answer => "Answer",
+        Wanted::Review => return reviewed(report, request),
         Wanted::Plan | Wanted::PlanFirst => "Plan",
         Wanted::Change => "Change",
     };
@@ -41,6 +42,28 @@ pub fn words(report: &Report, request: &Request, links: &Links) -> String {
             links.command("plan <what to do otherwise>")
         );
     }
+    out.push_str(&took_over(report));
+    out.push_str(&spend::traffic(&report.traffic));
+    out.trim_end().to_owned()
+}
+
+/// Says what a review came to; what it says stands in the review.
+fn reviewed(report: &Report, request: &Request) -> String {
+    let found = report
+        .claim
+        .as_ref()
+        .map_or(0, |claim| claim.findings.len());
+    let found = match found {
+        0 => "it found nothing to point at".to_owned(),
+        1 => "it found one thing".to_owned(),
+        found => format!("it found {found} things"),
+    };
+    let mut out = format!(
+        "**Reviewed** for @{}{}: {found}. What is new of it stands in a review of this pull request, which is \
+         never an approval.\n",
+        request.by.login,
+        source(report)
+    );
     out.push_str(&took_over(report));
     out.push_str(&spend::traffic(&report.traffic));
     out.trim_end().to_owned()

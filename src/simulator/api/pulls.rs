@@ -60,7 +60,10 @@ fn list(call: &Call<'_>) -> Answer {
     let owner = &repository.owner;
     let has_head = |pull: &Pull| {
         query("head").is_none_or(|head| match head.split_once(':') {
-            Some((user, branch)) => user.eq_ignore_ascii_case(owner) && pull.head == branch,
+            Some((user, branch)) => {
+                let whose = pull.fork.as_ref().unwrap_or(owner);
+                user.eq_ignore_ascii_case(whose) && pull.head == branch
+            }
             // Without an owner GitHub ignores the filter, a classic surprise.
             None => true,
         })

@@ -67,10 +67,16 @@ pub(crate) fn route(call: &mut Call<'_>, rest: &[&str]) -> Answer {
             };
             let body = call.incoming.text("body").unwrap_or_default();
             let id = number(id)?;
+            let lines = draft_lines(call, id)?;
+            let lines: Vec<_> = lines.iter().map(|(at, say)| (&**at, &**say)).collect();
+            if body.is_empty() && lines.is_empty() && verdict != Verdict::Approve {
+                let why = "Body is too short (minimum is 1 character)";
+                return Err(SimError::unprocessable(why));
+            }
             let draft = ReviewDraft {
                 verdict,
                 body,
-                lines: &[],
+                lines: &lines,
             };
             let (review, _) = call.world.submit_review(repo, id, &bot, draft)?;
             Ok(Reply::ok(review_of(call, id, review)?))
@@ -115,6 +121,31 @@ fn reviews(call: &Call<'_>, number: u64) -> Answer {
         .map(|one| render::pulls::review(call.world, repository, thread, one))
         .collect();
     Ok(call.page(items))
+}
+
+/// The comments of a review to submit, as (`path:line`, text). GitHub takes all of them or none, and those
+/// on lines that the diff shows alone.
+fn draft_lines(call: &Call<'_>, number: u64) -> Result<Vec<(String, String)>, SimError> {
+    let repository = call.repository()?;
+    let pull = call.world.thread(call.repo, number)?.as_pull()?;
+    if let Some(commit) = call.incoming.text("commit_id") {
+        let contents = repository.contents(&pull.base_sha, &pull.head_sha)?;
+        if !contents.commits.iter().any(|one| one.sha == commit) {
+            let why = "commitOID is not part of the pull request";
+            return Err(SimError::unprocessable(why));
+        }
+    }
+    let comments = call.incoming.json.field("comments").as_array();
+    let each = comments.into_iter().flatten().map(|comment| {
+        let path = comment.field("path").as_str().unwrap_or_default();
+        let line = comment.field("line").as_u64().unwrap_or(0);
+        let body = comment.field("body").as_str().unwrap_or_default();
+        if !repository.shows(pull, path, line)? {
+            return Err(SimError::unprocessable("Line could not be resolved"));
+        }
+        Ok((format!("{path}:{line}"), body.to_owned()))
+    });
+    each.collect()
 }
 
 fn review_of(call: &Call<'_>, number: u64, id: u64) -> Result<Value, SimError> {

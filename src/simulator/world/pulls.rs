@@ -16,6 +16,8 @@ use crate::simulator::world::threads::{Closed, check_body};
 pub(crate) struct Pull {
     pub(crate) id: u64,
     pub(crate) head: String,
+    /// Whose fork the head branch is in; `None`: the repository's own.
+    pub(crate) fork: Option<String>,
     /// Where the head branch points; kept when the branch is deleted.
     pub(crate) head_sha: String,
     pub(crate) base: String,
@@ -55,6 +57,15 @@ pub(crate) struct PullDraft {
     pub(crate) base: String,
     pub(crate) draft: bool,
     pub(crate) maintainer_can_modify: bool,
+}
+
+/// Where a new pull request comes from and goes to.
+#[derive(Debug)]
+struct Sides {
+    head: String,
+    head_sha: String,
+    base_sha: String,
+    fork: Option<String>,
 }
 
 /// Commits and changed files of a pull request.
@@ -113,7 +124,9 @@ impl World {
         let already = repository.threads.values().any(|thread| {
             let pull = thread.pull.as_ref();
             thread.closed.is_none()
-                && pull.is_some_and(|pull| pull.head == head && pull.base == draft.base)
+                && pull.is_some_and(|pull| {
+                    pull.fork.is_none() && pull.head == head && pull.base == draft.base
+                })
         });
         if already {
             let message = format!(
@@ -126,13 +139,59 @@ impl World {
             let message = format!("No commits between {} and {head}", draft.base);
             return Err(SimError::custom("PullRequest", message));
         }
+        let sides = Sides {
+            head,
+            head_sha,
+            base_sha,
+            fork: None,
+        };
+        self.insert_pull(repo, author, draft, sides)
+    }
+
+    /// Opens a pull request for a commit of somebody's fork.
+    pub(crate) fn open_fork_pull(
+        &mut self,
+        repo: u64,
+        author: &str,
+        (title, head_sha): (&str, &str),
+    ) -> Result<u64, SimError> {
+        self.writable(repo)?;
+        let repository = self.repository(repo)?;
+        let base = repository.default_branch.clone();
+        let base_sha = repository.branch(&base).cloned();
+        let sides = Sides {
+            head: "patch-1".to_owned(),
+            head_sha: head_sha.to_owned(),
+            base_sha: base_sha.ok_or_else(SimError::not_found)?,
+            fork: Some(author.to_owned()),
+        };
+        let draft = PullDraft {
+            title: title.to_owned(),
+            body: None,
+            head: sides.head.clone(),
+            base,
+            draft: false,
+            maintainer_can_modify: false,
+        };
+        self.insert_pull(repo, author, draft, sides)
+    }
+
+    fn insert_pull(
+        &mut self,
+        repo: u64,
+        author: &str,
+        draft: PullDraft,
+        sides: Sides,
+    ) -> Result<u64, SimError> {
         let number = self.insert_thread(repo, author, &draft.title, draft.body.as_deref())?;
+        let head_sha = sides.head_sha.clone();
         let pull = Pull {
             id: self.next_id(),
-            head,
-            head_sha: head_sha.clone(),
+            head: sides.head,
+            fork: sides.fork,
+            head_sha: sides.head_sha,
             base: draft.base,
-            base_sha,
+            base_sha: sides.base_sha,
             draft: draft.draft,
             maintainer_can_modify: draft.maintainer_can_modify,
             merged: None,
@@ -224,8 +283,12 @@ impl World {
             .filter(|thread| thread.closed.is_none());
         let pulls = open.filter_map(|thread| Some((thread.number, thread.pull.as_ref()?)));
         let touched: Vec<(u64, bool)> = pulls
-            .filter(|(_, pull)| pull.head == branch || pull.base == branch)
-            .map(|(number, pull)| (number, pull.head == branch))
+            .map(|(number, pull)| {
+                let is_head = pull.fork.is_none() && pull.head == branch;
+                (number, is_head, pull.base == branch)
+            })
+            .filter(|(_, is_head, is_base)| *is_head || *is_base)
+            .map(|(number, is_head, _)| (number, is_head))
             .collect();
         for (number, is_head) in touched {
             match (&tip, is_head) {

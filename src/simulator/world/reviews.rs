@@ -134,21 +134,23 @@ impl Repository {
 
     /// The part of a pull request's diff that ends with that line.
     fn hunk(&self, pull: &Pull, line: Line<'_>) -> Result<String, SimError> {
-        let range = format!("{}...{}", pull.base_sha, pull.head_sha);
-        let output = git::command(self.objects.dir())
-            .args([
-                "diff",
-                "--no-color",
-                "--no-ext-diff",
-                &range,
-                "--",
-                line.path,
-            ])
-            .output()?;
-        let diff = String::from_utf8_lossy(&output.stdout).into_owned();
         let number = line.end;
         let elsewhere = || format!("@@ -{number},1 +{number},1 @@");
+        let diff = self.diff_of(pull, line.path)?;
         Ok(down_to(&diff, number).unwrap_or_else(elsewhere))
+    }
+
+    /// Tells whether the diff of a pull request shows that line of the newer side.
+    pub(crate) fn shows(&self, pull: &Pull, path: &str, line: u64) -> Result<bool, SimError> {
+        Ok(down_to(&self.diff_of(pull, path)?, line).is_some())
+    }
+
+    fn diff_of(&self, pull: &Pull, path: &str) -> Result<String, SimError> {
+        let range = format!("{}...{}", pull.base_sha, pull.head_sha);
+        let output = git::command(self.objects.dir())
+            .args(["diff", "--no-color", "--no-ext-diff", &range, "--", path])
+            .output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

@@ -12,7 +12,8 @@ use crate::domain::branch::BranchName;
 use crate::domain::drift::Proposal;
 use crate::domain::effect::ReactionTarget;
 use crate::domain::ids::{
-    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ThreadNumber,
+    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
+    ThreadNumber,
 };
 use crate::domain::integration::CheckRun;
 use crate::domain::job::Remark;
@@ -24,8 +25,9 @@ use crate::domain::surroundings::{Annotation, FailedCheck};
 use crate::domain::time::Timestamp;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{
-    App, AppFacts, Census, Checks, Commits, Covered, Hooks, NewCheck, NewPull, PostedComment,
-    PostedPull, PostedThread, Pulls, Repositories, Reviews, ThreadNow, Threads,
+    App, AppFacts, Census, Checks, Commits, Covered, Hooks, NewCheck, NewPull, NewReview,
+    PostedComment, PostedPull, PostedReview, PostedThread, PullNow, Pulls, Repositories, Reviews,
+    ThreadNow, Threads,
 };
 
 /// The largest file that is read of the current branch, in bytes.
@@ -171,6 +173,11 @@ impl Pulls for LocalForge {
         }))
     }
 
+    async fn pull(&self, _repo: &Repo, number: ThreadNumber) -> Result<PullNow, Fault> {
+        let doing = format!("read pull request #{number}");
+        Err(Fault::new(Class::NotFound, doing, "there is none here"))
+    }
+
     async fn proposals(&self, repo: &Repo, _by: &Login) -> Result<Vec<Proposal>, Fault> {
         let heads: Vec<_> = (self.memory().pulls.iter())
             .map(|pull| (pull.head.clone(), pull.base.clone()))
@@ -200,6 +207,28 @@ impl Reviews for LocalForge {
         _number: ThreadNumber,
     ) -> Result<Vec<Posted>, Fault> {
         Ok(Vec::new())
+    }
+
+    async fn reviews(
+        &self,
+        _repo: &Repo,
+        _number: ThreadNumber,
+    ) -> Result<Vec<PostedReview>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn post_review(
+        &self,
+        _repo: &Repo,
+        number: ThreadNumber,
+        _review: &NewReview,
+    ) -> Result<ReviewId, Fault> {
+        let doing = format!("review #{number}");
+        Err(Fault::new(
+            Class::NotFound,
+            doing,
+            "there are no reviews here",
+        ))
     }
 
     async fn reply(

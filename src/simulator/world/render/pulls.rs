@@ -99,7 +99,7 @@ fn common(
         "requested_teams": [],
         "draft": pull.draft,
         "auto_merge": null,
-        "head": side(world, repository, &pull.head, &pull.head_sha),
+        "head": head(world, repository, pull),
         "base": side(world, repository, &pull.base, &pull.base_sha),
         "_links": {
             "self": {"href": url},
@@ -133,6 +133,23 @@ fn common(
         value.insert(key.to_owned(), issue.field(key).clone());
     }
     value
+}
+
+fn head(world: &World, repository: &Repository, pull: &Pull) -> Value {
+    let mut side = side(world, repository, &pull.head, &pull.head_sha);
+    if let Some(owner) = &pull.fork {
+        let user = render::user(world, owner);
+        let mut fork = side.field("repo").clone();
+        // Nobody asks for it; it only must not be taken for the repository itself.
+        fork.set("id", json!(pull.id + 1_000_000_000));
+        fork.set("full_name", json!(format!("{owner}/{}", repository.name)));
+        fork.set("fork", json!(true));
+        fork.set("owner", user.clone());
+        side.set("label", json!(format!("{owner}:{}", pull.head)));
+        side.set("user", user);
+        side.set("repo", fork);
+    }
+    side
 }
 
 fn side(world: &World, repository: &Repository, branch: &str, sha: &str) -> Value {
