@@ -153,7 +153,7 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
             lose(ctx, id, tasks).await
         }
         Event::Checked(checked) => heard(ctx, stored, checked).await,
-        Event::Thread(event) => thread(ctx, stored, event).await,
+        Event::Thread(event) => Box::pin(thread(ctx, stored, event)).await,
     }
 }
 
@@ -235,17 +235,25 @@ async fn thread(ctx: &Context, stored: &StoredDelivery, event: &ThreadEvent) -> 
                 None => Whose::Theirs,
             };
             let Some((event, asked)) = reviews::read(ctx, event, whose).await? else {
-                return record(ctx, id, event, Err("a review that asks for nothing")).await;
+                return Box::pin(record(
+                    ctx,
+                    id,
+                    event,
+                    Err("a review that asks for nothing"),
+                ))
+                .await;
             };
             let settled = settle_asked(ctx, &event, &asked).await?;
-            return record(ctx, id, &event, settled).await;
+            return Box::pin(record(ctx, id, &event, settled)).await;
         }
         Meaning::Reported => match Box::pin(reported(ctx, event)).await? {
-            Report::Settled(event, settled) => return record(ctx, id, &event, *settled).await,
+            Report::Settled(event, settled) => {
+                return Box::pin(record(ctx, id, &event, *settled)).await;
+            }
             Report::Later => return later(ctx, stored).await,
         },
     };
-    record(ctx, id, event, settled).await
+    Box::pin(record(ctx, id, event, settled)).await
 }
 
 /// Waits for a commit to be published. What people say on the thread meanwhile does not wait behind it.

@@ -3,6 +3,7 @@
 //!
 //! A run takes a few calls out of each scenario, the same ones each time. `make sweep` takes all.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use prova::app::bases::compare_next;
@@ -82,13 +83,13 @@ impl Scenario {
         match self {
             Self::Label => {
                 let world = World::fixer().policy("checks = [\"grep the README.md\"]\n");
-                let bot = world.start().await;
+                let bot = started(world).await;
                 bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
             Self::Review => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(World::new().agent("grower", GROWING)).await;
+                let (_, pull) = reviewed(&bot).await;
                 let draft = ReviewDraft {
                     verdict: Verdict::RequestChanges,
                     body: "One more line.",
@@ -98,54 +99,51 @@ impl Scenario {
                 bot
             }
             Self::Line => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(World::new().agent("grower", GROWING)).await;
+                let (_, pull) = reviewed(&bot).await;
                 bot.alice()
                     .review_comment(REPO, pull, "README.md:3", "@prova one more line")
                     .unwrap();
                 bot
             }
             Self::Cancel => {
-                let bot = World::fixer().start().await;
+                let bot = started(World::fixer()).await;
                 let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot.alice().comment(REPO, issue, "@prova stop").unwrap();
                 bot
             }
             Self::Undo => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(World::new().agent("grower", GROWING)).await;
+                let (_, pull) = reviewed(&bot).await;
                 Box::pin(bot.say("alice", pull, "@prova one more line")).await;
                 bot.alice().comment(REPO, pull, "@prova undo").unwrap();
                 bot
             }
             Self::Unlabel => {
-                let bot = World::fixer().start().await;
+                let bot = started(World::fixer()).await;
                 let issue = bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot.alice().unlabel(REPO, issue, "prova").unwrap();
                 bot
             }
             Self::Delete => {
                 let world = World::fixer().policy("[branch]\ndelete = \"merged\"\n");
-                let bot = world.start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(world).await;
+                let (_, pull) = reviewed(&bot).await;
                 bot.octo().set_draft(REPO, pull, false).unwrap();
                 bot.octo().merge_pull(REPO, pull).unwrap();
                 bot
             }
             Self::Linter => {
                 let world = World::new().agent("grower", GROWING);
-                let bot = world
-                    .policy("[bots]\nallow = [\"lint[bot]\"]\n")
-                    .start()
-                    .await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(world.policy("[bots]\nallow = [\"lint[bot]\"]\n")).await;
+                let (_, pull) = reviewed(&bot).await;
                 let linter = bot.sim.as_person("lint[bot]");
                 linter.comment(REPO, pull, "One more line.").unwrap();
                 bot
             }
             Self::Waits => {
-                let bot = World::new().agent("grower", GROWING).start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(World::new().agent("grower", GROWING)).await;
+                let (_, pull) = reviewed(&bot).await;
                 for text in ["@prova one more line", "@prova another one"] {
                     bot.alice().comment(REPO, pull, text).unwrap();
                 }
@@ -153,30 +151,30 @@ impl Scenario {
             }
             Self::Plan => {
                 let world = World::new().agent("wordy", WORDY);
-                let bot = world.policy("plan = \"auto\"\n").start().await;
+                let bot = started(world.policy("plan = \"auto\"\n")).await;
                 bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
             Self::Answer => {
-                let bot = World::new().agent("wordy", WORDY).start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(World::new().agent("wordy", WORDY)).await;
+                let (_, pull) = reviewed(&bot).await;
                 bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
                 bot
             }
             Self::Update => {
                 let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
-                let bot = world.start().await;
-                Box::pin(bot.in_review()).await;
+                let bot = started(world).await;
+                reviewed(&bot).await;
                 let news = File::new("NEWS.md", "# News\n");
                 bot.alice().push(REPO, "main", &[news], &[]).unwrap();
                 bot
             }
             Self::Conflict => {
-                let bot = World::new().agent("resolver", RESOLVER).start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
+                let bot = started(World::new().agent("resolver", RESOLVER)).await;
+                let (_, pull) = reviewed(&bot).await;
                 let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
                 bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
-                Box::pin(bot.settle()).await;
+                settled(&bot).await;
                 bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
                 bot
             }
@@ -185,7 +183,7 @@ impl Scenario {
                     .agent("codex", "sed -i s/teh/the/ README.md; rm src/main.py")
                     .agent("claude", FIX)
                     .policy("checks = [\"test -f src/main.py\"]\n");
-                let bot = world.start().await;
+                let bot = started(world).await;
                 let issue = bot.issue();
                 bot.alice()
                     .comment(REPO, issue, "@prova race codex claude")
@@ -198,7 +196,7 @@ impl Scenario {
                     ..Script::default()
                 });
                 let world = World::fixer().settings(MODELS).gateway(&script);
-                let bot = world.start().await;
+                let bot = started(world).await;
                 bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
@@ -206,12 +204,28 @@ impl Scenario {
             Self::Question => checked("echo more >> ci.txt").await,
             Self::Slow => {
                 let slow = format!("sleep 1.5; {FIX}");
-                let bot = World::new().agent("slow", &slow).start().await;
+                let bot = started(World::new().agent("slow", &slow)).await;
                 bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
                 bot
             }
         }
     }
+}
+
+/// A future on the heap: a debug build would hold each of them in the frame of whoever awaits it, and the
+/// stack of a test is small.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+fn started<'a>(world: World) -> Boxed<'a, Bot> {
+    Box::pin(world.start())
+}
+
+fn reviewed(bot: &Bot) -> Boxed<'_, (u64, u64)> {
+    Box::pin(bot.in_review())
+}
+
+fn settled(bot: &Bot) -> Boxed<'_, ()> {
+    Box::pin(bot.settle())
 }
 
 /// An issue whose pull request has checks of others, and an agent that does that when they fail.

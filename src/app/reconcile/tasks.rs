@@ -210,7 +210,7 @@ pub(super) async fn end_unseen(
 }
 
 async fn close(ctx: &Context, read: &Versioned, how: Ended, why: &str) -> Result<(), Fault> {
-    let mut decision = end_of(ctx, &read.task, how).await?;
+    let mut decision = Box::pin(end_of(ctx, &read.task, how)).await?;
     tracing::info!(task = %read.task.id, ?how, why, "ended a task by what GitHub shows");
     for reason in &mut decision.reasons {
         *reason = format!("{reason}: {why}");
