@@ -35,7 +35,7 @@ pub(super) async fn compare(
     if repo.archived {
         for task in &tasks {
             // Nothing can be written there any more.
-            close(ctx, task, Ended::Gone, "the repository is archived").await?;
+            Box::pin(close(ctx, task, Ended::Gone, "the repository is archived")).await?;
         }
         return Ok(0);
     }
@@ -50,14 +50,14 @@ pub(super) async fn compare(
     for task in &tasks {
         asked += 1 + usize::from(task.task.pull.is_some());
         if let Some(how) = how_ended(ctx, &task.task, &proposals).await? {
-            close(ctx, task, how, "no delivery told of it").await?;
+            Box::pin(close(ctx, task, how, "no delivery told of it")).await?;
         }
     }
     if tasks.iter().any(|one| one.task.pull.is_some()) {
         compare_bases(ctx, repo).await?;
     }
     for proposal in &proposals {
-        take_up(ctx, repo, proposal).await?;
+        Box::pin(take_up(ctx, repo, proposal)).await?;
     }
     Ok(asked)
 }
