@@ -153,7 +153,7 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
             lose(ctx, id, tasks).await
         }
         Event::Checked(checked) => heard(ctx, stored, checked).await,
-        Event::Thread(event) => thread(ctx, stored, event).await,
+        Event::Thread(event) => Box::pin(thread(ctx, stored, event)).await,
     }
 }
 
@@ -247,7 +247,9 @@ async fn thread(ctx: &Context, stored: &StoredDelivery, event: &ThreadEvent) -> 
             return Box::pin(record(ctx, id, &event, settled)).await;
         }
         Meaning::Reported => match Box::pin(reported(ctx, event)).await? {
-            Report::Settled(event, settled) => return record(ctx, id, &event, *settled).await,
+            Report::Settled(event, settled) => {
+                return Box::pin(record(ctx, id, &event, *settled)).await;
+            }
             Report::Later => return later(ctx, stored).await,
         },
     };

@@ -35,7 +35,7 @@ pub(super) async fn compare(
     if repo.archived {
         for task in &tasks {
             // Nothing can be written there any more.
-            close(ctx, task, Ended::Gone, "the repository is archived").await?;
+            Box::pin(close(ctx, task, Ended::Gone, "the repository is archived")).await?;
         }
         return Ok(0);
     }
@@ -50,14 +50,14 @@ pub(super) async fn compare(
     for task in &tasks {
         asked += 1 + usize::from(task.task.pull.is_some());
         if let Some(how) = how_ended(ctx, &task.task, &proposals).await? {
-            close(ctx, task, how, "no delivery told of it").await?;
+            Box::pin(close(ctx, task, how, "no delivery told of it")).await?;
         }
     }
     if tasks.iter().any(|one| one.task.pull.is_some()) {
         compare_bases(ctx, repo).await?;
     }
     for proposal in &proposals {
-        take_up(ctx, repo, proposal).await?;
+        Box::pin(take_up(ctx, repo, proposal)).await?;
     }
     Ok(asked)
 }
@@ -210,7 +210,7 @@ pub(super) async fn end_unseen(
 }
 
 async fn close(ctx: &Context, read: &Versioned, how: Ended, why: &str) -> Result<(), Fault> {
-    let mut decision = end_of(ctx, &read.task, how).await?;
+    let mut decision = Box::pin(end_of(ctx, &read.task, how)).await?;
     tracing::info!(task = %read.task.id, ?how, why, "ended a task by what GitHub shows");
     for reason in &mut decision.reasons {
         *reason = format!("{reason}: {why}");
