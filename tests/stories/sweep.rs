@@ -169,12 +169,7 @@ impl Scenario {
                 bot.alice().comment(REPO, pull, "@prova ask why?").unwrap();
                 bot
             }
-            Self::Assessment => {
-                let bot = World::new().agent("reviewer", REVIEWER).start().await;
-                let pull = hers(&bot);
-                bot.alice().comment(REPO, pull, "@prova review").unwrap();
-                bot
-            }
+            Self::Assessment => assessed().await,
             Self::Update => {
                 let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
                 let bot = world.start().await;
@@ -219,6 +214,14 @@ impl Scenario {
             }
         }
     }
+}
+
+/// A pull request of a person that is to be reviewed.
+async fn assessed() -> Bot {
+    let bot = World::new().agent("reviewer", REVIEWER).start().await;
+    let pull = hers(&bot);
+    bot.alice().comment(REPO, pull, "@prova review").unwrap();
+    bot
 }
 
 /// An issue whose pull request has checks of others, and an agent that does that when they fail.
