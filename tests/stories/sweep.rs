@@ -80,16 +80,73 @@ const RESOLVER: &str = "if grep -q '^<<<<<<<' README.md; then echo both > README
     else sed -i s/teh/the/ README.md; fi";
 
 async fn labelled(world: World) -> Bot {
-    let bot = world.start().await;
+    let bot = Box::pin(world.start()).await;
     bot.labelled_issue("Fix the typo in the readme", "It says `teh`.");
     bot
 }
 
 /// What an agent did, under review; the number of the pull request.
 async fn in_review(agent: &str, script: &str) -> (Bot, u64) {
-    let bot = World::new().agent(agent, script).start().await;
-    let (_, pull) = bot.in_review().await;
+    let bot = Box::pin(World::new().agent(agent, script).start()).await;
+    let (_, pull) = Box::pin(bot.in_review()).await;
     (bot, pull)
+}
+
+/// Two agents are asked to race.
+async fn racing() -> Bot {
+    let world = World::new()
+        .agent("codex", "sed -i s/teh/the/ README.md; rm src/main.py")
+        .agent("claude", FIX)
+        .policy("checks = [\"test -f src/main.py\"]\n");
+    let bot = world.start().await;
+    let issue = bot.issue();
+    bot.alice()
+        .comment(REPO, issue, "@prova race codex claude")
+        .unwrap();
+    bot
+}
+
+/// A budget ends while an agent works.
+async fn spending() -> Bot {
+    let script = Arc::new(Script {
+        ends_at: Some(|scope| matches!(scope, Scope::Job(_))),
+        ..Script::default()
+    });
+    let world = World::fixer().settings(MODELS).gateway(&script);
+    labelled(world).await
+}
+
+/// A pull request was merged, and policy has its branch deleted.
+async fn merged() -> Bot {
+    let world = World::fixer().policy("[branch]\ndelete = \"merged\"\n");
+    let bot = world.start().await;
+    let (_, pull) = Box::pin(bot.in_review()).await;
+    bot.octo().set_draft(REPO, pull, false).unwrap();
+    bot.octo().merge_pull(REPO, pull).unwrap();
+    bot
+}
+
+/// A bot that policy lists has said something.
+async fn linted() -> Bot {
+    let world = World::new().agent("grower", GROWING);
+    let bot = world
+        .policy("[bots]\nallow = [\"lint[bot]\"]\n")
+        .start()
+        .await;
+    let (_, pull) = Box::pin(bot.in_review()).await;
+    let linter = bot.sim.as_person("lint[bot]");
+    linter.comment(REPO, pull, "One more line.").unwrap();
+    bot
+}
+
+/// A branch conflicts with its base, and somebody asks for more.
+async fn conflicting() -> Bot {
+    let (bot, pull) = in_review("resolver", RESOLVER).await;
+    let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
+    bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
+    Box::pin(bot.settle()).await;
+    bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
+    bot
 }
 
 impl Scenario {
@@ -134,25 +191,8 @@ impl Scenario {
                 bot.alice().unlabel(REPO, 1, "prova").unwrap();
                 bot
             }
-            Self::Delete => {
-                let world = World::fixer().policy("[branch]\ndelete = \"merged\"\n");
-                let bot = world.start().await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
-                bot.octo().set_draft(REPO, pull, false).unwrap();
-                bot.octo().merge_pull(REPO, pull).unwrap();
-                bot
-            }
-            Self::Linter => {
-                let world = World::new().agent("grower", GROWING);
-                let bot = world
-                    .policy("[bots]\nallow = [\"lint[bot]\"]\n")
-                    .start()
-                    .await;
-                let (_, pull) = Box::pin(bot.in_review()).await;
-                let linter = bot.sim.as_person("lint[bot]");
-                linter.comment(REPO, pull, "One more line.").unwrap();
-                bot
-            }
+            Self::Delete => merged().await,
+            Self::Linter => linted().await,
             Self::Waits => {
                 let (bot, pull) = in_review("grower", GROWING).await;
                 for text in ["@prova one more line", "@prova another one"] {
@@ -178,34 +218,9 @@ impl Scenario {
                 bot.alice().push(REPO, "main", &[news], &[]).unwrap();
                 bot
             }
-            Self::Conflict => {
-                let (bot, pull) = in_review("resolver", RESOLVER).await;
-                let readme = File::new("README.md", "# Hello\n\nThis is our readme.\n");
-                bot.alice().push(REPO, "main", &[readme], &[]).unwrap();
-                Box::pin(bot.settle()).await;
-                bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
-                bot
-            }
-            Self::Race => {
-                let world = World::new()
-                    .agent("codex", "sed -i s/teh/the/ README.md; rm src/main.py")
-                    .agent("claude", FIX)
-                    .policy("checks = [\"test -f src/main.py\"]\n");
-                let bot = world.start().await;
-                let issue = bot.issue();
-                bot.alice()
-                    .comment(REPO, issue, "@prova race codex claude")
-                    .unwrap();
-                bot
-            }
-            Self::Budget => {
-                let script = Arc::new(Script {
-                    ends_at: Some(|scope| matches!(scope, Scope::Job(_))),
-                    ..Script::default()
-                });
-                let world = World::fixer().settings(MODELS).gateway(&script);
-                labelled(world).await
-            }
+            Self::Conflict => conflicting().await,
+            Self::Race => racing().await,
+            Self::Budget => spending().await,
             Self::Checks => checked(GREEN).await,
             Self::Question => checked("echo more >> ci.txt").await,
             Self::Slow => {

@@ -39,7 +39,7 @@ pub(super) async fn compare(
         }
         return Ok(0);
     }
-    let tasks = follow_all(ctx, repo, tasks).await?;
+    let tasks = Box::pin(follow_all(ctx, repo, tasks)).await?;
     let mut asked = 0;
     let mut proposals = Vec::new();
     if open > 0 {
