@@ -35,8 +35,9 @@ const DONE: Happens = Happens::Ends { changed: true };
 const FAILED: Happens = Happens::Ends { changed: false };
 
 /// A row: how it is called, and what happens.
-const EVENTS: [(&str, Happens); 18] = [
+const EVENTS: [(&str, Happens); 20] = [
     ("label or assignment", LABEL),
+    ("it is taken away", Happens::Asks(Asks::Unlabel, false)),
     (
         "`@prova …` on the issue",
         Happens::Asks(Asks::Request, false),
@@ -56,6 +57,7 @@ const EVENTS: [(&str, Happens); 18] = [
     ("`stop`", STOP),
     ("`undo`", Happens::Asks(Asks::Undo, true)),
     ("`rebase`", Happens::Asks(Asks::Rebase, true)),
+    ("a bot that policy lists", Happens::Reports { review: true }),
     ("checks of others fail", Happens::Fails(0, false)),
     ("the base moves, and merges", Happens::Looks(Sees::Behind)),
     (
