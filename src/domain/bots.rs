@@ -167,22 +167,7 @@ fn held(task: &Task, by: &Login, links: &Links) -> Decision {
 /// The 👀 that shows people that the bot was heard.
 fn seen(event: &ThreadEvent) -> (EffectKey, ThreadKey, Effect) {
     let thread = event.key();
-    let target = match &event.what {
-        Happening::Commented(comment) => ReactionTarget::Comment(comment.id),
-        Happening::Reviewed(review) => match review.lone() {
-            Some(comment) => ReactionTarget::ReviewComment(comment.id),
-            None => ReactionTarget::Review(review.id),
-        },
-        Happening::Opened
-        | Happening::Labeled(_)
-        | Happening::Assigned(_)
-        | Happening::Unlabeled(_)
-        | Happening::Unassigned(_)
-        | Happening::Closed
-        | Happening::Merged
-        | Happening::Reopened
-        | Happening::Gone => ReactionTarget::Thread,
-    };
+    let target = ReactionTarget::of(&event.what);
     let key = EffectKey::reaction(target, thread);
     (key, thread, Effect::React { target })
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::assessment::Assessment;
 use crate::domain::branch::BranchName;
+use crate::domain::event::Happening;
 use crate::domain::ids::{
     CheckRunId, CommentId, CommitSha, JobId, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
@@ -291,6 +292,23 @@ pub enum ReactionTarget {
     ReviewComment(CommentId),
     /// A review. Nobody can react to one by the REST API, so it goes on the pull request.
     Review(ReviewId),
+}
+
+impl ReactionTarget {
+    /// Returns what shows people that something they did was seen.
+    #[must_use]
+    pub fn of(what: &Happening) -> Self {
+        if let Some(comment) = what.comment() {
+            return Self::Comment(comment.id);
+        }
+        match what.review() {
+            Some(review) => match review.lone() {
+                Some(comment) => Self::ReviewComment(comment.id),
+                None => Self::Review(review.id),
+            },
+            None => Self::Thread,
+        }
+    }
 }
 
 /// What a check run concludes.

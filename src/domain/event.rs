@@ -125,6 +125,44 @@ pub enum Happening {
     Gone,
 }
 
+impl Happening {
+    /// Returns the comment that was written.
+    #[must_use]
+    pub const fn comment(&self) -> Option<&Comment> {
+        match self {
+            Self::Commented(comment) => Some(comment),
+            Self::Reviewed(_)
+            | Self::Opened
+            | Self::Labeled(_)
+            | Self::Assigned(_)
+            | Self::Unlabeled(_)
+            | Self::Unassigned(_)
+            | Self::Closed
+            | Self::Merged
+            | Self::Reopened
+            | Self::Gone => None,
+        }
+    }
+
+    /// Returns the review that was submitted.
+    #[must_use]
+    pub const fn review(&self) -> Option<&Review> {
+        match self {
+            Self::Reviewed(review) => Some(review),
+            Self::Commented(_)
+            | Self::Opened
+            | Self::Labeled(_)
+            | Self::Assigned(_)
+            | Self::Unlabeled(_)
+            | Self::Unassigned(_)
+            | Self::Closed
+            | Self::Merged
+            | Self::Reopened
+            | Self::Gone => None,
+        }
+    }
+}
+
 /// An issue or a pull request as a delivery showed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thread {

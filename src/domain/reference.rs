@@ -4,7 +4,7 @@
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
-use crate::domain::event::{Happening, ThreadEvent};
+use crate::domain::event::ThreadEvent;
 use crate::domain::ids::{RepoName, ThreadNumber};
 use crate::domain::job::Remark;
 use crate::domain::markdown::dialect;
@@ -59,22 +59,13 @@ pub fn references(markdown: &str, repo: &RepoName, web_url: &str) -> Vec<ThreadN
 
 /// Returns what was said when something was asked for.
 fn asked(event: &ThreadEvent) -> Vec<&str> {
-    match &event.what {
-        Happening::Commented(comment) => vec![comment.body.as_str()],
-        Happening::Reviewed(review) => {
-            let lines = review.comments.iter().map(|one| one.body.as_str());
-            std::iter::once(review.body.as_str()).chain(lines).collect()
-        }
-        Happening::Opened
-        | Happening::Labeled(_)
-        | Happening::Assigned(_)
-        | Happening::Unlabeled(_)
-        | Happening::Unassigned(_)
-        | Happening::Closed
-        | Happening::Merged
-        | Happening::Reopened
-        | Happening::Gone => Vec::new(),
-    }
+    let what = &event.what;
+    let comment = what.comment().map(|comment| comment.body.as_str());
+    let review = what.review().into_iter().flat_map(|review| {
+        let lines = review.comments.iter().map(|one| one.body.as_str());
+        std::iter::once(review.body.as_str()).chain(lines)
+    });
+    comment.into_iter().chain(review).collect()
 }
 
 /// Returns the issue that a task began with, as it was when it was asked for, for a request on the pull

@@ -5,7 +5,7 @@ use crate::app::context::Context;
 use crate::app::dispatch::{Settled, open_task, read_policy};
 use crate::app::{reviews, surroundings};
 use crate::domain::bots::{Ear, ear, heard, listed};
-use crate::domain::event::{Happening, ThreadEvent};
+use crate::domain::event::ThreadEvent;
 use crate::domain::mend::Around;
 use crate::ports::fault::Fault;
 
@@ -41,18 +41,9 @@ pub(super) async fn reported(ctx: &Context, event: &ThreadEvent) -> Result<Repor
     if !listed(&policy.bots, &event.actor.login) {
         return nothing("a bot that policy does not list");
     }
-    let event = match &event.what {
-        Happening::Reviewed(review) => reviews::whole(ctx, event, review).await?,
-        Happening::Commented(_)
-        | Happening::Opened
-        | Happening::Labeled(_)
-        | Happening::Assigned(_)
-        | Happening::Unlabeled(_)
-        | Happening::Unassigned(_)
-        | Happening::Closed
-        | Happening::Merged
-        | Happening::Reopened
-        | Happening::Gone => event.clone(),
+    let event = match event.what.review() {
+        Some(review) => reviews::whole(ctx, event, review).await?,
+        None => event.clone(),
     };
     let untrusted = policy.text.untrusted;
     let linked = surroundings::linked(ctx, &event, (&[], untrusted), Some(&open.task)).await?;

@@ -117,19 +117,7 @@ impl Desk<'_> {
     /// Returns what is asked for, with the thread as it is now.
     pub(super) fn work(&self, performers: Performers, text: String, wanted: Wanted) -> Work {
         let event = self.event;
-        let review = match &event.what {
-            Happening::Reviewed(review) => Some(review.clone()),
-            Happening::Opened
-            | Happening::Labeled(_)
-            | Happening::Commented(_)
-            | Happening::Assigned(_)
-            | Happening::Unlabeled(_)
-            | Happening::Unassigned(_)
-            | Happening::Closed
-            | Happening::Merged
-            | Happening::Reopened
-            | Happening::Gone => None,
-        };
+        let review = event.what.review().cloned();
         Work {
             resolve: None,
             performers,

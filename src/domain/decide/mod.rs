@@ -130,39 +130,12 @@ impl Desk<'_> {
     }
 
     fn target(&self) -> ReactionTarget {
-        match &self.event.what {
-            Happening::Commented(comment) => ReactionTarget::Comment(comment.id),
-            Happening::Reviewed(review) => match review.lone() {
-                Some(comment) => ReactionTarget::ReviewComment(comment.id),
-                None => ReactionTarget::Review(review.id),
-            },
-            Happening::Opened
-            | Happening::Labeled(_)
-            | Happening::Assigned(_)
-            | Happening::Unlabeled(_)
-            | Happening::Unassigned(_)
-            | Happening::Closed
-            | Happening::Merged
-            | Happening::Reopened
-            | Happening::Gone => ReactionTarget::Thread,
-        }
+        ReactionTarget::of(&self.event.what)
     }
 
     /// The comment on a line that is all that was said.
     fn lone(&self) -> Option<&ReviewComment> {
-        match &self.event.what {
-            Happening::Reviewed(review) => review.lone(),
-            Happening::Opened
-            | Happening::Labeled(_)
-            | Happening::Assigned(_)
-            | Happening::Unlabeled(_)
-            | Happening::Unassigned(_)
-            | Happening::Commented(_)
-            | Happening::Closed
-            | Happening::Merged
-            | Happening::Reopened
-            | Happening::Gone => None,
-        }
+        self.event.what.review()?.lone()
     }
 
     fn close(mut self) -> Decision {

@@ -127,19 +127,10 @@ fn planned(task: &Task, links: &Links) -> String {
     )
 }
 
-/// Tells why a job that was to say something said nothing.
-#[must_use]
-pub fn failure(report: &Report, wanted: Wanted) -> String {
-    let so = match wanted {
-        Wanted::Answer => "there is no answer",
-        Wanted::Review => "there is no review",
-        Wanted::Plan | Wanted::PlanFirst => "there is no plan",
-        Wanted::Change => "nothing was changed",
-    };
-    let mut out = format!("**{}** {}\n", headline(report), story(report, so));
-    out.push_str(&took_over(report));
-    out.push_str(&remedies(report));
-    if let Some(run) = &report.run {
+/// Shows the end of what was printed, and what passed the gateway. Where checks failed, theirs counts.
+fn printed(report: &Report) -> String {
+    let mut out = String::new();
+    if let (Some(run), false) = (&report.run, report.outcome == Outcome::ChecksFailed) {
         let _ = write!(
             out,
             "\n{}",
@@ -154,6 +145,22 @@ pub fn failure(report: &Report, wanted: Wanted) -> String {
             excerpt("End of the setup's output", &evidence.excerpt)
         );
     }
+    out
+}
+
+/// Tells why a job that was to say something said nothing.
+#[must_use]
+pub fn failure(report: &Report, wanted: Wanted) -> String {
+    let so = match wanted {
+        Wanted::Answer => "there is no answer",
+        Wanted::Review => "there is no review",
+        Wanted::Plan | Wanted::PlanFirst => "there is no plan",
+        Wanted::Change => "nothing was changed",
+    };
+    let mut out = format!("**{}** {}\n", headline(report), story(report, so));
+    out.push_str(&took_over(report));
+    out.push_str(&remedies(report));
+    out.push_str(&printed(report));
     out.trim_end().to_owned()
 }
 
@@ -309,21 +316,7 @@ fn blocked(task: &Task, links: &Links) -> String {
             check_excerpts(&report.evidence)
         );
     }
-    if let (Some(run), false) = (&report.run, report.outcome == Outcome::ChecksFailed) {
-        let _ = write!(
-            out,
-            "\n{}",
-            excerpt("End of the agent's output", &run.excerpt)
-        );
-    }
-    out.push_str(&spend::traffic(&report.traffic));
-    if let Outcome::SetupFailed(evidence) = &report.outcome {
-        let _ = write!(
-            out,
-            "\n{}",
-            excerpt("End of the setup's output", &evidence.excerpt)
-        );
-    }
+    out.push_str(&printed(report));
     let _ = write!(out, "\n{}{}", kept(task, links), next(task, links));
     out
 }
