@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::adapters::git::call::Call;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
-use crate::adapters::git::restore::{MAX_DIFF, differences, printed_id};
+use crate::adapters::git::restore::{compared, differences, own_commit};
 use crate::adapters::git::revision::rev_parse;
 use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::domain::change::{Mode, RepoPath};
@@ -98,14 +98,9 @@ pub(crate) async fn begin(mirror: &Path, pair: &Pair) -> Result<Option<Begun>, T
     if merged.paths.is_empty() {
         return Ok(None);
     }
-    let text = format!(
-        "tree {}\nparent {}\nparent {}\nauthor prova <prova@localhost> 0 +0000\n\
-         committer prova <prova@localhost> 0 +0000\n\nMerge with conflicts\n",
-        merged.tree, pair.head, pair.base
-    );
-    let mut commit = Call::new(mirror, ["hash-object", "-t", "commit", "-w", "--stdin"]);
-    commit.stdin = text.into_bytes();
-    let start = printed_id(&process::run(&commit).await?)?;
+    let tree = merged.tree.to_string();
+    let parents = [pair.head.as_str(), pair.base.as_str()];
+    let start = own_commit(mirror, &tree, &parents, "Merge with conflicts").await?;
     Ok(Some(Begun {
         start: CommitSha::new(start.to_string()),
         tree: TreeSha::new(merged.tree.to_string()),
@@ -121,18 +116,7 @@ pub(crate) async fn differing(
     from: ObjectId,
     to: ObjectId,
 ) -> Result<Vec<TreeEntry>, Trouble> {
-    let (from, to) = (from.to_string(), to.to_string());
-    let args = [
-        "diff-tree",
-        "-r",
-        "-z",
-        "--raw",
-        "--no-renames",
-        "--full-index",
-    ];
-    let mut call = Call::new(git_dir, args.into_iter().chain([&*from, &*to]));
-    call.most = MAX_DIFF;
-    let printed = process::run(&call).await?;
+    let printed = compared(git_dir, from, to).await?;
     let mut found = Vec::new();
     for one in differences(&printed)? {
         let path = String::from_utf8(one.path.to_vec()).map_err(|_| {

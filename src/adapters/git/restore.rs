@@ -1,5 +1,6 @@
 //! Putting back what steers agents, before one starts.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::adapters::git::call::Call;
@@ -25,6 +26,49 @@ pub(crate) struct Difference<'d> {
     pub(crate) wanted: Option<(&'d str, &'d str)>,
 }
 
+/// Returns what git prints of the paths in which two commits or trees differ.
+pub(crate) async fn compared(
+    git_dir: &Path,
+    from: ObjectId,
+    to: ObjectId,
+) -> Result<Vec<u8>, Trouble> {
+    let (from, to) = (from.to_string(), to.to_string());
+    let args = [
+        "diff-tree",
+        "-r",
+        "-z",
+        "--raw",
+        "--no-renames",
+        "--full-index",
+        &from,
+        &to,
+    ];
+    let mut call = Call::new(git_dir, args);
+    call.most = MAX_DIFF;
+    process::run(&call).await
+}
+
+/// Makes a commit of the server's own, which is on no branch and says the same whenever it is made.
+pub(crate) async fn own_commit(
+    mirror: &Path,
+    tree: &str,
+    parents: &[&str],
+    subject: &str,
+) -> Result<ObjectId, Trouble> {
+    let mut text = format!("tree {tree}\n");
+    for parent in parents {
+        let _ = writeln!(text, "parent {parent}");
+    }
+    text.push_str(
+        "author prova <prova@localhost> 0 +0000\ncommitter prova <prova@localhost> 0 +0000\n\n",
+    );
+    text.push_str(subject);
+    text.push('\n');
+    let mut commit = Call::new(mirror, ["hash-object", "-t", "commit", "-w", "--stdin"]);
+    commit.stdin = text.into_bytes();
+    printed_id(&process::run(&commit).await?)
+}
+
 /// Makes the commit on top of `base` that has what steers agents as `from` has it; `None` when the
 /// base has it so already.
 ///
@@ -35,20 +79,8 @@ pub(crate) async fn restore(
     base: ObjectId,
     from: ObjectId,
 ) -> Result<Option<Restored>, Trouble> {
+    let printed = compared(mirror, base, from).await?;
     let (base, from) = (base.to_string(), from.to_string());
-    let args = [
-        "diff-tree",
-        "-r",
-        "-z",
-        "--raw",
-        "--no-renames",
-        "--full-index",
-        &base,
-        &from,
-    ];
-    let mut call = Call::new(mirror, args);
-    call.most = MAX_DIFF;
-    let printed = process::run(&call).await?;
     let differing = differences(&printed)?;
     let steering: Vec<_> = differing
         .iter()
@@ -59,13 +91,9 @@ pub(crate) async fn restore(
     }
     let base_tree = rev_parse(mirror, &format!("{base}^{{tree}}")).await?;
     let tree = build(mirror, &base, index_info(&steering)).await?;
-    let text = format!(
-        "tree {tree}\nparent {base}\nauthor prova <prova@localhost> 0 +0000\n\
-         committer prova <prova@localhost> 0 +0000\n\nPut what steers agents back to {from}\n"
-    );
-    let mut commit = Call::new(mirror, ["hash-object", "-t", "commit", "-w", "--stdin"]);
-    commit.stdin = text.into_bytes();
-    let start = printed_id(&process::run(&commit).await?)?;
+    let parents = [base.as_str()];
+    let subject = format!("Put what steers agents back to {from}");
+    let start = own_commit(mirror, &tree.to_string(), &parents, &subject).await?;
     Ok(Some(Restored {
         start: CommitSha::new(start.to_string()),
         base_tree: TreeSha::new(base_tree.to_string()),
