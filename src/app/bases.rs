@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::app::context::Context;
-use crate::app::dispatch::changes;
+use crate::app::dispatch::{PAUSE, again, changes};
 use crate::app::remote;
 use crate::app::run_job::brief;
 use crate::domain::drift::Proposal;
@@ -17,15 +17,10 @@ use crate::domain::ids::{CommitSha, RepoId};
 use crate::domain::policy::BranchPolicy;
 use crate::domain::rebase::{Found, found};
 use crate::domain::repo::Repo;
-use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
+use crate::domain::retry::Verdict;
 use crate::domain::task::Task;
-use crate::domain::time::Span;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{DueBases, Versioned};
-use crate::ports::wake::Waiting;
-
-/// The pause before a comparison that was asked for again while it was made.
-const PAUSE: Span = Span::seconds(5);
 
 /// Compares the branches of the repository that is due; `false` when there is none.
 pub async fn compare_next(ctx: &Context) -> Result<bool, Fault> {
@@ -46,12 +41,7 @@ pub async fn compare_next(ctx: &Context) -> Result<bool, Fault> {
 /// push, and by the next comparison with GitHub.
 async fn put_off(ctx: &Context, due: &DueBases, fault: &Fault) -> Result<(), Fault> {
     let now = ctx.now();
-    let verdict = match fault.class {
-        Class::Transient | Class::Conflict => after_transient(due.attempts + 1, now),
-        Class::RateLimited(until) => after_rate_limit(until, now),
-        Class::AuthLost | Class::NotFound | Class::Permanent => Verdict::GiveUp,
-    };
-    match verdict {
+    match again(fault, due.attempts + 1, now) {
         Verdict::RetryAt(at) => {
             tracing::warn!(repo.id = %due.repo, %fault, "put a comparison of branches off");
             ctx.store.put_bases_off(due, at).await
@@ -176,17 +166,11 @@ async fn commit(
     if decision.task.is_none() {
         return Ok(true);
     }
-    tracing::info!(task = %read.task.id, note = decision.reasons.join("; "), "compared a branch");
+    tracing::info!(task = %read.task.id, note = decision.note(), "compared a branch");
     let now = ctx.now();
     let change = changes(decision, &read.task.repo, Some(read), "github", now);
-    match ctx.store.commit(&change, now).await {
-        Ok(()) => {
-            ctx.wake.tell(Waiting::Effects);
-            if change.job.is_some() {
-                ctx.wake.tell(Waiting::Jobs);
-            }
-            Ok(true)
-        }
+    match ctx.commit(&change).await {
+        Ok(()) => Ok(true),
         Err(fault) if fault.class == Class::Conflict => Ok(false),
         Err(fault) => Err(fault),
     }

@@ -26,8 +26,8 @@ use crate::ports::github::{GitHub, Translate};
 use crate::ports::live::LiveSecrets;
 use crate::ports::logs::Logs;
 use crate::ports::sandbox::{Limits, Profile, Sandbox};
-use crate::ports::store::Store;
-use crate::ports::wake::Wake;
+use crate::ports::store::{Changes, Store};
+use crate::ports::wake::{Waiting, Wake};
 
 /// The ports and the settings that the use cases share.
 #[derive(Clone)]
@@ -156,6 +156,19 @@ impl Context {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Commits a change, and tells the loops of this process what there is to do then.
+    pub async fn commit(&self, changes: &Changes) -> Result<(), Fault> {
+        self.store.commit(changes, self.now()).await?;
+        self.wake.tell(Waiting::Effects);
+        if changes.job.is_some() {
+            self.wake.tell(Waiting::Jobs);
+        }
+        if changes.compare.is_some() {
+            self.wake.tell(Waiting::Bases);
+        }
+        Ok(())
     }
 
     /// Returns whether a duty is this process' now.

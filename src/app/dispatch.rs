@@ -29,7 +29,6 @@ use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{
     AuditLine, Changes, DeliveryState, NewDelivery, NewEffect, NewJob, StoredDelivery, Versioned,
 };
-use crate::ports::wake::Waiting;
 
 /// Dispatches what is due next: deliveries that change nothing, several at once, up to the first
 /// that may change something, and that one; `false` when there is none.
@@ -191,7 +190,7 @@ async fn compare_soon(
 }
 
 /// How long a comparison waits for more pushes.
-const PAUSE: Span = Span::seconds(5);
+pub(crate) const PAUSE: Span = Span::seconds(5);
 
 /// Ends tasks that GitHub no longer lets us work on. Doing it again changes nothing, so it need
 /// not be one transaction.
@@ -300,26 +299,14 @@ async fn record(
         Ok(decided) => decided,
         Err(why) => return finish(ctx, id, DeliveryState::Done(why.to_owned())).await,
     };
-    let note = if decision.reasons.is_empty() {
-        "nothing to change".to_owned()
-    } else {
-        decision.reasons.join("; ")
-    };
+    let note = decision.note();
     tracing::info!(delivery.id = %id, thread = %event.key(), repo.name = %event.repo.name, note, "decided");
     let actor = event.actor.login.as_str();
     let changes = Changes {
         delivery: Some((id.clone(), DeliveryState::Done(note))),
         ..changes(decision, &event.repo, read.as_ref(), actor, event.at)
     };
-    ctx.store.commit(&changes, ctx.now()).await?;
-    ctx.wake.tell(Waiting::Effects);
-    if changes.job.is_some() {
-        ctx.wake.tell(Waiting::Jobs);
-    }
-    if changes.compare.is_some() {
-        ctx.wake.tell(Waiting::Bases);
-    }
-    Ok(())
+    ctx.commit(&changes).await
 }
 
 /// Returns whether a label or an assignment can only say once more what was said: nothing has to be
@@ -556,6 +543,16 @@ async fn finish(ctx: &Context, id: &DeliveryId, state: DeliveryState) -> Result<
     ctx.store.commit(&changes, ctx.now()).await
 }
 
+/// Returns whether what only reads GitHub and decides is tried again after a failure. A conflict means that
+/// somebody was faster, which another look solves.
+pub(crate) fn again(fault: &Fault, failures: u32, now: Timestamp) -> Verdict {
+    match fault.class {
+        Class::Transient | Class::Conflict => after_transient(failures, now),
+        Class::RateLimited(until) => after_rate_limit(until, now),
+        Class::AuthLost | Class::NotFound | Class::Permanent => Verdict::GiveUp,
+    }
+}
+
 /// Tries a delivery again later when that can help, and parks it when not.
 async fn put_off(
     ctx: &Context,
@@ -564,12 +561,7 @@ async fn put_off(
     fault: &Fault,
 ) -> Result<(), Fault> {
     let (id, now) = (&stored.delivery.id, ctx.now());
-    let verdict = match fault.class {
-        Class::Transient | Class::Conflict => after_transient(stored.attempts + 1, now),
-        Class::RateLimited(until) => after_rate_limit(until, now),
-        Class::AuthLost | Class::NotFound | Class::Permanent => Verdict::GiveUp,
-    };
-    match verdict {
+    match again(fault, stored.attempts + 1, now) {
         Verdict::RetryAt(at) => {
             tracing::warn!(delivery.id = %id, %fault, "put a delivery off");
             ctx.store.hold(id, thread, at, &fault.to_string()).await

@@ -5,7 +5,7 @@ use crate::app::assess::assess;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::dispatch::checks::look_again;
-use crate::app::update::update;
+use crate::app::update::{made_before, update};
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Sent};
@@ -16,7 +16,6 @@ use crate::domain::settle::{Ending, settle};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{NewCheck, NewCommit, NewPull};
 use crate::ports::store::{Changes, EFFECT_LEASE, EffectEnd, EffectLease, LeasedEffect};
-use crate::ports::wake::Waiting;
 
 /// Sends the next due effect; `false` when there is none.
 pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
@@ -35,7 +34,6 @@ pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
         refused(ctx, &leased, ending).await?;
     }
     conclude(ctx, &leased, (end, ending)).await?;
-    ctx.wake.tell(Waiting::Effects);
     Ok(true)
 }
 
@@ -67,7 +65,7 @@ async fn conclude(
             effect_end: Some((lease.clone(), end.clone())),
             ..changes(decision, &leased.repo, read.as_ref(), "prova", ctx.now())
         };
-        match ctx.store.commit(&change, ctx.now()).await {
+        match ctx.commit(&change).await {
             Err(fault) if fault.class == Class::Conflict && tries < MAX_ATTEMPTS => tries += 1,
             outcome => return outcome,
         }
@@ -132,8 +130,10 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
                 .await?;
             Ok(Sent::Reaction)
         }
-        Effect::Comment { body } => comment(ctx, leased, body).await.map(Sent::Comment),
-        Effect::ReviewReply { to, body } => reply(ctx, leased, *to, body).await.map(Sent::Comment),
+        Effect::Comment { body } => say(ctx, leased, None, body).await.map(Sent::Comment),
+        Effect::ReviewReply { to, body } => {
+            say(ctx, leased, Some(*to), body).await.map(Sent::Comment)
+        }
         Effect::Branch { branch, to, from } => {
             put_branch(ctx, leased, branch, (to, from.as_ref())).await?;
             Ok(Sent::Branch(to.clone()))
@@ -224,61 +224,48 @@ const fn left(leased: &LeasedEffect) -> Option<CommentId> {
     }
 }
 
-/// Answers a comment on a line, or edits the answer.
-async fn reply(
+/// Writes a comment on the thread, or an answer to one on a line, or edits what an earlier attempt left.
+async fn say(
     ctx: &Context,
     leased: &LeasedEffect,
-    to: CommentId,
+    to: Option<CommentId>,
     body: &str,
 ) -> Result<CommentId, Fault> {
     let (repo, number) = (&leased.repo, leased.thread.number);
     let marker = leased.key.marker();
     let whole = format!("{body}\n\n{marker}");
-    let found = match left(leased) {
-        Some(id) => Some(id),
-        None if may_be_there(leased) => {
-            let posted = ctx.github.line_comments(repo, number).await?;
-            let mut posted = posted.into_iter();
-            let found = posted.find(|one| one.ours && one.comment.body.contains(&marker));
-            found.map(|one| one.comment.id)
-        }
-        None => None,
-    };
-    if let Some(id) = found {
-        match ctx.github.edit_reply(repo, id, &whole).await {
-            Ok(()) => return Ok(id),
-            // Somebody deleted it; what it says still has to be said.
-            Err(fault) if fault.class == Class::NotFound => {}
-            Err(fault) => return Err(fault),
-        }
-    }
-    ctx.github.reply(repo, number, to, &whole).await
-}
-
-async fn comment(ctx: &Context, leased: &LeasedEffect, body: &str) -> Result<CommentId, Fault> {
-    let (repo, number) = (&leased.repo, leased.thread.number);
-    let marker = leased.key.marker();
-    let whole = format!("{body}\n\n{marker}");
-    let found = match left(leased) {
-        Some(id) => Some(id),
-        None if may_be_there(leased) => {
+    let found = match (left(leased), to) {
+        (Some(id), _) => Some(id),
+        (None, _) if !may_be_there(leased) => None,
+        (None, None) => {
             let comments = ctx.github.comments(repo, number).await?;
-            comments
-                .into_iter()
-                .find(|c| c.ours && c.remark.body.contains(&marker))
-                .map(|c| c.id)
+            let mut ours = comments.into_iter().filter(|one| one.ours);
+            ours.find(|one| one.remark.body.contains(&marker))
+                .map(|one| one.id)
         }
-        None => None,
+        (None, Some(_)) => {
+            let comments = ctx.github.line_comments(repo, number).await?;
+            let mut ours = comments.into_iter().filter(|one| one.ours);
+            ours.find(|one| one.comment.body.contains(&marker))
+                .map(|one| one.comment.id)
+        }
     };
     if let Some(id) = found {
-        match ctx.github.edit_comment(repo, id, &whole).await {
+        let edited = match to {
+            None => ctx.github.edit_comment(repo, id, &whole).await,
+            Some(_) => ctx.github.edit_reply(repo, id, &whole).await,
+        };
+        match edited {
             Ok(()) => return Ok(id),
             // Somebody deleted it; what it says still has to be said.
             Err(fault) if fault.class == Class::NotFound => {}
             Err(fault) => return Err(fault),
         }
     }
-    ctx.github.comment(repo, number, &whole).await
+    match to {
+        None => ctx.github.comment(repo, number, &whole).await,
+        Some(to) => ctx.github.reply(repo, number, to, &whole).await,
+    }
 }
 
 /// Puts a branch at a commit, never over anybody's work: it is only created or moved forward.
@@ -321,17 +308,10 @@ async fn take_back(
     (commit, tree, message): (&CommitSha, &TreeSha, &str),
 ) -> Result<CommitSha, Fault> {
     let repo = &leased.repo;
+    let parents = std::slice::from_ref(commit);
     let moved = |why: &str| Fault::new(Class::Conflict, format!("take {commit} back"), why);
-    let head = ctx.github.branch(repo, branch).await?;
-    let head = head.ok_or_else(|| moved("its branch is gone"))?;
-    if head != *commit {
-        let made = ctx.github.made(repo, &head).await?;
-        let done = made.tree == *tree && made.parents == [commit.clone()];
-        return if done {
-            Ok(head)
-        } else {
-            Err(moved("the branch holds commits that were not seen before"))
-        };
+    if let Some(there) = made_before(ctx, (repo, branch), (tree, parents), moved).await? {
+        return Ok(there);
     }
     let undo = NewCommit {
         message: message.to_owned(),

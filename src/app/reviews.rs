@@ -16,14 +16,13 @@ pub async fn read(
     event: &ThreadEvent,
     whose: Whose,
 ) -> Result<Option<(ThreadEvent, Asked)>, Fault> {
-    let Happening::Reviewed(review) = &event.what else {
+    let Some(review) = event.what.review() else {
         return Ok(None);
     };
     let event = whole(ctx, event, review).await?;
-    let Happening::Reviewed(review) = &event.what else {
-        return Ok(None);
-    };
-    let commands = asked_by(review, whose, &ctx.settings.identity);
+    let us = &ctx.settings.identity;
+    let said = event.what.review();
+    let commands = said.map_or_else(Vec::new, |review| asked_by(review, whose, us));
     Ok(match commands.as_slice() {
         [] => None,
         _ => Some((event, Asked::Comment(commands))),

@@ -3,9 +3,10 @@
 
 use crate::app::context::Context;
 use crate::app::remote;
+use crate::domain::branch::BranchName;
 use crate::domain::effect::Effect;
 use crate::domain::footing::Pair;
-use crate::domain::ids::CommitSha;
+use crate::domain::ids::{CommitSha, TreeSha};
 use crate::domain::repo::Repo;
 use crate::ports::checkouts::Merged;
 use crate::ports::fault::{Class, Fault};
@@ -28,16 +29,9 @@ pub(crate) async fn update(ctx: &Context, leased: &LeasedEffect) -> Result<Commi
     let repo = &leased.repo;
     let doing = || format!("merge {base} into {branch}");
     let moved = |why: &str| Fault::new(Class::Conflict, doing(), why);
-    let now = ctx.github.branch(repo, branch).await?;
-    let now = now.ok_or_else(|| moved("the branch is gone"))?;
-    if now != *head {
-        let made = ctx.github.made(repo, &now).await?;
-        let done = made.tree == *tree && made.parents == [head.clone(), base.clone()];
-        return if done {
-            Ok(now)
-        } else {
-            Err(moved("the branch holds commits that were not seen before"))
-        };
+    let parents = [head.clone(), base.clone()];
+    if let Some(there) = made_before(ctx, (repo, branch), (tree, &parents), moved).await? {
+        return Ok(there);
     }
     let pair = Pair {
         base: base.clone(),
@@ -46,7 +40,7 @@ pub(crate) async fn update(ctx: &Context, leased: &LeasedEffect) -> Result<Commi
     let merged = merge(ctx, repo, &pair).await?;
     let commit = NewCommit {
         message: message.clone(),
-        parents: vec![head.clone(), base.clone()],
+        parents: parents.to_vec(),
         base_tree: merged.base_tree,
         entries: merged.entries,
         tree: tree.clone(),
@@ -56,6 +50,27 @@ pub(crate) async fn update(ctx: &Context, leased: &LeasedEffect) -> Result<Commi
     match ctx.github.move_branch(repo, branch, &made).await {
         Err(fault) if fault.class == Class::NotFound => Err(moved("the branch is gone")),
         outcome => outcome.map(|()| made),
+    }
+}
+
+/// Returns the head of a branch when it is the commit with that tree and those parents already, and `None`
+/// when it is the first of the parents, on which the commit is to be made; `moved` says that it is neither.
+pub(super) async fn made_before(
+    ctx: &Context,
+    (repo, branch): (&Repo, &BranchName),
+    (tree, parents): (&TreeSha, &[CommitSha]),
+    moved: impl Fn(&str) -> Fault,
+) -> Result<Option<CommitSha>, Fault> {
+    let head = ctx.github.branch(repo, branch).await?;
+    let head = head.ok_or_else(|| moved("the branch is gone"))?;
+    if parents.first() == Some(&head) {
+        return Ok(None);
+    }
+    let made = ctx.github.made(repo, &head).await?;
+    if made.tree == *tree && made.parents == parents {
+        Ok(Some(head))
+    } else {
+        Err(moved("the branch holds commits that were not seen before"))
     }
 }
 

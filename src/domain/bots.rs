@@ -3,10 +3,9 @@
 
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::queued;
-use crate::domain::decide::statuses::{answer_of, status_of};
-use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
+use crate::domain::decide::statuses::{answer_of, seen, status_of};
 use crate::domain::event::{Happening, Thread, ThreadEvent, ThreadKind};
-use crate::domain::ids::{Login, ThreadKey};
+use crate::domain::ids::Login;
 use crate::domain::integration::{Bots, Mending};
 use crate::domain::job::{Request, Wanted, Work};
 use crate::domain::mend::{Around, performers};
@@ -162,12 +161,4 @@ fn held(task: &Task, by: &Login, links: &Links) -> Decision {
         task: Some(task),
         ..Decision::default()
     }
-}
-
-/// The 👀 that shows people that the bot was heard.
-fn seen(event: &ThreadEvent) -> (EffectKey, ThreadKey, Effect) {
-    let thread = event.key();
-    let target = ReactionTarget::of(&event.what);
-    let key = EffectKey::reaction(target, thread);
-    (key, thread, Effect::React { target })
 }

@@ -70,9 +70,7 @@ pub fn spoken(
     if let Ok(state) = transition(&task.state, step) {
         task.state = state;
     }
-    if let Some(aside) = task.aside.take() {
-        (task.work, task.work_job) = (aside.work, Some(aside.job));
-    }
+    task.end_aside();
     decision.effects.push(status_of(&task, links));
     decision.task = Some(task);
     decision

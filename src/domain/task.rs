@@ -82,6 +82,13 @@ impl Task {
         (self.footing.onto.as_deref()).unwrap_or(&self.repo.default_branch)
     }
 
+    /// Has what was asked before a question stand as what was asked last again.
+    pub fn end_aside(&mut self) {
+        if let Some(aside) = self.aside.take() {
+            (self.work, self.work_job) = (aside.work, Some(aside.job));
+        }
+    }
+
     /// Returns whether nothing but words was asked for so far.
     #[must_use]
     pub const fn is_words(&self) -> bool {

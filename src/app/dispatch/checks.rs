@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::app::context::Context;
-use crate::app::dispatch::{changes, later, read_policy};
+use crate::app::dispatch::{changes, finish, later, read_policy};
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::event::Checked;
@@ -71,28 +71,18 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
         Look::Nothing(why) => return over(ctx, id, why).await,
         Look::Changes(decision) => *decision,
     };
-    let note = if decision.reasons.is_empty() {
-        "nothing to change".to_owned()
-    } else {
-        decision.reasons.join("; ")
-    };
+    let note = decision.note();
     tracing::info!(delivery.id = %id, task = %read.task.id, note, "looked at the checks of others");
     let now = ctx.now();
     let changes = Changes {
         delivery: Some((id.clone(), DeliveryState::Done(note))),
         ..changes(decision, &checked.repo, Some(&read), "github", now)
     };
-    ctx.store.commit(&changes, now).await?;
-    ctx.wake.tell(Waiting::Effects);
-    if changes.job.is_some() {
-        ctx.wake.tell(Waiting::Jobs);
-    }
-    Ok(())
+    ctx.commit(&changes).await
 }
 
 async fn over(ctx: &Context, id: &DeliveryId, why: &str) -> Result<(), Fault> {
-    let state = DeliveryState::Done(why.to_owned());
-    ctx.store.decide(&[(id.clone(), state)]).await
+    finish(ctx, id, DeliveryState::Done(why.to_owned())).await
 }
 
 /// Returns the open task whose branch it is.

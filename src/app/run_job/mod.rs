@@ -44,7 +44,6 @@ use crate::domain::verify;
 use crate::ports::checkouts::{Checkout, Place};
 use crate::ports::fault::{Class, Fault};
 use crate::ports::store::{Changes, JobEnd, LeasedJob};
-use crate::ports::wake::Waiting;
 
 /// Why a job does not come to a report of its own.
 #[derive(Debug)]
@@ -176,7 +175,6 @@ pub async fn run_job(
     if let Some(attempt) = attempts.get(place) {
         attempt.report(report).await?;
     }
-    ctx.wake.tell(Waiting::Effects);
     Ok(Next::Nothing)
 }
 
@@ -441,7 +439,7 @@ impl Attempt<'_> {
                 job_end: Some((lease.clone(), over)),
                 ..changes(decision, &read.task.repo, Some(&read), "prova", ctx.now())
             };
-            match ctx.store.commit(&changes, ctx.now()).await {
+            match ctx.commit(&changes).await {
                 Err(fault) if fault.class == Class::Conflict && tries < MAX_ATTEMPTS => {
                     // Either the task moved, which another look solves, or the lease is lost,
                     // which fails again.

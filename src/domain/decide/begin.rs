@@ -3,7 +3,7 @@
 use crate::domain::branch::BranchName;
 use crate::domain::command::label::{LabelRequest, label};
 use crate::domain::decide::Desk;
-use crate::domain::decide::next::{queued, waiting};
+use crate::domain::decide::next::{asked, waiting};
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::footing::Footing;
 use crate::domain::ids::{JobId, TaskId};
@@ -184,20 +184,13 @@ impl Desk<'_> {
                     let task = waiting(task, work)?;
                     return Ok(self.wait(task));
                 }
-                queued(task, work.clone()).map_err(|_| Refusal::Busy)?
+                asked(task, work.clone()).map_err(|_| Refusal::Busy)?
             }
             None if foreign => return Err(Refusal::ForeignPull),
             None => self.first(work.clone()),
         };
-        // What a person asks for begins the rounds anew, also when it is to mend once more.
-        let mending = if words {
-            task.mending
-        } else {
-            Mending::default()
-        };
         self.decision.task = Some(Task {
             repo: event.repo.clone(),
-            mending,
             ..task
         });
         self.decision.job = Some((job, work));

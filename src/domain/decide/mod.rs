@@ -15,7 +15,7 @@ mod words;
 use std::collections::BTreeSet;
 
 use self::agents::Agents;
-use self::statuses::{answer_of, status_of};
+use self::statuses::{answer_of, seen, status_of};
 use crate::domain::budget::Cap;
 use crate::domain::command::Command;
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
@@ -81,6 +81,18 @@ pub struct Decision {
     pub reasons: Vec<String>,
 }
 
+impl Decision {
+    /// Returns what was decided in one line, as a delivery is marked with it.
+    #[must_use]
+    pub fn note(&self) -> String {
+        if self.reasons.is_empty() {
+            "nothing to change".to_owned()
+        } else {
+            self.reasons.join("; ")
+        }
+    }
+}
+
 /// Decides what a person's wishes change.
 #[must_use]
 pub fn decide(event: &ThreadEvent, wishes: &[Wish], snapshot: &Snapshot<'_>) -> Decision {
@@ -122,11 +134,7 @@ impl Desk<'_> {
 
     /// Shows at once that the request was seen.
     fn acknowledge(&mut self) {
-        let (target, thread) = (self.target(), self.event.key());
-        let key = EffectKey::reaction(target, thread);
-        self.decision
-            .effects
-            .push((key, thread, Effect::React { target }));
+        self.decision.effects.push(seen(self.event));
     }
 
     fn target(&self) -> ReactionTarget {
@@ -221,19 +229,17 @@ impl Desk<'_> {
 
     fn stop(&mut self) -> Result<String, Refusal> {
         self.allowed_to_stop()?;
-        let task = self.task().ok_or(Refusal::NothingToStop)?.clone();
+        let mut task = self.task().ok_or(Refusal::NothingToStop)?.clone();
         let state = transition(&task.state, Step::Stop).map_err(|_| Refusal::NothingToStop)?;
         let reason = format!("task {} stopped", task.id);
         self.decision.cancel = task.state.is_busy();
+        task.end_aside();
+        task.waiting.clear();
+        task.footing.asked = None;
         self.decision.task = Some(Task {
             state,
             stopped_by: Some(self.event.actor.login.clone()),
-            waiting: Vec::new(),
-            footing: Footing {
-                asked: None,
-                ..task.footing.clone()
-            },
-            ..back(task)
+            ..task
         });
         Ok(reason)
     }
@@ -279,14 +285,6 @@ impl Desk<'_> {
             Err(Refusal::NoPermission(self.snapshot.permission))
         }
     }
-}
-
-/// Returns a task as it was before the question that is not answered now.
-fn back(mut task: Task) -> Task {
-    if let Some(aside) = task.aside.take() {
-        (task.work, task.work_job) = (aside.work, Some(aside.job));
-    }
-    task
 }
 
 fn first_line(text: &str) -> &str {

@@ -46,12 +46,6 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
         state,
         jobs: task.jobs + 1,
         plan: plan(task, &work),
-        // A new word of a person begins the rounds anew.
-        mending: if words || is_upkeep(&work) {
-            task.mending.clone()
-        } else {
-            Mending::default()
-        },
         undone: task.undone.clone().filter(|_| words),
         footing: Footing {
             update: task.footing.update.clone().filter(|_| words),
@@ -63,6 +57,20 @@ pub fn queued(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
         ..task.clone()
     };
     let job = task.job();
+    Ok((task, job))
+}
+
+/// Returns a task with a next job that a person has asked for, which begins the rounds of mending and of
+/// bots anew unless it is a question.
+///
+/// # Errors
+/// When the task is over, or something is under way.
+pub fn asked(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
+    let words = work.request.wanted.is_words();
+    let (mut task, job) = queued(task, work)?;
+    if !words {
+        task.mending = Mending::default();
+    }
     Ok((task, job))
 }
 
@@ -92,7 +100,7 @@ pub fn begin_next(mut decision: Decision, links: &Links) -> Decision {
         return decision;
     };
     let work = task.waiting.remove(0);
-    let Ok((task, job)) = queued(&task, work.clone()) else {
+    let Ok((task, job)) = asked(&task, work.clone()) else {
         task.waiting.insert(0, work);
         decision.task = Some(task);
         return decision;

@@ -1,7 +1,8 @@
 //! The comments that show how a task stands, as effects.
 
 use crate::domain::decide::replies::ended;
-use crate::domain::effect::{Effect, EffectKey};
+use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
+use crate::domain::event::ThreadEvent;
 use crate::domain::ids::ThreadKey;
 use crate::domain::job::Request;
 use crate::domain::redact::Redactor;
@@ -31,6 +32,14 @@ pub fn live_status_of(
         task.id.thread,
         Effect::Comment { body },
     )
+}
+
+/// Returns the 👀 that shows that something was seen.
+#[must_use]
+pub fn seen(event: &ThreadEvent) -> (EffectKey, ThreadKey, Effect) {
+    let (target, thread) = (ReactionTarget::of(&event.what), event.key());
+    let key = EffectKey::reaction(target, thread);
+    (key, thread, Effect::React { target })
 }
 
 /// Returns the effect that brings the status comment up to date.
