@@ -24,6 +24,7 @@ mod spend;
 mod sqlite;
 mod tasks;
 mod turns;
+mod unreadable;
 mod upgrade;
 mod watch;
 mod world;

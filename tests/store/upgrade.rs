@@ -11,7 +11,6 @@ use prova::domain::budget::Scope;
 use prova::domain::effect::Sent;
 use prova::domain::ids::CommentId;
 use prova::domain::money::Usd;
-use prova::ports::fault::Class;
 use prova::ports::store::{
     DeliveryState, EffectEnd, Inbox as _, Notes as _, Processes as _, Queue as _, Spending as _,
     Tasks as _,
@@ -292,22 +291,4 @@ async fn what_a_version_without_installations_queues_takes_its_turn() {
         .await
         .unwrap();
     assert!(take_job(&store, 60_001).await.is_some());
-}
-
-#[tokio::test]
-async fn a_job_that_this_code_cannot_read_is_left_as_it_is() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("prova.db");
-    let store = SqlStore::open(&url(&path)).await.unwrap();
-    store
-        .commit(&queued(thread(1, 1), at(0)), at(0))
-        .await
-        .unwrap();
-    run(&path, "UPDATE job SET note = work, work = '{\"later\":1}'").await;
-    let fault = store.lease_job("w", at(0), at(60_000)).await.unwrap_err();
-    assert_eq!(fault.class, Class::Permanent, "{fault}");
-    assert_eq!(store.counts().await.unwrap().jobs_queued, 1);
-    // A worker that can takes it.
-    run(&path, "UPDATE job SET work = note, note = ''").await;
-    assert_eq!(take_job(&store, 0).await.unwrap().lease.attempt, 1);
 }

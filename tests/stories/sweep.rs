@@ -310,6 +310,15 @@ async fn live(bot: &Bot) {
     panic!("it does not settle:\n{}", bot.everything());
 }
 
+/// A check run is there whole or not at all: whoever dies leaves none that people would wait for.
+fn no_check_hangs(bot: &Bot, told: &str) {
+    let seen = bot.everything();
+    for state in ["queued", "in_progress"] {
+        let hangs = format!("  prova: {state}");
+        assert!(!seen.contains(&hangs), "{told}:\n{seen}");
+    }
+}
+
 async fn sweep(scenario: Scenario, blow: Blow) {
     let mut clean = Box::pin(scenario.set()).await;
     let knife = Arc::new(Knife::default());
@@ -340,6 +349,7 @@ async fn sweep(scenario: Scenario, blow: Blow) {
             matches!(blow, Blow::DeadBefore | Blow::DeadAfter),
             "{told}"
         );
+        no_check_hangs(&bot, &told);
         bot.restart().await;
         live(&bot).await;
         // As every start does.

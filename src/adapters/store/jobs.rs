@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::adapters::store::codec::{from_json, parsed, task_columns, to_json, versioned};
+use crate::adapters::store::codec::{damaged, from_json, parsed, task_columns, to_json, versioned};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::session::{Row, Session, args};
 use crate::adapters::store::turns::Turn;
@@ -16,11 +16,14 @@ use crate::adapters::store::{limits, turns};
 use crate::domain::ids::TaskId;
 use crate::domain::job::Entry;
 use crate::domain::schedule::head_start;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::ports::store::{Changes, JobEnd, Lease, LeasedJob, NewJob};
 
 /// Jobs whose time has come are moved to `ready` in portions, so that no transaction is long.
 const PORTION: u32 = 256;
+
+/// How long a job is left to others that this version cannot read.
+const UNREADABLE: Span = Span::minutes(1);
 
 /// Gives each installation of which something is kept its place among the others.
 pub(super) const ADD_INSTALLATION: &str =
@@ -225,7 +228,7 @@ async fn take_over(session: &mut Session, job: &Row, terms: &Terms<'_>) -> Resul
     session.hold_lane(&repo).await?;
     let too_many = limits::is_passed(session, &repo).await?;
     if !too_many {
-        return take(session, (id, RUNNING), terms).await;
+        return take(session, (id, &repo, RUNNING), terms).await;
     }
     if session.run(GIVE_UP_LEASE, args![id, terms.now]).await? == 1 {
         session.run(ONE_LESS_RUNNING, args![repo.as_str()]).await?;
@@ -284,11 +287,11 @@ async fn next_ready(session: &mut Session, terms: &Terms<'_>) -> Result<Step, Er
 async fn serve(session: &mut Session, repo: String, terms: &Terms<'_>) -> Result<Step, Error> {
     session.run(SERVE_LANE, args![repo.as_str()]).await?;
     match session.row(NEXT_OF_LANE, args![repo.as_str()]).await? {
-        Some(job) => take(session, (job.text(0)?, READY), terms).await,
-        None => Err(Error::Damaged {
-            what: format!("the lane of repository {repo}"),
-            why: "it counts a ready job, and there is none".to_owned(),
-        }),
+        Some(job) => take(session, (job.text(0)?, &repo, READY), terms).await,
+        None => Err(damaged(
+            &format!("the lane of repository {repo}"),
+            "it counts a ready job, and there is none",
+        )),
     }
 }
 
@@ -296,6 +299,11 @@ pub(super) const TAKE: &str = "UPDATE job SET state = 'running', attempt = attem
          worker = $2, lease_until = $3 \
      WHERE id = $1 AND state = $5 AND ($5 = 'ready' OR lease_until <= $4) \
      RETURNING attempt, cancelled, work, task";
+/// An attempt that nobody made does not count. Its number may be used again: whoever had an earlier one
+/// has another number.
+pub(super) const PUT_OFF: &str = "UPDATE job SET state = 'waiting', attempt = attempt - 1, \
+         worker = NULL, lease_until = NULL, not_before = $2, note = $3 \
+     WHERE id = $1";
 pub(super) const TASK: &str = concat!("SELECT ", task_columns!(), " FROM task WHERE id = $1");
 pub(super) const JOURNAL: &str = "SELECT entry FROM journal WHERE job = $1 ORDER BY seq";
 
@@ -303,30 +311,45 @@ pub(super) const JOURNAL: &str = "SELECT entry FROM journal WHERE job = $1 ORDER
 /// back: a lane counts what is ready and what runs, and was changed for the one or the other.
 async fn take(
     session: &mut Session,
-    (id, state): (String, &str),
+    (id, repo, state): (String, &str, &str),
     terms: &Terms<'_>,
 ) -> Result<Step, Error> {
-    let terms = args![id.as_str(), terms.worker, terms.until, terms.now, state];
+    let now = terms.now;
+    let terms = args![id.as_str(), terms.worker, terms.until, now, state];
     let Some(job) = session.row(TAKE, terms).await? else {
         return Ok(Step::Again);
     };
+    match read(session, &id, &job).await {
+        Ok(job) => Ok(Step::Took(Box::new(job))),
+        // A later version has written it, or it is damaged: nobody else waits for that.
+        Err(error @ Error::Damaged { .. }) => {
+            let until = now.plus(UNREADABLE);
+            tracing::warn!(job.id = %id, %error, "a job is put off for a minute");
+            let row = args![id.as_str(), until, error.to_string()];
+            session.run(PUT_OFF, row).await?;
+            session.run(ONE_LESS_RUNNING, args![repo]).await?;
+            Ok(Step::Again)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads what belongs to a job that has just been leased.
+async fn read(session: &mut Session, id: &str, job: &Row) -> Result<LeasedJob, Error> {
     let Some(task) = session.row(TASK, args![job.text(3)?]).await? else {
-        return Err(Error::Damaged {
-            what: format!("job {id}"),
-            why: "its task is missing".to_owned(),
-        });
+        return Err(damaged(&format!("job {id}"), "its task is missing"));
     };
-    let journal = session.rows(JOURNAL, args![id.as_str()]).await?;
-    Ok(Step::Took(Box::new(LeasedJob {
+    let journal = session.rows(JOURNAL, args![id]).await?;
+    Ok(LeasedJob {
         lease: Lease {
-            job: parsed("a job", &id)?,
+            job: parsed("a job", id)?,
             attempt: job.count(0)?,
         },
         work: from_json(&format!("job {id}"), &job.text(2)?)?,
         task: versioned(&task)?,
         journal: journal.iter().map(entry).collect::<Result<_, _>>()?,
         cancelled: job.flag(1)?,
-    })))
+    })
 }
 
 /// Reads a journal's entry from the first column of a row.

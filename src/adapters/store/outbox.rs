@@ -15,7 +15,7 @@ use crate::adapters::store::jobs::Terms;
 use crate::adapters::store::session::{Row, Session, args};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::ids::TaskId;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::ports::store::{Changes, EffectEnd, EffectLease, LeasedEffect, NewEffect};
 
 pub(super) const FREE_TURN: &str = "UPDATE outbox SET due = NULL \
@@ -84,11 +84,9 @@ pub(super) async fn record(
     let sql = match session.row(SEEN, args![new.key.as_str()]).await? {
         None => ADD,
         Some(row) => {
-            let (before, state) = (
-                from_json::<Effect>(new.key.as_str(), &row.text(0)?)?,
-                row.text(1)?,
-            );
-            if before == new.effect && state != "dropped" {
+            // What cannot be read is something else.
+            let before = from_json::<Effect>(new.key.as_str(), &row.text(0)?).ok();
+            if before.as_ref() == Some(&new.effect) && row.text(1)? != "dropped" {
                 return Ok(());
             }
             if row.text(2)? != new.thread.to_string() {
@@ -143,6 +141,15 @@ pub(super) const TAKE: &str = "UPDATE outbox SET attempt = attempt + 1, due = $2
      WHERE key = $1 \
      RETURNING key, thread, task, repo_document, effect, version, attempt, earlier_attempts, sent";
 
+/// An attempt that nobody made does not count.
+pub(super) const PUT_OFF: &str = "UPDATE outbox SET attempt = attempt - 1, \
+         due = $2, not_before = $2, note = $3, \
+         lease_until = NULL, lease_version = NULL, lease_attempt = NULL, worker = NULL \
+     WHERE key = $1";
+
+/// How long an effect is left to others that this version cannot read.
+const UNREADABLE: Span = Span::minutes(1);
+
 /// What one transaction of leasing came to.
 pub(super) enum Step {
     /// An effect is leased.
@@ -150,6 +157,8 @@ pub(super) enum Step {
     /// The lease on this one has run out, and it was dropped or moved behind others meanwhile: its key
     /// and thread.
     Left(String, String),
+    /// One was due that cannot be read, and is put off.
+    Unreadable,
     /// None is due.
     Nothing,
 }
@@ -163,11 +172,22 @@ pub(super) async fn lease(session: &mut Session, terms: &Terms<'_>) -> Result<St
     if row.flag(2)? {
         return Ok(Step::Left(key, row.text(1)?));
     }
-    let taken = session
-        .row(TAKE, args![key, terms.until, terms.worker])
-        .await?;
-    let taken = taken.as_ref().map(leased).transpose()?;
-    Ok(taken.map_or(Step::Nothing, |effect| Step::Took(Box::new(effect))))
+    let taken = args![key.as_str(), terms.until, terms.worker];
+    let Some(taken) = session.row(TAKE, taken).await? else {
+        return Ok(Step::Nothing);
+    };
+    match leased(&taken) {
+        Ok(effect) => Ok(Step::Took(Box::new(effect))),
+        // A later version has written it, or it is damaged: no other thread waits for that.
+        Err(error @ Error::Damaged { .. }) => {
+            let until = terms.now.plus(UNREADABLE);
+            tracing::warn!(effect = %key, %error, "an effect is put off for a minute");
+            let row = args![key, until, error.to_string()];
+            session.run(PUT_OFF, row).await?;
+            Ok(Step::Unreadable)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Gives the turn that such an effect has to the next one of its thread.

@@ -149,6 +149,7 @@ impl SqlStore {
             match session.end(step).await? {
                 outbox::Step::Took(effect) => return Ok(Some(*effect)),
                 outbox::Step::Nothing => return Ok(None),
+                outbox::Step::Unreadable => {}
                 outbox::Step::Left(key, thread) => {
                     let mut session = self.write().await?;
                     let freed = outbox::free(&mut session, (key, &thread), terms.now).await;
