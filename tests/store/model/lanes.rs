@@ -1,9 +1,11 @@
 //! Jobs as a list. Which of several jobs is given out is the store's choice; that it might be given
 //! out, and that nothing is given out only when nothing may be, is checked here.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
-use prova::domain::ids::{JobId, RepoId, ThreadKey};
+use prova::domain::ids::{InstallationId, JobId, RepoId, ThreadKey};
 use prova::domain::job::Entry;
 use prova::domain::schedule::head_start;
 use prova::domain::time::{Span, Timestamp};
@@ -11,8 +13,7 @@ use prova::ports::fault::Fault;
 use prova::ports::store::{Changes, Heartbeat, JobEnd, JobLimits, Lease, Store};
 
 use crate::world::{
-    assert_conflict, at, cancelled, entry, in_conversation, job_id, new_job, repo, task, task_id,
-    thread,
+    assert_conflict, at, cancelled, entry, in_conversation, job_id, queued_of, task_id, thread,
 };
 
 const LEASE: i64 = 100;
@@ -24,6 +25,8 @@ pub(super) enum Op {
         number: u64,
         delay: i64,
         urgent: bool,
+        /// Whose the repository is by then.
+        installation: u64,
     },
     Lease,
     End {
@@ -41,8 +44,11 @@ pub(super) enum Op {
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (1u64..4, 1u64..5, -50i64..100, any::<bool>())
-            .prop_map(|(repo, number, delay, urgent)| Op::Queue { repo, number, delay, urgent }),
+        4 => (1u64..4, 1u64..5, -50i64..100, any::<bool>(), prop::option::weighted(0.2, 100u64..103))
+            .prop_map(|(repo, number, delay, urgent, moved)| {
+                let installation = moved.unwrap_or(100 + repo % 2);
+                Op::Queue { repo, number, delay, urgent, installation }
+            }),
         4 => Just(Op::Lease),
         3 => (any::<usize>(), prop::option::of(-20i64..100))
             .prop_map(|(lease, again)| Op::End { lease, again }),
@@ -91,6 +97,8 @@ pub(super) struct Model {
     /// Every lease that was ever given, with the index of its job.
     leases: Vec<(usize, Lease)>,
     limits: JobLimits,
+    /// Whose each repository is, by the job that was queued last.
+    installations: BTreeMap<RepoId, InstallationId>,
 }
 
 impl Default for Model {
@@ -99,6 +107,7 @@ impl Default for Model {
             jobs: Vec::new(),
             leases: Vec::new(),
             limits: JobLimits::of_repositories(1),
+            installations: BTreeMap::new(),
         }
     }
 }
@@ -127,7 +136,7 @@ impl Model {
 
     /// What runs of a job's repository, of its installation and in all, each with its limit.
     fn levels(&self, of: RepoId) -> [(u32, u32); 3] {
-        let installation = |id: RepoId| repo(id.0).installation;
+        let installation = |id: RepoId| self.installations.get(&id);
         let count = |counts: &dyn Fn(RepoId) -> bool| {
             let running = self
                 .jobs
@@ -189,10 +198,14 @@ impl Model {
                 number,
                 delay,
                 urgent,
+                installation,
             } => {
                 let not_before = at(now.as_millis() + delay);
-                self.queue(store, thread(repo, number), (now, not_before), urgent)
-                    .await;
+                let mut changes = queued_of(installation, thread(repo, number), not_before);
+                if urgent {
+                    changes = in_conversation(changes);
+                }
+                self.queue(store, changes, now).await;
             }
             Op::Lease => self.lease(store, now).await,
             Op::End { lease, again } => {
@@ -246,24 +259,16 @@ impl Model {
         }
     }
 
-    async fn queue(
-        &mut self,
-        store: &dyn Store,
-        thread: ThreadKey,
-        (now, not_before): (Timestamp, Timestamp),
-        urgent: bool,
-    ) {
-        let id = task_id(thread, 1);
+    async fn queue(&mut self, store: &dyn Store, mut changes: Changes, now: Timestamp) {
+        let (Some((task, version)), Some(job)) = (&mut changes.task, &mut changes.job) else {
+            panic!("{changes:?} queues nothing");
+        };
+        let (thread, installation) = (task.id.thread, task.repo.installation);
         let before = self.jobs.iter().filter(|job| job.thread == thread).count();
         let ordinal = u32::try_from(before + 1).unwrap();
-        let mut changes = Changes {
-            task: (before == 0).then(|| (task(id), 0)),
-            job: Some(new_job(id, ordinal, not_before)),
-            ..Changes::default()
-        };
-        if urgent {
-            changes = in_conversation(changes);
-        }
+        *version = before.try_into().unwrap();
+        job.id = job_id(task.id, ordinal);
+        let not_before = job.not_before;
         let head_start = changes.job.iter().map(|job| head_start(&job.work));
         let head_start: u64 = head_start.map(Span::as_millis).sum();
         let result = store.commit(&changes, now).await;
@@ -272,6 +277,7 @@ impl Model {
             return;
         }
         result.unwrap();
+        self.installations.insert(thread.repo, installation);
         self.jobs.push(Job {
             thread,
             ordinal,
