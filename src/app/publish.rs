@@ -4,7 +4,7 @@
 use crate::app::assess::assess;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
-use crate::app::dispatch::checks::look_again;
+use crate::app::dispatch::checks::{Why, look_again};
 use crate::app::update::{made_before, update};
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
@@ -197,7 +197,7 @@ async fn refused(ctx: &Context, leased: &LeasedEffect, ending: &Ending) -> Resul
         return Ok(());
     };
     match ctx.store.task(task).await? {
-        Some(read) => look_again(ctx, &read.task, commit).await,
+        Some(read) => look_again(ctx, &read.task, commit, Why::NoRerun).await,
         None => Ok(()),
     }
 }

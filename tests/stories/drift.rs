@@ -4,6 +4,7 @@ use prova::app::reconcile::{Left, threads};
 use prova::simulator::webhooks::OutboxFault;
 
 use crate::harness::{Bot, REPO, World};
+use crate::integration::{GREEN, found, mender};
 
 const HOUR: i64 = 60 * 60_000;
 const BRANCH: &str = "prova/1-fix-the-typo-in-the-readme";
@@ -40,6 +41,25 @@ async fn a_merge_that_nobody_tells_of_is_seen() {
     let told = audit.last().map(|line| line.detail.clone());
     let expected = format!("task {task} merged: no delivery told of it");
     assert_eq!(told, Some(expected));
+}
+
+#[tokio::test]
+async fn checks_that_fail_and_of_which_nobody_tells_are_mended() {
+    let world = World::new().agent("mender", &mender(GREEN));
+    let bot = world.policy("[ci]\nrerun = false\n").start().await;
+    let (issue, _) = bot.in_review().await;
+    an_hour(&bot).await;
+    assert_eq!(bot.jobs(issue).await.len(), 1, "there are none yet");
+    bot.sim.arm_outbox(OutboxFault::Swallow);
+    let failure = found("test", "failure");
+    bot.sim.integration(REPO, BRANCH, failure).unwrap();
+    an_hour(&bot).await;
+    assert_eq!(bot.jobs(issue).await.len(), 2);
+    assert_eq!(bot.file(BRANCH, "ci.txt").unwrap(), "green\n");
+    // What is green is left alone, however often it is looked at.
+    an_hour(&bot).await;
+    an_hour(&bot).await;
+    assert_eq!(bot.jobs(issue).await.len(), 2);
 }
 
 #[tokio::test]

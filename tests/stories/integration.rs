@@ -22,7 +22,7 @@ pub(crate) const GREEN: &str = "echo green >> ci.txt";
 /// Changes something, which does not help.
 const NO_HELP: &str = "echo more >> ci.txt";
 
-fn found(name: &str, conclusion: &str) -> Finding {
+pub(crate) fn found(name: &str, conclusion: &str) -> Finding {
     let red = conclusion == "failure";
     Finding {
         name: name.to_owned(),

@@ -13,7 +13,7 @@ use crate::domain::integration::{CheckRun, CheckState, Failing, Found, Signature
 use crate::domain::mend::{Around, decide, passed_over};
 use crate::domain::repo::Repo;
 use crate::domain::task::{State, Task};
-use crate::domain::time::Span;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::trigger::Identity;
 use crate::ports::fault::Fault;
 use crate::ports::store::{Changes, DeliveryState, NewDelivery, StoredDelivery, Versioned};
@@ -31,6 +31,15 @@ enum Look {
     Nothing(&'static str),
     /// That changes.
     Changes(Box<Decision>),
+}
+
+/// Why checks are looked at without a word of GitHub's.
+#[derive(Clone, Copy, Debug)]
+pub enum Why {
+    /// What failed will not run once more.
+    NoRerun,
+    /// The word may have been lost, as of that time.
+    PerhapsUntold(Timestamp),
 }
 
 /// Returns why the end of a suite is nothing to us, whatever else there is.
@@ -173,11 +182,20 @@ async fn at_base(ctx: &Context, repo: &Repo) -> Result<Vec<CheckRun>, Fault> {
 }
 
 /// Has the checks of a commit looked at once more, as if a suite of them had just ended. Doing it again
-/// changes nothing.
-pub async fn look_again(ctx: &Context, task: &Task, commit: &CommitSha) -> Result<(), Fault> {
+/// for the same reason changes nothing.
+pub async fn look_again(
+    ctx: &Context,
+    task: &Task,
+    commit: &CommitSha,
+    why: Why,
+) -> Result<(), Fault> {
     let told: (String, Bytes) = ctx.translate.tell_checked(&task.repo, &task.branch, commit);
+    let id = match why {
+        Why::NoRerun => format!("checks-{}-{commit}", task.id),
+        Why::PerhapsUntold(at) => format!("checks-{}-{commit}-{}", task.id, at.as_millis()),
+    };
     let delivery = NewDelivery {
-        id: DeliveryId::new(format!("checks-{}-{commit}", task.id)),
+        id: DeliveryId::new(id),
         event: told.0,
         body: told.1,
         received_at: ctx.now(),

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
+use crate::app::dispatch::checks::{Why, look_again};
 use crate::app::dispatch::ending::end as end_of;
 use crate::domain::decide::Decision;
 use crate::domain::drift::{Proposal, Shown, end, follow, reopened, unknown};
 use crate::domain::ids::{RepoId, TaskId, ThreadKey, ThreadNumber};
 use crate::domain::repo::{Actor, ActorKind, Repo};
-use crate::domain::task::Task;
+use crate::domain::task::{State, Task};
 use crate::domain::time::Timestamp;
 use crate::domain::trigger::Ended;
 use crate::ports::fault::{Class, Fault};
@@ -49,8 +50,9 @@ pub(super) async fn compare(
     }
     for task in &tasks {
         asked += 1 + usize::from(task.task.pull.is_some());
-        if let Some(how) = how_ended(ctx, &task.task, &proposals).await? {
-            Box::pin(close(ctx, task, how, "no delivery told of it")).await?;
+        match how_ended(ctx, &task.task, &proposals).await? {
+            Some(how) => Box::pin(close(ctx, task, how, "no delivery told of it")).await?,
+            None => compare_checks(ctx, &task.task).await?,
         }
     }
     if tasks.iter().any(|one| one.task.pull.is_some()) {
@@ -70,6 +72,17 @@ async fn compare_bases(ctx: &Context, repo: &Repo) -> Result<(), Fault> {
         ..Changes::default()
     };
     ctx.store.commit(&change, now).await
+}
+
+/// Has the checks of others looked at on what is under review, of whose end no word may have come.
+async fn compare_checks(ctx: &Context, task: &Task) -> Result<(), Fault> {
+    match (&task.head, &task.state) {
+        (Some(head), State::InReview) if task.pull.is_some() => {
+            let why = Why::PerhapsUntold(ctx.now());
+            look_again(ctx, task, head, why).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Brings tasks to the repository as it is now; returns them as they are then.
