@@ -167,6 +167,7 @@ pub(crate) fn report(task: TaskId) -> Report {
         leaks: Vec::new(),
         passed_over: Vec::new(),
         rivals: Vec::new(),
+        resolves: Vec::new(),
         evidence: ["cargo build", "cargo test", "cargo clippy"]
             .map(|command| Evidence {
                 command: command.to_owned(),

@@ -110,6 +110,7 @@ fn told(effect: &Effect, fault: &Fault) -> String {
         Effect::React { .. }
         | Effect::Comment { .. }
         | Effect::ReviewReply { .. }
+        | Effect::Resolve { .. }
         | Effect::Branch { .. }
         | Effect::Undo { .. }
         | Effect::Pull { .. }
@@ -133,6 +134,12 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
         Effect::Comment { body } => say(ctx, leased, None, body).await.map(Sent::Comment),
         Effect::ReviewReply { to, body } => {
             say(ctx, leased, Some(*to), body).await.map(Sent::Comment)
+        }
+        // Those that are resolved stay so.
+        Effect::Resolve { comments } => {
+            let number = leased.thread.number;
+            let resolved = ctx.github.resolve(&leased.repo, number, comments);
+            resolved.await.map(|()| Sent::Resolved)
         }
         Effect::Branch { branch, to, from } => {
             put_branch(ctx, leased, branch, (to, from.as_ref())).await?;
@@ -213,6 +220,7 @@ const fn left(leased: &LeasedEffect) -> Option<CommentId> {
         Some(Sent::Comment(id)) => Some(id),
         Some(
             Sent::Reaction
+            | Sent::Resolved
             | Sent::Branch(_)
             | Sent::Deleted
             | Sent::Pull(_)

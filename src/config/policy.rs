@@ -9,7 +9,8 @@ use crate::domain::name::Name;
 use crate::domain::policy::protected::Protected;
 use crate::domain::policy::{
     BotsPolicy, BranchPolicy, Budget, Ci, Limits, OnConflict, POLICY_PATH, PlanMode, Policy,
-    Recipe, Roles, Schedule, Secrets, Text, Untrusted, WhenBehind, WhenOver,
+    Recipe, ReviewPolicy, Roles, Schedule, Secrets, Text, Untrusted, WhenBehind, WhenHeeded,
+    WhenOver,
 };
 
 /// Entries of a list of commands, files, accounts or schedules.
@@ -81,6 +82,7 @@ fn policy(top: &mut Table<'_, '_>) -> Policy {
         ci: top.table("ci", ci).unwrap_or(default.ci),
         bots: top.table("bots", bots).unwrap_or(default.bots),
         branch: top.table("branch", branch).unwrap_or_default(),
+        review: top.table("review", review).unwrap_or_default(),
     }
 }
 
@@ -183,6 +185,16 @@ fn branch(table: &mut Table<'_, '_>) -> BranchPolicy {
         delete: table.choice("delete", &deletes).unwrap_or(default.delete),
         update: table.choice("update", &updates).unwrap_or(default.update),
         conflict: (table.choice("conflict", &conflicts)).unwrap_or(default.conflict),
+    }
+}
+
+fn review(table: &mut Table<'_, '_>) -> ReviewPolicy {
+    let resolves = [
+        ("never", WhenHeeded::Never),
+        ("changed", WhenHeeded::Changed),
+    ];
+    ReviewPolicy {
+        resolve: (table.choice("resolve", &resolves)).unwrap_or_default(),
     }
 }
 

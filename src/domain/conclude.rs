@@ -7,9 +7,9 @@ use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::Ending;
-use crate::domain::ids::{JobId, ThreadKey};
+use crate::domain::ids::{CommentId, JobId, ThreadKey};
 use crate::domain::job::{Progress, Ran, Work};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, WhenHeeded};
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
 use crate::domain::render::words::said_nothing;
@@ -119,6 +119,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
         traffic: traffic.clone(),
         passed_over: passed_over.clone(),
         rivals: Vec::new(),
+        resolves: Vec::new(),
     }
 }
 
@@ -140,6 +141,24 @@ pub fn broke(ended: &Ended<'_>, exceeded: Exceeded) -> Report {
     }
 }
 
+/// Returns the comments of the review that was to be heeded whose conversations end with the change: it
+/// touches their file, and the agent does not say that it left them alone.
+fn resolves(report: &Report, work: &Work, policy: &Policy) -> Vec<CommentId> {
+    let review = match policy.review.resolve {
+        WhenHeeded::Never => None,
+        WhenHeeded::Changed => work.request.review.as_ref(),
+    };
+    let comments = review.into_iter().flat_map(|review| &review.comments);
+    let left = |number| (report.claim.as_ref()).is_some_and(|claim| claim.left.contains(&number));
+    let heeded = (1..)
+        .zip(comments)
+        .filter(|(number, comment)| !left(*number) && report.touches(&comment.path));
+    let mut roots: Vec<_> = heeded.map(|(_, comment)| comment.root).collect();
+    roots.sort_unstable();
+    roots.dedup();
+    roots
+}
+
 /// Decides what a report changes for its task, read afresh: it may have been stopped, merged or
 /// closed while the job ran.
 #[must_use]
@@ -155,6 +174,10 @@ pub fn conclude(
         return begin_next(words, links);
     }
     let report = unpublished(task, &report, ended).unwrap_or(report);
+    let report = Report {
+        resolves: resolves(&report, ended.work, policy),
+        ..report
+    };
     let publish = report.outcome == Outcome::Proposed && task.state == State::Running;
     let mut task = task.clone();
     let mut decision = Decision {

@@ -71,6 +71,12 @@ impl EffectKey {
         Self(format!("done/{place}"))
     }
 
+    /// The end of the conversations that one job has heeded.
+    #[must_use]
+    pub fn resolve(job: JobId) -> Self {
+        Self(format!("{job}/resolve"))
+    }
+
     /// The branch update of one job.
     #[must_use]
     pub fn branch(job: JobId) -> Self {
@@ -178,6 +184,11 @@ pub enum Effect {
         /// Its whole Markdown, marker excluded.
         body: String,
     },
+    /// Resolve conversations about lines of a pull request.
+    Resolve {
+        /// The comments that they begin with.
+        comments: Vec<CommentId>,
+    },
     /// Create the branch at a commit, or move it there from where it was last seen.
     Branch {
         /// Which branch.
@@ -275,6 +286,7 @@ impl Effect {
             | Self::Pull { .. }
             | Self::Check { .. }
             | Self::Delete { .. }
+            | Self::Resolve { .. }
             | Self::Rerun { .. } => Span::millis(2),
         }
     }
@@ -331,6 +343,8 @@ pub enum Sent {
     Reaction,
     /// A comment.
     Comment(CommentId),
+    /// Conversations that are resolved.
+    Resolved,
     /// A branch that points at the commit.
     Branch(CommitSha),
     /// No branch.

@@ -71,6 +71,9 @@ pub struct Claim {
     /// What it says to the comments of a review, each by the number that the brief gives it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replies: Vec<(usize, String)>,
+    /// The comments of a review of which it says that it did nothing about them, by the same numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<usize>,
     /// What it found in a review, the worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,

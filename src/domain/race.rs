@@ -119,6 +119,7 @@ mod tests {
             },
             passed_over: Vec::new(),
             rivals: Vec::new(),
+            resolves: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::budget::Exceeded;
 use crate::domain::change::{ChangeKind, Refusal, RepoPath};
 use crate::domain::evidence::{Claim, Ending, Evidence};
-use crate::domain::ids::{CommitSha, JobId, TreeSha};
+use crate::domain::ids::{CommentId, CommitSha, JobId, TreeSha};
 use crate::domain::job::{PassedOver, Told};
 use crate::domain::money::Usd;
 use crate::domain::secrets::Leak;
@@ -46,6 +46,9 @@ pub struct Report {
     /// Those who did the same in a race and whose work is not proposed, the best first.
     #[serde(default)]
     pub rivals: Vec<Rival>,
+    /// The comments whose conversations it ends, by policy, once the change is published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolves: Vec<CommentId>,
 }
 
 /// What became of a contestant of a race whose work is not proposed.
@@ -152,6 +155,13 @@ impl Outcome {
 }
 
 impl Report {
+    /// Returns whether the published commit changes that file.
+    #[must_use]
+    pub fn touches(&self, path: &str) -> bool {
+        let path = RepoPath::new(path);
+        self.changes.iter().any(|change| change.path == path)
+    }
+
     /// Returns how many checks passed, and of how many.
     #[must_use]
     pub fn checks_passed(&self) -> (usize, usize) {

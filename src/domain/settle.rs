@@ -97,6 +97,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 | Effect::Rerun { .. }
                 | Effect::Review { .. }
                 | Effect::ReviewReply { .. }
+                | Effect::Resolve { .. }
                 | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
             };
             task.last = task.last.map(|last| Report {
@@ -113,10 +114,15 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             reasons: vec![format!("review comment {to} has no answer: {why}")],
             ..Decision::default()
         },
+        (Effect::Resolve { .. }, Ending::Parked(why)) => Decision {
+            reasons: vec![format!("conversations are not resolved: {why}")],
+            ..Decision::default()
+        },
         (
             Effect::React { .. }
             | Effect::Comment { .. }
             | Effect::ReviewReply { .. }
+            | Effect::Resolve { .. }
             | Effect::Check { .. }
             | Effect::Delete { .. }
             | Effect::Review { .. }

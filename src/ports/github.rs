@@ -295,6 +295,15 @@ pub trait Reviews: Send + Sync {
 
     /// Replaces the text of an answer; `NotFound` when it was deleted. (pull requests: write)
     async fn edit_reply(&self, repo: &Repo, id: CommentId, body: &str) -> Result<(), Fault>;
+
+    /// Resolves the conversations of a pull request that begin with these comments. Those that are
+    /// resolved, or gone, stay as they are. (contents: write, pull requests: write)
+    async fn resolve(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+        roots: &[CommentId],
+    ) -> Result<(), Fault>;
 }
 
 /// A completed check run to create.

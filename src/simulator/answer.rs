@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::simulator::api;
 use crate::simulator::api::auth::Caller;
+use crate::simulator::api::graphql;
 use crate::simulator::api::message::{Answer, Content, Incoming, Reply};
 use crate::simulator::error::{Cut, SimError};
 use crate::simulator::faults::{FaultKind, Loss};
@@ -27,11 +28,22 @@ impl Simulator {
     ) -> Result<http::Response<Bytes>, Cut> {
         let method = request.method().as_str().to_owned();
         let path = request.uri().path();
-        let path = path.strip_prefix("/api/v3").unwrap_or(path).to_owned();
+        let path = match path.strip_prefix("/api/v3") {
+            Some(path) => path,
+            None if path == "/api/graphql" => graphql::PATH,
+            None => path,
+        };
+        let path = path.to_owned();
         let struck = self.strike(&method, &path);
         let struck = struck.or_else(|| self.too_much(&method, &path));
         // GitHub's own time is on every answer: a client learns from it that its clock is off.
-        let respond = |reply: Reply| respond(reply.with("Date", render::http_date(self.now())));
+        let respond = |reply: Reply| {
+            let reply = match path.as_str() {
+                graphql::PATH => graphql::refusal(reply),
+                _ => reply,
+            };
+            respond(reply.with("Date", render::http_date(self.now())))
+        };
         let record = |status: u16| self.record(Request::new(&method, &path, status));
         if let Some(reply) = struck.as_ref().and_then(refusal) {
             record(reply.status);
@@ -147,15 +159,22 @@ fn answer(sim: &Simulator, request: &http::Request<Bytes>) -> Reply {
     if let Some(reply) = kept_log(sim, &incoming) {
         return reply;
     }
-    sim.judge(&incoming);
+    // What a document may say is judged where it is carried out.
+    if incoming.path != graphql::PATH {
+        sim.judge(&incoming);
+    }
     let mut world = sim.world();
     let (answer, counted) = match admit(&mut world, &incoming) {
         Ok((caller, counted)) => (api::answer(&mut world, &incoming, &caller), counted),
         Err(refused) => (Err(refused), None),
     };
     let reply = finish(&incoming, answer);
+    let resource = match incoming.path.as_str() {
+        graphql::PATH => graphql::RESOURCE,
+        _ => "core",
+    };
     match counted {
-        Some(installation) => with_limits(&mut world, installation, reply),
+        Some(installation) => with_limits(&mut world, (installation, resource), reply),
         None => reply,
     }
 }
@@ -210,7 +229,11 @@ fn finish(incoming: &Incoming, answer: Answer) -> Reply {
 }
 
 /// Says how much of the hour is used; an unchanged answer costs nothing.
-fn with_limits(world: &mut World, installation: u64, reply: Reply) -> Reply {
+fn with_limits(
+    world: &mut World,
+    (installation, resource): (u64, &'static str),
+    reply: Reply,
+) -> Reply {
     let limit = world.hourly_limit;
     let Some(installation) = world.installations.get_mut(&installation) else {
         return reply;
@@ -227,7 +250,7 @@ fn with_limits(world: &mut World, installation: u64, reply: Reply) -> Reply {
         )
         .with("X-RateLimit-Used", budget.used.to_string())
         .with("X-RateLimit-Reset", budget.reset.to_string())
-        .with("X-RateLimit-Resource", "core")
+        .with("X-RateLimit-Resource", resource)
 }
 
 /// What API version 2026-03-10 has taken away: `assignee` and `merge_commit_sha` of issues and pull

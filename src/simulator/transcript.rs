@@ -183,8 +183,13 @@ fn conversation(text: &mut String, thread: &Thread) {
             } else {
                 "commented"
             };
+            let resolved = if pull.resolved.contains(&comment.id) {
+                " (resolved)"
+            } else {
+                ""
+            };
             let head = format!(
-                "{} {verb} on {}:{}",
+                "{} {verb} on {}:{}{resolved}",
                 comment.author, comment.path, comment.line
             );
             said.push((comment.id, head, &comment.body, &comment.reactions));

@@ -13,6 +13,7 @@ mod commits;
 mod contract;
 mod fake;
 mod faults;
+mod graphql;
 mod key;
 mod limits;
 mod line_comments;

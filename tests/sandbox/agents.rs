@@ -123,6 +123,7 @@ async fn the_exec_contract_holds_in_every_sandbox() {
             summary: None,
             notes: Some("n".to_owned()),
             replies: Vec::new(),
+            left: Vec::new(),
             findings: Vec::new(),
         };
         assert_eq!(run.claim, Some(claim));

@@ -314,6 +314,7 @@ relay! { Reviews for dyn GitHub:
     post_review(repo: [&Repo], number: [ThreadNumber], review: [&NewReview]) -> [ReviewId];
     reply(repo: [&Repo], number: [ThreadNumber], to: [CommentId], body: [&str]) -> [CommentId];
     edit_reply(repo: [&Repo], id: [CommentId], body: [&str]) -> [()];
+    resolve(repo: [&Repo], number: [ThreadNumber], roots: [&[CommentId]]) -> [()];
     {}
 }
 

@@ -526,6 +526,7 @@ impl World {
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
             (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
             (_, Effect::Delete { .. }) => Ending::Sent(Sent::Deleted),
+            (_, Effect::Resolve { .. }) => Ending::Sent(Sent::Resolved),
             (_, Effect::Review { .. }) => Ending::Sent(Sent::Review(None)),
         };
         match self.tasks.last() {

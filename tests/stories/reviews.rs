@@ -1,5 +1,6 @@
 //! Asking for changes by a review.
 
+use prova::simulator::faults::{Fault, FaultKind};
 use prova::simulator::world::repositories::File;
 use prova::simulator::world::reviews::{ReviewDraft, Verdict};
 
@@ -137,6 +138,81 @@ async fn a_mention_in_one_comment_asks_for_all_of_them() {
     assert!(
         brief.contains("Comment 1") && brief.contains("Comment 2"),
         "{brief}"
+    );
+}
+
+/// Changes the readme and its brief, and says of the second comment that it left it.
+const LEAVING: &str = "cp \"$PROVA_BRIEF\" brief.md; echo more >> README.md\n\
+    echo '{\"replies\": {\"1\": \"Done.\", \
+        \"2\": {\"text\": \"I would keep it.\", \"done\": false}}}' > \"$PROVA_RESULT\"";
+
+#[tokio::test]
+async fn conversations_are_resolved_where_policy_says_so_and_something_was_done() {
+    let world = World::new().agent("leaver", LEAVING);
+    let bot = world
+        .policy("[review]\nresolve = \"changed\"\n")
+        .start()
+        .await;
+    let (issue, pull) = bot.in_review().await;
+    let news = File::new("NEWS.md", "# News\n");
+    let branch = bot.task(issue).await.branch.to_string();
+    bot.alice().push(REPO, &branch, &[news], &[]).unwrap();
+    let draft = ReviewDraft {
+        verdict: Verdict::RequestChanges,
+        body: "",
+        lines: &[
+            ("README.md:3", "Say which."),
+            ("README.md:1", "Shout less."),
+            ("NEWS.md:1", "And this?"),
+        ],
+    };
+    bot.review("alice", pull, draft).await;
+    let thread = bot.thread(pull);
+    let heads = thread
+        .lines()
+        .filter(|line| line.contains("alice commented on"));
+    let heads: Vec<_> = heads.collect();
+    let expected = [
+        "--- alice commented on README.md:3 (resolved)",
+        "--- alice commented on README.md:1",
+        "--- alice commented on NEWS.md:1",
+    ];
+    assert_eq!(heads, expected, "{thread}");
+    // One comment alone is its conversation, too.
+    bot.alice()
+        .review_comment(REPO, pull, "README.md:3", "@prova once more")
+        .unwrap();
+    bot.settle().await;
+    let thread = bot.thread(pull);
+    assert_eq!(thread.matches("(resolved)").count(), 2, "{thread}");
+}
+
+#[tokio::test]
+async fn a_conversation_that_cannot_be_resolved_stays_open_and_costs_nothing_else() {
+    let world = World::new().agent("leaver", LEAVING);
+    let bot = world
+        .policy("[review]\nresolve = \"changed\"\n")
+        .start()
+        .await;
+    let (issue, pull) = bot.in_review().await;
+    let fault = Fault::on("POST", "/graphql", FaultKind::Forbidden);
+    bot.sim.arm(fault);
+    bot.review("alice", pull, CHANGES).await;
+    assert_eq!(bot.state(issue).await, "in review");
+    let thread = bot.thread(pull);
+    assert!(!thread.contains("(resolved)"), "{thread}");
+    assert_eq!(
+        thread.matches("prova[bot] replied on").count(),
+        2,
+        "{thread}"
+    );
+    let audit = bot.ctx().store.audit(None, 100).await.unwrap();
+    let told = audit
+        .iter()
+        .find(|line| line.detail.contains("conversations are not resolved"));
+    assert!(
+        told.is_some_and(|line| line.detail.contains("accept new permissions")),
+        "{audit:#?}"
     );
 }
 

@@ -56,6 +56,7 @@ fn parse(bytes: &[u8]) -> Option<Claim> {
         summary: text(&value, "summary", TEXT_CHARS),
         notes: text(&value, "notes", TEXT_CHARS),
         replies: replies(&value),
+        left: left(&value),
         findings: findings(&value),
     };
     (claim != Claim::default()).then_some(claim)
@@ -76,9 +77,23 @@ fn replies(value: &Value) -> Vec<(usize, String)> {
     let Some(found) = value.get("replies").and_then(Value::as_object) else {
         return Vec::new();
     };
-    let each = found.keys().filter_map(|key| {
-        let said = text(&Value::Object(found.clone()), key, REPLY_CHARS)?;
+    let each = found.iter().filter_map(|(key, said)| {
+        let said = match said {
+            // What was done is said with it.
+            Value::Object(_) => text(said, "text", REPLY_CHARS)?,
+            _ => text(value.get("replies")?, key, REPLY_CHARS)?,
+        };
         Some((key.trim().parse().ok()?, said))
+    });
+    each.take(REPLIES).collect()
+}
+
+/// Reads which comments of a review nothing was done about: `{"1": {"text": "…", "done": false}}`.
+fn left(value: &Value) -> Vec<usize> {
+    let found = value.get("replies").and_then(Value::as_object);
+    let each = found.into_iter().flatten().filter_map(|(key, said)| {
+        let done = said.get("done").and_then(Value::as_bool)?;
+        (!done).then(|| key.trim().parse().ok())?
     });
     each.take(REPLIES).collect()
 }
@@ -145,6 +160,16 @@ mod tests {
         let expected = [(1, "done".to_owned()), (4, "yes".to_owned())];
         assert_eq!(replies, expected);
         assert_eq!(parse(br#"{"replies":["done"]}"#), None);
+        let said =
+            br#"{"replies":{"1":{"text":" kept ","done":false},"2":{"text":"done","done":true},
+            "3":{"done":false},"4":{"text":"so so","done":"no"},"x":{"text":"y","done":false}}}"#;
+        let claim = parse(said).unwrap();
+        let replies = [(1, "kept"), (2, "done"), (4, "so so")];
+        assert_eq!(
+            claim.replies,
+            replies.map(|(to, said)| (to, said.to_owned()))
+        );
+        assert_eq!(claim.left, [1, 3]);
     }
 
     #[test]

@@ -16,7 +16,9 @@ impl Answer {
     /// Returns what the answer tells of the limits of whoever has asked.
     pub(super) fn told(&self) -> Told {
         let (class, _) = self.judge();
+        // An hour of another resource that is used up holds up nothing else.
         let refusal = match class {
+            Class::RateLimited(_) if self.is_of_another_resource() && self.is_spent() => None,
             Class::RateLimited(until) if self.names_an_end() => Some(Refusal::Until(until)),
             Class::RateLimited(_) => Some(Refusal::Unsaid),
             Class::Transient
@@ -40,11 +42,17 @@ impl Answer {
         self.number("x-ratelimit-remaining") == Some(0_u32)
     }
 
-    /// Returns what is left of the hour, by our clock. Other resources than the core, such as search,
-    /// have limits of their own, and nothing here asks for them.
-    fn hour(&self) -> Option<Hour> {
+    /// Returns whether it tells of another resource than the core, such as GraphQL, which has an hour of
+    /// its own.
+    fn is_of_another_resource(&self) -> bool {
         let resource = self.header(HeaderName::from_static("x-ratelimit-resource"));
-        if resource.is_some_and(|name| name != "core") {
+        resource.is_some_and(|name| name != "core")
+    }
+
+    /// Returns what is left of the hour, by our clock. Nothing here asks for as much of another resource
+    /// as it gives in an hour.
+    fn hour(&self) -> Option<Hour> {
+        if self.is_of_another_resource() {
             return None;
         }
         let theirs: i64 = self.number("x-ratelimit-reset")?;

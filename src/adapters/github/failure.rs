@@ -18,6 +18,8 @@ const LONGEST: Span = Span::days(1);
 
 #[derive(Deserialize)]
 struct Refusal {
+    /// Not there in answers of the GraphQL API, whose errors have each their own.
+    #[serde(default)]
     message: String,
     #[serde(default)]
     errors: Vec<serde_json::Value>,
@@ -40,7 +42,9 @@ pub(super) fn complaint(body: &[u8], secret: &str) -> String {
     });
     let mut said = refusal.message;
     for detail in details {
-        said.push_str("; ");
+        if !said.is_empty() {
+            said.push_str("; ");
+        }
         said.push_str(&detail);
     }
     bounded(&Redactor::new([secret]).redact(&said), COMPLAINT_CHARS)

@@ -12,7 +12,7 @@ use crate::domain::redact::Redactor;
 use crate::ports::fault::Fault;
 
 /// Keys whose values are no text for people. Everything else is.
-const EXACT: [&str; 17] = [
+const EXACT: [&str; 19] = [
     "base",
     "base_tree",
     "conclusion",
@@ -25,11 +25,13 @@ const EXACT: [&str; 17] = [
     "name",
     "parents",
     "path",
+    "query",
     "ref",
     "sha",
     "status",
     "tree",
     "type",
+    "variables",
 ];
 
 /// Returns the request with its texts redacted; `None` when it can be sent as it is.
@@ -77,9 +79,9 @@ fn redact(value: &mut Value, exact: bool, live: &Redactor) -> Result<(), Exact> 
         Value::Array(items) => items
             .iter_mut()
             .try_for_each(|item| redact(item, exact, live)),
-        Value::Object(fields) => fields
-            .iter_mut()
-            .try_for_each(|(key, field)| redact(field, EXACT.contains(&key.as_str()), live)),
+        Value::Object(fields) => fields.iter_mut().try_for_each(|(key, field)| {
+            redact(field, exact || EXACT.contains(&key.as_str()), live)
+        }),
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::governor::limits::{Importance, Kind};
 use crate::domain::repo::Repo;
@@ -21,7 +21,12 @@ pub(super) struct Request {
     pub(super) if_none_match: Option<HeaderValue>,
     /// Who is first when GitHub limits the rate.
     pub(super) importance: Importance,
+    /// What it counts for.
+    kind: Kind,
 }
+
+/// Where the GraphQL API is.
+const GRAPHQL: &str = "/graphql";
 
 impl Request {
     pub(super) fn get(doing: String, path: String) -> Self {
@@ -32,6 +37,7 @@ impl Request {
             body: None,
             if_none_match: None,
             importance: Importance::Work,
+            kind: Kind::Read,
         }
     }
 
@@ -39,13 +45,49 @@ impl Request {
         Self {
             method: Method::POST,
             body: Some(body.to_string().into()),
-            ..Self::get(doing, path)
+            ..Self::change(doing, path)
         }
+    }
+
+    /// Asks the GraphQL API.
+    pub(super) fn query(doing: String, document: &str, variables: &Value) -> Self {
+        let body = json!({ "query": document, "variables": variables });
+        Self {
+            kind: Kind::Read,
+            ..Self::post(doing, GRAPHQL.to_owned(), &body)
+        }
+    }
+
+    /// Changes something by the GraphQL API, which is no content.
+    pub(super) fn mutation(doing: String, document: &str, variables: &Value) -> Self {
+        Self {
+            kind: Kind::Write,
+            ..Self::query(doing, document, variables)
+        }
+    }
+
+    /// Returns whether it goes to the GraphQL API.
+    pub(super) fn is_graphql(&self) -> bool {
+        self.path == GRAPHQL
     }
 
     pub(super) fn delete(doing: String, path: String) -> Self {
         Self {
             method: Method::DELETE,
+            ..Self::change(doing, path)
+        }
+    }
+
+    fn change(doing: String, path: String) -> Self {
+        // A repository that was renamed is named by its id.
+        let in_repository = ["/repos/", "/repositories/"];
+        let is_content = in_repository.iter().any(|start| path.starts_with(start));
+        Self {
+            kind: if is_content {
+                Kind::Content
+            } else {
+                Kind::Write
+            },
             ..Self::get(doing, path)
         }
     }
@@ -66,6 +108,7 @@ impl Request {
             body: self.body.clone(),
             if_none_match: self.if_none_match.clone(),
             importance: self.importance,
+            kind: self.kind,
         }
     }
 
@@ -75,19 +118,8 @@ impl Request {
     }
 
     /// Returns what it counts for.
-    pub(super) fn kind(&self) -> Kind {
-        // A repository that was renamed is named by its id.
-        let in_repository = ["/repos/", "/repositories/"];
-        if self.method == Method::GET {
-            Kind::Read
-        } else if in_repository
-            .iter()
-            .any(|start| self.path.starts_with(start))
-        {
-            Kind::Content
-        } else {
-            Kind::Write
-        }
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
     }
 }
 

@@ -197,6 +197,15 @@ impl Reviews for Client {
         self.send(repo, &request).await?.succeeded()?;
         Ok(())
     }
+
+    async fn resolve(
+        &self,
+        repo: &Repo,
+        number: ThreadNumber,
+        roots: &[CommentId],
+    ) -> Result<(), Fault> {
+        self.resolve_conversations(repo, number, roots).await
+    }
 }
 
 #[cfg(test)]

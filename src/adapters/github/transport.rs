@@ -14,7 +14,7 @@ use crate::adapters::github::answer::{Answer, below};
 use crate::adapters::github::gate::{Gates, Payer};
 use crate::adapters::github::request::Request;
 use crate::adapters::github::settings::{self, InvalidSettings, Settings};
-use crate::adapters::github::{app_key, bounded, failure};
+use crate::adapters::github::{app_key, bounded, failure, graphql};
 use crate::domain::ids::RepoId;
 use crate::ports::clock::Clock;
 use crate::ports::fault::{Class, Fault};
@@ -33,6 +33,8 @@ const MAX_REDIRECTS: u32 = 3;
 /// The way to GitHub.
 pub(super) struct Transport {
     octocrab: Octocrab,
+    /// The same for the GraphQL API: on GitHub Enterprise Server it is beside `v3`, not below.
+    graphql: Octocrab,
     base_path: String,
     timeout: Duration,
     clock: Arc<dyn Clock>,
@@ -45,14 +47,20 @@ impl Transport {
         app_key::install_crypto();
         let (url, base_path) = settings::base(&settings.api_url)?;
         let tls = |e: octocrab::Error| InvalidSettings::Tls(innermost(&e));
-        let octocrab = OctocrabBuilder::new()
-            .base_uri(url)
-            .map_err(tls)?
-            .set_connect_timeout(Some(CONNECT))
-            .build()
-            .map_err(tls)?;
+        let way = |url: &str| {
+            OctocrabBuilder::new()
+                .base_uri(url)?
+                .set_connect_timeout(Some(CONNECT))
+                .build()
+        };
+        let octocrab = way(&url).map_err(tls)?;
+        let graphql = match url.strip_suffix("/v3") {
+            Some(beside) => way(beside).map_err(tls)?,
+            None => octocrab.clone(),
+        };
         Ok(Self {
             octocrab,
+            graphql,
             base_path,
             timeout: settings.timeout.to_std(),
             gates: Gates::new(settings.limits, Arc::clone(&clock)),
@@ -155,8 +163,12 @@ impl Transport {
         (sendable, token): (http::Request<bytes::Bytes>, &str),
     ) -> Result<Answer, Fault> {
         let lost = |cause: String| Fault::transient(request.doing.as_str(), bounded(&cause, 300));
-        let response = self
-            .octocrab
+        let octocrab = if request.is_graphql() {
+            &self.graphql
+        } else {
+            &self.octocrab
+        };
+        let response = octocrab
             .execute(sendable)
             .await
             .map_err(|e| lost(innermost(&e)))?;
@@ -166,10 +178,15 @@ impl Transport {
             .await
             .map_err(|e| lost(innermost(e.as_ref())))?
             .to_bytes();
-        let refused = !head.status.is_success() && head.status != StatusCode::NOT_MODIFIED;
+        let status = if request.is_graphql() {
+            graphql::status(head.status, &body)
+        } else {
+            head.status
+        };
+        let refused = !status.is_success() && status != StatusCode::NOT_MODIFIED;
         Ok(Answer {
             doing: request.doing.clone(),
-            status: head.status,
+            status,
             complaint: if refused {
                 failure::complaint(&body, token)
             } else {

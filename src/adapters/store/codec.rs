@@ -82,6 +82,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
         Effect::React { .. } => "react",
         Effect::Comment { .. } => "comment",
         Effect::ReviewReply { .. } => "review_reply",
+        Effect::Resolve { .. } => "resolve",
         Effect::Branch { .. } => "branch",
         Effect::Undo { .. } => "undo",
         Effect::Update { .. } => "update",

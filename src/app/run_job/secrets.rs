@@ -100,6 +100,7 @@ impl Attempt<'_> {
             replies: (claim.replies.into_iter())
                 .map(|(number, text)| (number, live.redact(&text).into_owned()))
                 .collect(),
+            left: claim.left,
             findings: (claim.findings.into_iter())
                 .map(|found| Finding {
                     path: live.redact(&found.path).into_owned(),

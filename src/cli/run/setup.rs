@@ -297,6 +297,7 @@ fn answers(decision: &Decision) -> String {
             | Effect::Check { .. }
             | Effect::Delete { .. }
             | Effect::Rerun { .. }
+            | Effect::Resolve { .. }
             | Effect::Review { .. } => None,
         });
     said.collect::<Vec<_>>().join("\n")

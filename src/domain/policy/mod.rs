@@ -73,6 +73,9 @@ pub struct Policy {
     /// What becomes of branches.
     #[serde(default)]
     pub branch: BranchPolicy,
+    /// What becomes of what reviews say.
+    #[serde(default)]
+    pub review: ReviewPolicy,
 }
 
 /// What is done about checks of others that fail on a pull request of ours.
@@ -123,6 +126,25 @@ pub struct BranchPolicy {
     pub conflict: OnConflict,
     /// When its task is over.
     pub delete: WhenOver,
+}
+
+/// What becomes of what a review of a pull request says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReviewPolicy {
+    /// Which of its conversations are resolved when a job has heeded it.
+    pub resolve: WhenHeeded,
+}
+
+/// Which conversations about lines are resolved when a job has heeded the review.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenHeeded {
+    /// None: who opened them looks, and resolves them.
+    #[default]
+    Never,
+    /// Those about files that the commit changes, unless the agent says that it did nothing about them.
+    Changed,
 }
 
 /// After which end of a task its branch is deleted.
@@ -329,6 +351,7 @@ impl Default for Policy {
             ci: Ci::default(),
             bots: BotsPolicy::default(),
             branch: BranchPolicy::default(),
+            review: ReviewPolicy::default(),
         }
     }
 }

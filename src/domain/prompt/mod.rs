@@ -311,7 +311,8 @@ fn rules(out: &mut String, parts: &Parts<'_>) {
     if review.is_some_and(|review| !review.comments.is_empty()) {
         out.push_str(
             "- Say to each comment of the review, by its number, what you did about it or why not: \
-             `\"replies\": {\"1\": …}` in the same JSON. It goes into the conversation of the comment.\n",
+             `\"replies\": {\"1\": …}` in the same JSON. It goes into the conversation of the comment. \
+             Say `{\"text\": …, \"done\": false}` where you did nothing about one.\n",
         );
     }
     if !policy.protect.patterns().is_empty() {

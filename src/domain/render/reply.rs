@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::change::RepoPath;
 use crate::domain::render::parts::Links;
 use crate::domain::report::{Outcome, Report};
 use crate::domain::review::{ReviewComment, Spot};
@@ -41,12 +40,14 @@ pub fn reply(
 fn observed(task: &Task, report: &Report, comment: &ReviewComment, links: &Links) -> String {
     let commit = report.commit.as_ref();
     let commit = commit.map(|(commit, _)| links.commit(&task.repo.name, commit));
-    let path = RepoPath::new(comment.path.as_str());
     let shown = neutral::inline(&comment.path, 200);
     match (&task.state, commit) {
         (State::InReview, Some(commit)) => {
-            let touches = report.changes.iter().any(|change| change.path == path);
-            let verb = if touches { "changes" } else { "does not touch" };
+            let verb = if report.touches(&comment.path) {
+                "changes"
+            } else {
+                "does not touch"
+            };
             format!("{commit} is what came of this review. It {verb} {shown}.")
         }
         (

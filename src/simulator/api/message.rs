@@ -5,6 +5,7 @@ use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use crate::simulator::api::graphql;
 use crate::simulator::error::SimError;
 use crate::simulator::json::Fields as _;
 
@@ -31,6 +32,8 @@ impl Incoming {
         let path = request.uri().path();
         let (prefix, path) = match path.strip_prefix("/api/v3") {
             Some(rest) if rest.starts_with('/') => ("/api/v3", rest),
+            // It has one version, and stands beside the other API's.
+            None if path == "/api/graphql" => ("/api/v3", graphql::PATH),
             Some(_) | None => ("", path),
         };
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();

@@ -10,6 +10,7 @@ pub(crate) mod contents;
 pub(crate) mod deliveries;
 pub(crate) mod diffs;
 pub(crate) mod git_data;
+pub(crate) mod graphql;
 pub(crate) mod issues;
 pub(crate) mod labels;
 pub(crate) mod message;
@@ -36,6 +37,7 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, caller: &Caller) ->
         (_, ["app", rest @ ..]) => app::route(world, incoming, caller, rest),
         ("GET", ["apps", slug]) => app::by_slug(world, slug),
         (_, ["installation", rest @ ..]) => app::installation(world, incoming, caller, rest),
+        ("POST", ["graphql"]) => graphql::answer(world, incoming, caller),
         ("GET", ["rate_limit"]) => app::rate_limit(world, caller),
         ("GET", ["users", login]) => repositories::user(world, login),
         (_, ["repositories", id, rest @ ..]) => {

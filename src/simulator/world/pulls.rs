@@ -1,5 +1,7 @@
 //! Pull requests: opening, following their branches, merging.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::simulator::error::{FieldError, SimError};
@@ -27,6 +29,8 @@ pub(crate) struct Pull {
     pub(crate) merged: Option<Merged>,
     pub(crate) reviews: Vec<Review>,
     pub(crate) review_comments: Vec<ReviewComment>,
+    /// The comments that resolved conversations begin with.
+    pub(crate) resolved: BTreeSet<u64>,
     pub(crate) requested_reviewers: Vec<String>,
 }
 
@@ -197,6 +201,7 @@ impl World {
             merged: None,
             reviews: Vec::new(),
             review_comments: Vec::new(),
+            resolved: BTreeSet::new(),
             requested_reviewers: Vec::new(),
         };
         self.thread_mut(repo, number)?.pull = Some(pull);

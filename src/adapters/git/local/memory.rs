@@ -244,6 +244,15 @@ impl Reviews for LocalForge {
     async fn edit_reply(&self, _repo: &Repo, id: CommentId, _body: &str) -> Result<(), Fault> {
         Err(no_review(id))
     }
+
+    async fn resolve(
+        &self,
+        _repo: &Repo,
+        _number: ThreadNumber,
+        _roots: &[CommentId],
+    ) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 fn no_review(comment: CommentId) -> Fault {
