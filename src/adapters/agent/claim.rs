@@ -78,10 +78,11 @@ fn replies(value: &Value) -> Vec<(usize, String)> {
         return Vec::new();
     };
     let each = found.iter().filter_map(|(key, said)| {
-        let said = match said {
-            // What was done is said with it.
-            Value::Object(_) => text(said, "text", REPLY_CHARS)?,
-            _ => text(value.get("replies")?, key, REPLY_CHARS)?,
+        // What was done may be said with it.
+        let said = if said.is_object() {
+            text(said, "text", REPLY_CHARS)?
+        } else {
+            text(value.get("replies")?, key, REPLY_CHARS)?
         };
         Some((key.trim().parse().ok()?, said))
     });

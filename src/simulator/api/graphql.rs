@@ -52,7 +52,8 @@ pub(crate) fn answer(world: &mut World, incoming: &Incoming, caller: &Caller) ->
         Err(why) => return Ok(refused(&[(None, &why.message().to_string())])),
     };
     let mut told = serde_json::to_value(told).unwrap_or_default();
-    for error in told["errors"].as_array_mut().into_iter().flatten() {
+    let errors = told.get_mut("errors").and_then(Value::as_array_mut);
+    for error in errors.into_iter().flatten() {
         let message = error.field("message").as_str().unwrap_or_default();
         let message = message.trim_start_matches("resolver error: ").to_owned();
         if let Some(kind) = kind(&message) {
