@@ -445,6 +445,17 @@ impl Person<'_> {
         })
     }
 
+    /// Presses `Re-run all` on the check runs that the App has on the tip of a branch.
+    ///
+    /// # Errors
+    ///
+    /// As every act of a person; 404 when there is no such branch, or no run on it.
+    pub fn rerequest_suite(&self, repo: &str, branch: &str) -> Done {
+        self.act(repo, Role::Write, |world, repo, login| {
+            world.rerequest_suite(repo, branch, login)
+        })
+    }
+
     /// Presses a button of a check run, named by its identifier.
     ///
     /// # Errors

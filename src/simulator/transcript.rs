@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::simulator::error::SimError;
 use crate::simulator::git::trees::Change;
 use crate::simulator::world::World;
+use crate::simulator::world::checks::CheckedBy;
 use crate::simulator::world::comments::Reaction;
 use crate::simulator::world::pulls::Pull;
 use crate::simulator::world::render;
@@ -225,6 +226,40 @@ pub(crate) fn final_state(world: &World, repo: u64) -> Result<String, SimError> 
         } else {
             let _ = writeln!(text, "\n#{number} is gone");
         }
+    }
+    without_ids(repository, &text)
+}
+
+/// The pages of the App's check runs, without ids.
+pub(crate) fn check_runs(world: &World, repo: u64) -> Result<String, SimError> {
+    let repository = world.repository(repo)?;
+    let runs = repository.check_runs.iter();
+    let mut text = String::new();
+    for run in runs.filter(|run| run.by == CheckedBy::App) {
+        let state = run.conclusion.as_deref().unwrap_or(&run.status);
+        let title = run.title.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "{} on {}: {state}", run.name, run.head_sha);
+        block(&mut text, title);
+        block(&mut text, run.summary.as_deref().unwrap_or_default());
+        text.push('\n');
+        for note in &run.annotations {
+            let field = |name: &str| note[name].as_str().unwrap_or_default();
+            let column = note["start_column"].as_u64();
+            let column = column.map_or_else(String::new, |column| format!(":{column}"));
+            let _ = writeln!(
+                text,
+                "  {}:{}{column} {}: {}\n    ({})",
+                field("path"),
+                note["start_line"],
+                field("annotation_level"),
+                field("message"),
+                field("title"),
+            );
+        }
+        let labels = run.actions.iter();
+        let labels = labels.filter_map(|action| action["label"].as_str());
+        let buttons: Vec<_> = labels.map(|label| format!("[{label}]")).collect();
+        let _ = writeln!(text, "  {}\n", buttons.join(" "));
     }
     without_ids(repository, &text)
 }

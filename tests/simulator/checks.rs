@@ -68,6 +68,68 @@ async fn a_check_run_is_created_updated_and_found() {
 }
 
 #[tokio::test]
+async fn annotations_are_appended_fifty_at_a_time_and_no_more() {
+    let github = Github::new().await;
+    let sha = github.tip("main").await;
+    let runs = format!("/repos/{REPO}/check-runs");
+    let notes = |many: u64| -> Vec<Value> {
+        let note = |line| {
+            json!({
+                "path": "a", "start_line": line, "end_line": line,
+                "annotation_level": "failure", "message": "no",
+            })
+        };
+        (1..=many).map(note).collect()
+    };
+    let output = |many| json!({"title": "t", "summary": "s", "annotations": notes(many)});
+    let body = json!({
+        "name": "prova", "head_sha": sha, "status": "completed", "conclusion": "failure",
+        "output": output(50),
+    });
+    let created = github.call("POST", &runs, body.clone()).await;
+    assert_eq!(created.json["output"]["annotations_count"], 50);
+    let one = format!("{runs}/{}", created.json["id"]);
+    let updated = github
+        .call("PATCH", &one, json!({"output": output(7)}))
+        .await;
+    assert_eq!(updated.json["output"]["annotations_count"], 57);
+    assert_eq!(updated.json["conclusion"], "failure");
+    let mut many = body;
+    many["output"] = output(51);
+    let refused = github.call("POST", &runs, many).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.message().contains("No more than 50 items"));
+    let button = json!({"label": "a", "description": "b", "identifier": "c"});
+    let body = json!({"actions": [button, button, button, button]});
+    let refused = github.call("PATCH", &one, body).await;
+    assert_eq!(refused.status, 422);
+    let violations = github.sim.violations();
+    let says = |field: &str| violations.iter().any(|one| one.contains(field));
+    assert!(says("annotations") && says("actions"), "{violations:?}");
+    github.forgive();
+    let pages = github.sim.check_runs(REPO).unwrap();
+    assert_eq!(pages.matches("failure: no").count(), 57, "{pages}");
+
+    // `Re-run all` names the suite, and no run.
+    let alice = github.sim.as_person("alice");
+    let _earlier = github.sim.take_deliveries();
+    alice.rerequest_suite(REPO, "main").unwrap();
+    assert_eq!(
+        alice.rerequest_suite(REPO, "nope").unwrap_err().status(),
+        404
+    );
+    let told = payload(github.sim.take_deliveries().last().unwrap());
+    assert_eq!(
+        (
+            &told["action"],
+            &told["check_suite"]["head_sha"],
+            &told["check_suite"]["app"]["slug"]
+        ),
+        (&json!("rerequested"), &json!(sha), &json!("prova"))
+    );
+}
+
+#[tokio::test]
 async fn completed_needs_a_conclusion_and_a_commit() {
     let github = Github::new().await;
     let sha = github.tip("main").await;

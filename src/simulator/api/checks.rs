@@ -142,6 +142,16 @@ fn update(call: &mut Call<'_>, id: u64) -> Answer {
     show(call, id)
 }
 
+/// Refuses more than GitHub takes by one request.
+fn at_most(list: &Value, most: usize) -> Result<(), SimError> {
+    match list.as_array().map_or(0, Vec::len) {
+        many if many > most => Err(SimError::unprocessable(format!(
+            "Invalid request.\n\nNo more than {most} items are allowed; {many} were supplied."
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Takes over what the body says.
 fn apply(call: &Call<'_>, mut run: CheckRun) -> Result<CheckRun, SimError> {
     let body = &call.incoming.json;
@@ -176,10 +186,12 @@ fn apply(call: &Call<'_>, mut run: CheckRun) -> Result<CheckRun, SimError> {
     if let Some(url) = text(&body["details_url"]) {
         run.details_url = Some(url);
     }
+    let output = &body["output"];
+    at_most(&body["actions"], 3)?;
+    at_most(&output["annotations"], 50)?;
     if let Some(actions) = body["actions"].as_array() {
         run.actions.clone_from(actions);
     }
-    let output = &body["output"];
     if output.is_object() {
         let summary = text(&output["summary"]).unwrap_or_default();
         let texts = [Some(summary.as_str()), output["text"].as_str()];

@@ -5,6 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::simulator::error::SimError;
 use crate::simulator::instance::Simulator;
 use crate::simulator::transcript;
+use crate::simulator::world::checks::CheckedBy;
 use crate::simulator::world::repositories::File;
 
 impl Simulator {
@@ -16,6 +17,32 @@ impl Simulator {
     pub fn transcript(&self, repo: &str, number: u64) -> Result<String, SimError> {
         let world = self.world();
         transcript::thread(&world, world.find_repository(repo)?, number)
+    }
+
+    /// The pages of the App's check runs, oldest first: annotations and buttons too, which a thread does
+    /// not show.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::NotFound`] for an unknown repository.
+    pub fn check_runs(&self, repo: &str) -> Result<String, SimError> {
+        let world = self.world();
+        transcript::check_runs(&world, world.find_repository(repo)?)
+    }
+
+    /// The ids of the App's check runs, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::NotFound`] for an unknown repository.
+    pub fn check_run_ids(&self, repo: &str) -> Result<Vec<u64>, SimError> {
+        let world = self.world();
+        let repository = world.repository(world.find_repository(repo)?)?;
+        let runs = repository.check_runs.iter();
+        Ok(runs
+            .filter(|run| run.by == CheckedBy::App)
+            .map(|run| run.id)
+            .collect())
     }
 
     /// Everything a person would see in a repository, without ids and times.

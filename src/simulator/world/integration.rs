@@ -222,6 +222,25 @@ impl World {
         Ok(())
     }
 
+    /// Tells the App that all of its runs on the tip of a branch are to run again.
+    pub(crate) fn rerequest_suite(
+        &mut self,
+        repo: u64,
+        branch: &str,
+        actor: &str,
+    ) -> Result<(), SimError> {
+        let head_sha = self.repository(repo)?.branch(branch).cloned();
+        let head_sha = head_sha.ok_or_else(SimError::not_found)?;
+        let newest = self.newest_of(repo, &head_sha, CheckedBy::App)?;
+        if newest.is_empty() {
+            return Err(SimError::not_found());
+        }
+        let suite = render::checks::check_suite(self, (&head_sha, branch, CheckedBy::App), &newest);
+        let payload = json!({"action": "rerequested", "check_suite": suite});
+        self.emit(repo, actor, "check_suite", payload);
+        Ok(())
+    }
+
     /// The newest run of each name of an App on a commit.
     fn newest_of(
         &self,

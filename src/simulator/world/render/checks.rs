@@ -57,7 +57,11 @@ pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) 
             "annotations_count": run.annotations.len(),
             "annotations_url": format!("{url}/annotations"),
         },
-        "check_suite": {"id": suite, "head_sha": run.head_sha},
+        "check_suite": {
+            "id": suite,
+            "head_branch": (!run.branch.is_empty()).then_some(&run.branch),
+            "head_sha": run.head_sha,
+        },
         "app": app(world, run.by),
         "pull_requests": pulls,
     })
