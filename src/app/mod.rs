@@ -2,6 +2,7 @@
 //! through its port.
 
 mod assess;
+mod check_run;
 pub mod duty;
 pub mod headroom;
 pub mod presence;

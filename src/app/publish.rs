@@ -2,6 +2,7 @@
 //! earlier attempt may have been applied, what is there is looked at first.
 
 use crate::app::assess::assess;
+use crate::app::check_run;
 use crate::app::context::Context;
 use crate::app::dispatch::changes;
 use crate::app::dispatch::checks::{Why, look_again};
@@ -14,7 +15,7 @@ use crate::domain::retry::{MAX_ATTEMPTS, Verdict, after_rate_limit, after_transi
 use crate::domain::sanitize::neutral;
 use crate::domain::settle::{Ending, settle};
 use crate::ports::fault::{Class, Fault};
-use crate::ports::github::{NewCheck, NewCommit, NewPull};
+use crate::ports::github::{NewCommit, NewPull};
 use crate::ports::store::{Changes, EFFECT_LEASE, EffectEnd, EffectLease, LeasedEffect};
 
 /// Sends the next due effect; `false` when there is none.
@@ -155,31 +156,14 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
             .map(Sent::Branch),
         Effect::Update { .. } => update(ctx, leased).await.map(Sent::Branch),
         Effect::Pull { .. } => open_pull(ctx, leased).await,
-        Effect::Check {
-            commit,
-            conclusion,
-            title,
-            summary,
-        } => {
-            let check = NewCheck {
-                commit: commit.clone(),
-                external_id: leased.key.to_string(),
-                conclusion: *conclusion,
-                title: title.clone(),
-                summary: summary.clone(),
+        Effect::Check { commit, .. } => {
+            let (repo, key) = (&leased.repo, leased.key.as_str());
+            let found = if may_be_there(leased) {
+                ctx.github.check(repo, commit, key).await?
+            } else {
+                None
             };
-            if may_be_there(leased)
-                && let Some(id) = ctx
-                    .github
-                    .check(&leased.repo, commit, &check.external_id)
-                    .await?
-            {
-                return Ok(Sent::Check(id));
-            }
-            ctx.github
-                .create_check(&leased.repo, &check)
-                .await
-                .map(Sent::Check)
+            check_run::put(ctx, leased, found).await.map(Sent::Check)
         }
         Effect::Rerun { workflow, .. } => run_again(ctx, leased, *workflow).await,
         Effect::Delete { branch, head } => delete(ctx, leased, branch, head).await,

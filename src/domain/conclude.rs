@@ -1,14 +1,16 @@
 //! The end of a job: its report, the task's new state, and what is written on GitHub for it.
 
 use crate::domain::budget::Exceeded;
+use crate::domain::button::Button;
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
 use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answer_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
-use crate::domain::evidence::Ending;
-use crate::domain::ids::{CommentId, JobId, ThreadKey};
+use crate::domain::evidence::{Ending, Evidence};
+use crate::domain::ids::{CommentId, CommitSha, JobId, ThreadKey};
 use crate::domain::job::{Progress, Ran, Work};
+use crate::domain::marks::marks;
 use crate::domain::policy::{Policy, WhenHeeded};
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
@@ -43,7 +45,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
         traffic,
         commit,
     } = ended.progress;
-    let evidence = evidence.clone().unwrap_or_default();
+    let evidence: Vec<_> = evidence.iter().flatten().map(Evidence::kept).collect();
     let outcome = match (ran, harvested) {
         (Some(Ran { traffic, .. }), _) if traffic.exceeded.is_some() => traffic
             .exceeded
@@ -53,7 +55,8 @@ pub fn report(ended: &Ended<'_>) -> Report {
         (Some(ran), _) if ran.ending == Ending::Cancelled => Outcome::Stopped,
         (Some(ran), _) if ran.failed_setup.is_some() => ran
             .failed_setup
-            .clone()
+            .as_ref()
+            .map(Evidence::kept)
             .map_or(Outcome::AgentFailed, Outcome::SetupFailed),
         (Some(ran), _) if !ran.ending.succeeded() || ran.told.failed() => Outcome::AgentFailed,
         (Some(ran), None) if ended.work.request.wanted.is_words() => match &ran.claim {
@@ -197,15 +200,15 @@ pub fn conclude(
     if let Ok(state) = transition(&task.state, step) {
         task.state = state;
     }
+    if let Some(follow_up) = follow_up(&task, &report, ended) {
+        task.follow_up = Some(follow_up);
+    }
     decision
         .effects
         .extend(publication(&task, &report, ended, policy, links));
     if (ended.progress.briefed.as_ref()).is_some_and(|briefed| briefed.merge.is_none()) {
         // There was nothing left to merge, and what it did is said without one.
         task.work.resolve = None;
-    }
-    if let Some(follow_up) = follow_up(&task, &report, ended) {
-        task.follow_up = Some(follow_up);
     }
     task.last = Some(match task.state {
         State::Stopped => stopped(report),
@@ -326,10 +329,24 @@ fn publication(
         conclusion,
         title,
         summary,
+        annotations: marks(
+            ended.progress.evidence.as_deref().unwrap_or_default(),
+            ended.progress.harvested.as_ref(),
+        ),
+        buttons: buttons(task, commit),
     };
     effects.push((EffectKey::check(ended.job), thread, check));
     effects.extend(rivals(report, thread));
     effects
+}
+
+/// Returns the buttons of the check run of a commit: what can be asked of the task once that is the head
+/// of its branch.
+fn buttons(task: &Task, commit: &CommitSha) -> Vec<Button> {
+    let follow_up = task.follow_up.as_ref();
+    let is_follow_up = follow_up.is_some_and(|one| one.commit == *commit);
+    let undo = is_follow_up.then_some(Button::Undo);
+    std::iter::once(Button::Retry).chain(undo).collect()
 }
 
 /// The branches on which the others of a race can be looked at. Nobody waits for them.

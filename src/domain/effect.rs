@@ -3,8 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::annotation::Mark;
 use crate::domain::assessment::Assessment;
 use crate::domain::branch::BranchName;
+use crate::domain::button::Button;
 use crate::domain::event::Happening;
 use crate::domain::ids::{
     CheckRunId, CommentId, CommitSha, JobId, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
@@ -254,6 +256,12 @@ pub enum Effect {
         title: String,
         /// Its Markdown summary.
         summary: String,
+        /// What it says of single lines, in the order in which it is sent.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        annotations: Vec<Mark>,
+        /// The buttons that it has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<Button>,
     },
     /// Post a review of a pull request, of which nothing is said that was said before.
     Review {

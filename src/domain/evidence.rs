@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::annotation::Place;
 use crate::domain::time::Span;
 
 /// How a command in a sandbox ended.
@@ -56,6 +57,21 @@ pub struct Evidence {
     pub log_digest: String,
     /// The end of its output, redacted, for people.
     pub excerpt: String,
+    /// The places in files that the end of its output names, where it failed; redacted as well. They are
+    /// of use until the check run is there, and no report keeps them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Place>,
+}
+
+impl Evidence {
+    /// Returns it as a report keeps it.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self {
+            places: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// What the agent says of its own work: the file at `PROVA_RESULT`. Shown, never counted.

@@ -9,8 +9,7 @@ const LINES: usize = 60;
 /// progress bars that overwrite their line leave only what was last shown.
 #[must_use]
 pub fn excerpt(log: &[u8]) -> String {
-    let text = without_escapes(&String::from_utf8_lossy(log));
-    let lines: Vec<String> = text.lines().map(shown).collect();
+    let lines = lines(log);
     let end = lines
         .iter()
         .rposition(|line| !line.is_empty())
@@ -21,6 +20,17 @@ pub fn excerpt(log: &[u8]) -> String {
         .join("\n");
     let skip = kept.chars().count().saturating_sub(CHARS);
     kept.chars().skip(skip).collect()
+}
+
+/// Returns a log as text, cleaned as an excerpt is.
+#[must_use]
+pub fn plain(log: &[u8]) -> String {
+    lines(log).join("\n")
+}
+
+fn lines(log: &[u8]) -> Vec<String> {
+    let text = without_escapes(&String::from_utf8_lossy(log));
+    text.lines().map(shown).collect()
 }
 
 /// Returns what a terminal would show of a line at its end.

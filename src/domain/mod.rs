@@ -24,6 +24,7 @@ pub mod builtin;
 pub mod metering;
 pub mod redact;
 
+pub mod annotation;
 pub mod blocks;
 pub mod branch;
 pub mod change;
@@ -45,6 +46,9 @@ pub mod stream;
 
 pub mod assessment;
 pub mod command;
+
+pub mod button;
+
 pub mod event;
 pub mod policy;
 pub mod process;
@@ -71,6 +75,7 @@ pub mod reference;
 pub mod render;
 pub mod trigger;
 
+pub mod marks;
 pub mod overlooked;
 pub mod undo;
 

@@ -94,6 +94,7 @@ mod tests {
             took: Span::ZERO,
             log_digest: String::new(),
             excerpt: String::new(),
+            places: Vec::new(),
         };
         let used = ModelUse {
             endpoint: "main".to_owned(),

@@ -6,7 +6,9 @@
 use bytes::Bytes;
 use secrecy::SecretString;
 
+use crate::domain::annotation::Mark;
 use crate::domain::branch::BranchName;
+use crate::domain::button::Button;
 use crate::domain::change::Mode;
 use crate::domain::drift::Proposal;
 use crate::domain::effect::{Conclusion, ReactionTarget};
@@ -319,13 +321,39 @@ pub struct NewCheck {
     pub title: String,
     /// Its Markdown summary, at most 65,535 characters.
     pub summary: String,
+    /// What it says of single lines, all of it.
+    pub annotations: Vec<Mark>,
+    /// The buttons that it has, at most three.
+    pub buttons: Vec<Button>,
 }
+
+/// A check run of ours as it stands on GitHub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostedCheck {
+    /// Its id.
+    pub id: CheckRunId,
+    /// How many annotations are on it.
+    pub annotations: usize,
+}
+
+/// How many annotations GitHub takes by one request.
+pub const BATCH: usize = 50;
 
 /// Check runs; ours are all called `prova`.
 #[async_trait::async_trait]
 pub trait Checks: Send + Sync {
-    /// Creates a completed check run. (checks: write)
+    /// Creates a completed check run with the first [`BATCH`] of its annotations. (checks: write)
     async fn create_check(&self, repo: &Repo, check: &NewCheck) -> Result<CheckRunId, Fault>;
+
+    /// Adds at most [`BATCH`] annotations to a check run that is there, after those that it has.
+    /// Repeating it adds them once more. (checks: write)
+    async fn annotate(
+        &self,
+        repo: &Repo,
+        run: CheckRunId,
+        check: &NewCheck,
+        batch: &[Mark],
+    ) -> Result<(), Fault>;
 
     /// Returns the check runs of other Apps on `commit` that have failed, the newest of each name, at
     /// most five; of each at most ten annotations, and the end of its log, where it has one that can be
@@ -356,7 +384,7 @@ pub trait Checks: Send + Sync {
         repo: &Repo,
         commit: &CommitSha,
         external_id: &str,
-    ) -> Result<Option<CheckRunId>, Fault>;
+    ) -> Result<Option<PostedCheck>, Fault>;
 }
 
 /// The App as GitHub knows it.

@@ -10,8 +10,8 @@ use prova::domain::effect::Conclusion;
 use prova::domain::ids::{CommentId, CommitSha, ThreadNumber, TreeSha};
 use prova::ports::fault::Class;
 use prova::ports::github::{
-    Checks as _, Commits as _, NewCheck, NewCommit, NewPull, Pulls as _, Repositories as _,
-    Threads as _, TreeEntry,
+    Checks as _, Commits as _, NewCheck, NewCommit, NewPull, PostedCheck, Pulls as _,
+    Repositories as _, Threads as _, TreeEntry,
 };
 
 use crate::bench::Bench;
@@ -189,11 +189,11 @@ async fn what_is_written_is_found_again() {
         conclusion: Conclusion::Success,
         title: String::new(),
         summary: String::new(),
+        annotations: Vec::new(),
+        buttons: Vec::new(),
     };
-    let created = forge.create_check(repo, &check).await.unwrap();
-    assert_eq!(
-        forge.check(repo, &commit, "a").await.unwrap(),
-        Some(created)
-    );
+    let id = forge.create_check(repo, &check).await.unwrap();
+    let posted = PostedCheck { id, annotations: 0 };
+    assert_eq!(forge.check(repo, &commit, "a").await.unwrap(), Some(posted));
     assert_eq!(forge.check(repo, &commit, "b").await.unwrap(), None);
 }

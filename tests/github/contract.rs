@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use prova::domain::annotation::{Level, Mark, Place};
+use prova::domain::button::Button;
 use prova::domain::change::Mode;
 use prova::domain::drift::Proposal;
 use prova::domain::effect::{Conclusion, ReactionTarget};
@@ -12,8 +14,8 @@ use prova::domain::time::Span;
 use prova::ports::clock::Clock as _;
 use prova::ports::fault::Class;
 use prova::ports::github::{
-    App, Checks, Commits, NewCheck, NewCommit, NewPull, Pulls, Repositories, ThreadNow, Threads,
-    TreeEntry,
+    App, Checks, Commits, NewCheck, NewCommit, NewPull, PostedCheck, Pulls, Repositories,
+    ThreadNow, Threads, TreeEntry,
 };
 use prova::simulator::faults::{Fault, FaultKind, Loss};
 use prova::simulator::world::accounts::Role;
@@ -227,6 +229,21 @@ async fn a_pull_request_is_opened_once_and_found_again() {
     assert!(merged);
 }
 
+/// What is wrong with so many lines of a file.
+fn marks(lines: u32) -> Vec<Mark> {
+    let mark = |line| Mark {
+        place: Place {
+            path: "src/a.rs".to_owned(),
+            line,
+            column: (line % 2 == 0).then_some(5),
+            level: Level::Failure,
+            message: format!("wrong {line}"),
+        },
+        title: "make test".to_owned(),
+    };
+    (1..=lines).map(mark).collect()
+}
+
 #[tokio::test]
 async fn a_check_run_is_created_and_found_by_its_key() {
     let stage = Stage::new().await;
@@ -244,12 +261,25 @@ async fn a_check_run_is_created_and_found_by_its_key() {
             conclusion,
             title: "checks".to_owned(),
             summary: "| a | b |".to_owned(),
+            annotations: marks(60),
+            buttons: vec![Button::Retry, Button::Undo],
         };
         let id = client.create_check(repo, &check).await.unwrap();
+        let posted = |annotations| Some(PostedCheck { id, annotations });
         assert_eq!(
             client.check(repo, &head, &check.external_id).await.unwrap(),
-            Some(id)
+            posted(50),
+            "no more than GitHub takes at once"
         );
+        let rest = check.annotations.get(50..).unwrap();
+        client.annotate(repo, id, &check, rest).await.unwrap();
+        assert_eq!(
+            client.check(repo, &head, &check.external_id).await.unwrap(),
+            posted(60)
+        );
+        let shown = stage.sim.check_runs(REPO).unwrap();
+        assert!(shown.contains("src/a.rs:60:5 failure: wrong 60"), "{shown}");
+        assert!(shown.contains("[Try again] [Undo]"), "{shown}");
     }
     stage.end();
 }
@@ -266,6 +296,8 @@ async fn what_others_found_wrong_is_read_and_ours_is_not() {
         conclusion: Conclusion::Failure,
         title: "checks".to_owned(),
         summary: String::new(),
+        annotations: Vec::new(),
+        buttons: Vec::new(),
     };
     client.create_check(repo, &ours).await.unwrap();
     let report = |name: &str, conclusion: &str, notes: u64| {

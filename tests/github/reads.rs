@@ -388,7 +388,7 @@ async fn a_check_run_is_found_by_its_key_among_ours() {
     let fake = answering(200, body).await;
     let sha = CommitSha::new("abc");
     let found = fake.client.check(&repo(), &sha, "77-1-1.1").await.unwrap();
-    assert_eq!(found.unwrap().0, 3);
+    assert_eq!(found.unwrap().id.0, 3);
     assert_eq!(
         fake.client.check(&repo(), &sha, "77-1-1.2").await.unwrap(),
         None

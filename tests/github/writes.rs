@@ -1,5 +1,7 @@
 //! Writes besides commits.
 
+use prova::domain::annotation::{Level, Mark, Place};
+use prova::domain::button::Button;
 use prova::domain::effect::{Conclusion, ReactionTarget};
 use prova::domain::ids::{CheckRunId, CommentId, CommitSha, ThreadNumber};
 use prova::ports::fault::Class;
@@ -163,6 +165,8 @@ async fn a_check_run_is_created_completed() {
             conclusion,
             title: "2 of 2 checks pass".to_owned(),
             summary: "| command | exit |".to_owned(),
+            annotations: Vec::new(),
+            buttons: vec![Button::Retry],
         };
         assert_eq!(
             fake.client.create_check(&repo(), &check).await.unwrap(),
@@ -174,9 +178,56 @@ async fn a_check_run_is_created_completed() {
                 "name": "prova", "head_sha": "abc", "external_id": "77-7-1.1",
                 "status": "completed", "conclusion": word,
                 "output": { "title": "2 of 2 checks pass", "summary": "| command | exit |" },
+                "actions": [{
+                    "label": "Try again",
+                    "description": "Have an agent try this once more",
+                    "identifier": "retry",
+                }],
             })
         );
     }
+}
+
+#[tokio::test]
+async fn annotations_are_added_to_a_check_run_that_keeps_its_words() {
+    let fake = answering(200, json!({ "id": 3 })).await;
+    let mark = |column| Mark {
+        place: Place {
+            path: "src/a.rs".to_owned(),
+            line: 4,
+            column,
+            level: Level::Warning,
+            message: "unused".to_owned(),
+        },
+        title: "cargo build".to_owned(),
+    };
+    let check = NewCheck {
+        commit: CommitSha::new("abc"),
+        external_id: "77-7-1.1".to_owned(),
+        conclusion: Conclusion::Failure,
+        title: "1 of 2 checks failed".to_owned(),
+        summary: "| command | exit |".to_owned(),
+        annotations: Vec::new(),
+        buttons: Vec::new(),
+    };
+    let batch = [mark(None), mark(Some(9))];
+    let (repo, run) = (repo(), CheckRunId(3));
+    let added = fake.client.annotate(&repo, run, &check, &batch).await;
+    added.unwrap();
+    let note = json!({
+        "path": "src/a.rs", "start_line": 4, "end_line": 4,
+        "annotation_level": "warning", "message": "unused", "title": "cargo build",
+    });
+    let mut exact = note.clone();
+    exact["start_column"] = json!(9);
+    exact["end_column"] = json!(9);
+    assert_eq!(
+        fake.body_of("PATCH /repos/octo/hello/check-runs/3"),
+        json!({ "output": {
+            "title": "1 of 2 checks failed", "summary": "| command | exit |",
+            "annotations": [note, exact],
+        }})
+    );
 }
 
 #[tokio::test]

@@ -257,6 +257,8 @@ fn publishing() -> [(&'static str, Effect); 3] {
                 conclusion: Conclusion::Success,
                 title: "t".to_owned(),
                 summary: "s".to_owned(),
+                annotations: Vec::new(),
+                buttons: Vec::new(),
             },
         ),
     ]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use prova::app::context::Context;
+use prova::domain::annotation::Mark;
 use prova::domain::branch::BranchName;
 use prova::domain::budget::{Cap, Denied, Scope};
 use prova::domain::change::{Harvest, HarvestLimits};
@@ -34,8 +35,8 @@ use prova::ports::fault::Fault;
 use prova::ports::gateway::{Charge, Hold};
 use prova::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, MadeCommit, NewCheck,
-    NewCommit, NewPull, NewReview, PostedComment, PostedPull, PostedReview, PostedThread, PullNow,
-    Pulls, Repositories, Reviews, ThreadNow, Threads, TreeEntry,
+    NewCommit, NewPull, NewReview, PostedCheck, PostedComment, PostedPull, PostedReview,
+    PostedThread, PullNow, Pulls, Repositories, Reviews, ThreadNow, Threads, TreeEntry,
 };
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
@@ -64,7 +65,14 @@ pub(crate) enum Blow {
 }
 
 /// Writes that GitHub carries out as often as it is asked. Asking once is what the outbox is for.
-const NEVER_TWICE: [&str; 5] = ["comment", "reply", "post_review", "create_check", "rerun"];
+const NEVER_TWICE: [&str; 6] = [
+    "comment",
+    "reply",
+    "post_review",
+    "create_check",
+    "annotate",
+    "rerun",
+];
 
 /// Counts calls and cuts one.
 #[derive(Default)]
@@ -320,12 +328,13 @@ relay! { Reviews for dyn GitHub:
 
 relay! { Checks for dyn GitHub:
     create_check(repo: [&Repo], check: [&NewCheck]) -> [CheckRunId];
+    annotate(repo: [&Repo], run: [CheckRunId], check: [&NewCheck], batch: [&[Mark]]) -> [()];
     failed_checks(repo: [&Repo], commit: [&CommitSha]) -> [Vec<FailedCheck>];
     check_runs(repo: [&Repo], commit: [&CommitSha]) -> [Vec<CheckRun>];
     annotations(repo: [&Repo], run: [CheckRunId]) -> [Vec<Annotation>];
     rerun(repo: [&Repo], workflow: [u64]) -> [()];
     was_rerun(repo: [&Repo], workflow: [u64]) -> [bool];
-    check(repo: [&Repo], commit: [&CommitSha], external_id: [&str]) -> [Option<CheckRunId>];
+    check(repo: [&Repo], commit: [&CommitSha], external_id: [&str]) -> [Option<PostedCheck>];
     {}
 }
 

@@ -9,6 +9,7 @@ mod assessments;
 mod bases;
 mod bots;
 mod changes;
+mod check_run;
 mod clearing;
 mod commands;
 mod context;

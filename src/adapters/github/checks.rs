@@ -1,19 +1,22 @@
 //! Check runs.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::adapters::github::Client;
 use crate::adapters::github::request::{Request, in_repo, segment};
 use crate::adapters::github::tokens::Scope;
+use crate::domain::annotation::Mark;
+use crate::domain::button::Button;
 use crate::domain::effect::Conclusion;
 use crate::domain::governor::limits::Importance;
 use crate::domain::ids::{CheckRunId, CommitSha};
 use crate::domain::integration::{Check, CheckRun, CheckState};
+use crate::domain::render::buttons;
 use crate::domain::repo::Repo;
 use crate::domain::surroundings::{Annotation, FailedCheck};
 use crate::ports::fault::{Class, Fault};
-use crate::ports::github::{Checks, NewCheck};
+use crate::ports::github::{BATCH, Checks, NewCheck, PostedCheck};
 
 /// What every check run of ours is called.
 const NAME: &str = "prova";
@@ -36,6 +39,57 @@ struct OwnRun {
     /// Whose check run it is: anybody's App may call one `prova`.
     #[serde(default)]
     app: Option<Created>,
+    #[serde(default)]
+    output: Option<Output>,
+}
+
+/// What a check run says, with annotations to be added to those that it has.
+#[derive(Serialize)]
+struct Says<'a> {
+    title: &'a str,
+    summary: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    annotations: Vec<SaysOf<'a>>,
+}
+
+#[derive(Serialize)]
+struct SaysOf<'a> {
+    path: &'a str,
+    start_line: u32,
+    end_line: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_column: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_column: Option<u32>,
+    annotation_level: &'static str,
+    message: &'a str,
+    title: &'a str,
+}
+
+fn output<'a>(check: &'a NewCheck, annotations: &'a [Mark]) -> Says<'a> {
+    let of = |mark: &'a Mark| SaysOf {
+        path: &mark.place.path,
+        start_line: mark.place.line,
+        end_line: mark.place.line,
+        start_column: mark.place.column,
+        end_column: mark.place.column,
+        annotation_level: mark.place.level.word(),
+        message: &mark.place.message,
+        title: &mark.title,
+    };
+    Says {
+        title: &check.title,
+        summary: &check.summary,
+        annotations: annotations.iter().map(of).collect(),
+    }
+}
+
+fn action(button: Button) -> Value {
+    json!({
+        "label": buttons::label(button),
+        "description": buttons::description(button),
+        "identifier": button.identifier(),
+    })
 }
 
 /// Most check runs of others that are read in full, and most annotations of each.
@@ -80,7 +134,7 @@ struct Output {
     #[serde(default)]
     summary: Option<String>,
     #[serde(default)]
-    annotations_count: u64,
+    annotations_count: usize,
 }
 
 #[derive(Deserialize)]
@@ -151,17 +205,35 @@ impl Checks for Client {
             Conclusion::Failure => "failure",
             Conclusion::Neutral => "neutral",
         };
+        let first = check.annotations.chunks(BATCH).next().unwrap_or_default();
+        let actions: Vec<_> = check.buttons.iter().copied().map(action).collect();
         let body = json!({
             "name": NAME,
             "head_sha": check.commit.as_str(),
             "external_id": check.external_id,
             "status": "completed",
             "conclusion": conclusion,
-            "output": { "title": check.title, "summary": check.summary },
+            "output": output(check, first),
+            "actions": actions,
         });
         let request = Request::post(doing, in_repo(repo, "/check-runs"), &body);
         let created: Created = self.send(repo, &request).await?.json()?;
         Ok(CheckRunId(created.id))
+    }
+
+    async fn annotate(
+        &self,
+        repo: &Repo,
+        run: CheckRunId,
+        check: &NewCheck,
+        batch: &[Mark],
+    ) -> Result<(), Fault> {
+        let doing = format!("add annotations to check run {run} in {}", repo.name);
+        let path = in_repo(repo, &format!("/check-runs/{run}"));
+        // Title and summary stay as they are; GitHub takes no output without them.
+        let body = json!({ "output": output(check, batch) });
+        let request = Request::patch(doing, path, &body);
+        self.send(repo, &request).await?.succeeded().map(drop)
     }
 
     async fn failed_checks(
@@ -234,7 +306,7 @@ impl Checks for Client {
         repo: &Repo,
         commit: &CommitSha,
         external_id: &str,
-    ) -> Result<Option<CheckRunId>, Fault> {
+    ) -> Result<Option<PostedCheck>, Fault> {
         let doing = format!("look for a check run on {commit} in {}", repo.name);
         // Without `filter=all` a later run of the same name hides the earlier ones.
         let query = format!("check_name={NAME}&filter=all&per_page=100");
@@ -245,7 +317,10 @@ impl Checks for Client {
             let by_us = (run.app.as_ref()).is_none_or(|app| app.id == self.app_id());
             by_us && run.external_id.as_deref() == Some(external_id)
         });
-        Ok(ours.map(|run| CheckRunId(run.id)))
+        Ok(ours.map(|run| PostedCheck {
+            id: CheckRunId(run.id),
+            annotations: run.output.unwrap_or_default().annotations_count,
+        }))
     }
 }
 

@@ -7,9 +7,10 @@ use crate::app::run_job::setup::{Keep, Ready};
 use crate::app::run_job::watch::Watch;
 use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
+use crate::domain::annotation::places;
 use crate::domain::egress::HostRule;
 use crate::domain::evidence::{Claim, Ending, Evidence};
-use crate::domain::excerpt::excerpt;
+use crate::domain::excerpt::{excerpt, plain};
 use crate::domain::job::{Entry, Ran, Told, Wanted};
 use crate::domain::name::Name;
 use crate::domain::policy::Policy;
@@ -17,7 +18,7 @@ use crate::domain::render::refusal::unknown_profile;
 use crate::domain::time::Span;
 use crate::ports::agent;
 use crate::ports::fault::Fault;
-use crate::ports::sandbox::{Limits, Outcome, Profile, Spec};
+use crate::ports::sandbox::{INSIDE_CHECKOUT, Limits, Outcome, Profile, Spec};
 use crate::ports::tree::Tree;
 
 /// What the commands of a job run with.
@@ -232,12 +233,19 @@ impl Attempt<'_> {
         let outcome = way.during(run).await;
         self.passed(way).await;
         let outcome = outcome?;
+        let redactor = &self.ctx.settings.redactor;
+        let places = if outcome.ending.succeeded() {
+            Vec::new()
+        } else {
+            places(&redactor.redact(&plain(&outcome.tail)), INSIDE_CHECKOUT)
+        };
         Ok(Evidence {
             command: command.to_owned(),
             ending: outcome.ending,
             took: outcome.took,
             log_digest: outcome.log_digest,
             excerpt: self.shown(&outcome.tail),
+            places,
         })
     }
 

@@ -443,6 +443,7 @@ mod tests {
             took: Span::ZERO,
             log_digest: String::new(),
             excerpt: short.clone(),
+            places: Vec::new(),
         };
         let failed: Vec<_> = (0..20).map(check).collect();
         let note = |line| Annotation {

@@ -5,6 +5,7 @@
 
 pub mod assessment;
 pub mod budget;
+pub mod buttons;
 pub mod commit;
 pub mod footing;
 pub mod help;

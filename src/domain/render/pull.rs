@@ -103,6 +103,15 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
     (conclusion, title, visible::cut(summary, MAX_CHARS))
 }
 
+/// Returns what an annotation says of a file whose change was left out of the commit.
+#[must_use]
+pub fn left_out_of(changed: &str, pattern: &str) -> String {
+    format!(
+        "The agent {changed} this file, and policy protects it ({}): that was left out.",
+        neutral::subject(pattern, TITLE_CHARS)
+    )
+}
+
 fn observed(report: &Report, links: &Links, task: &Task) -> String {
     let mut out = String::new();
     if report.evidence.is_empty() && report.outcome == Outcome::Proposed {

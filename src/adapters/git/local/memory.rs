@@ -8,6 +8,7 @@ use crate::adapters::git::call::Call;
 use crate::adapters::git::local::LocalForge;
 use crate::adapters::git::object::ObjectId;
 use crate::adapters::git::process;
+use crate::domain::annotation::Mark;
 use crate::domain::branch::BranchName;
 use crate::domain::drift::Proposal;
 use crate::domain::effect::ReactionTarget;
@@ -26,8 +27,8 @@ use crate::domain::time::Timestamp;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, Hooks, NewCheck, NewPull, NewReview,
-    PostedComment, PostedPull, PostedReview, PostedThread, PullNow, Pulls, Repositories, Reviews,
-    ThreadNow, Threads,
+    PostedCheck, PostedComment, PostedPull, PostedReview, PostedThread, PullNow, Pulls,
+    Repositories, Reviews, ThreadNow, Threads,
 };
 
 /// The largest file that is read of the current branch, in bytes.
@@ -268,6 +269,17 @@ impl Checks for LocalForge {
         Ok(CheckRunId(nth(memory.checks.len() - 1)))
     }
 
+    async fn annotate(
+        &self,
+        _repo: &Repo,
+        _run: CheckRunId,
+        _check: &NewCheck,
+        _batch: &[Mark],
+    ) -> Result<(), Fault> {
+        // Nobody looks at single lines here, and what is created is kept whole.
+        Ok(())
+    }
+
     async fn failed_checks(
         &self,
         _repo: &Repo,
@@ -300,13 +312,16 @@ impl Checks for LocalForge {
         _repo: &Repo,
         commit: &CommitSha,
         external_id: &str,
-    ) -> Result<Option<CheckRunId>, Fault> {
+    ) -> Result<Option<PostedCheck>, Fault> {
         let memory = self.memory();
         let found = memory
             .checks
             .iter()
             .position(|check| check.commit == *commit && check.external_id == external_id);
-        Ok(found.map(|at| CheckRunId(nth(at))))
+        Ok(found.map(|at| PostedCheck {
+            id: CheckRunId(nth(at)),
+            annotations: memory.checks.get(at).map_or(0, |one| one.annotations.len()),
+        }))
     }
 }
 
