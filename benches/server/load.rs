@@ -88,6 +88,7 @@ fn is_quiet(event: &str, body: &[u8]) -> bool {
         Ok(Event::NotOurs(_) | Event::Pushed(_)) => true,
         Ok(
             Event::Checked(_)
+            | Event::Pressed(_)
             | Event::Retargeted(_)
             | Event::InstallationLost(_)
             | Event::RepositoriesLost(_)

@@ -3,11 +3,13 @@
 mod bots;
 pub mod checks;
 pub(crate) mod ending;
+mod presses;
 
 use crate::app::context::Context;
 use crate::app::dispatch::bots::{Report, reported};
 use crate::app::dispatch::checks::{heard, none_of_ours};
 use crate::app::dispatch::ending::end;
+use crate::app::dispatch::presses::{nobodys, pressed_on};
 use crate::app::{reviews, surroundings};
 use crate::config::policy;
 use crate::domain::budget::{Cap, Scope};
@@ -86,6 +88,10 @@ fn sort(ctx: &Context, stored: &StoredDelivery) -> Sorted {
             Some(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
             None => Sorted::Busy(Event::Checked(checked)),
         },
+        Ok(Event::Pressed(pressed)) => match nobodys(&pressed, &ctx.settings.identity) {
+            Some(why) => Sorted::Idle(DeliveryState::Done(why.to_owned())),
+            None => Sorted::Busy(Event::Pressed(pressed)),
+        },
         Ok(Event::Pushed(push)) if ctx.settings.identity.is(&push.actor.login) => {
             Sorted::Idle(DeliveryState::Done("our own doing".to_owned()))
         }
@@ -109,6 +115,7 @@ async fn in_turn(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Resul
     let thread = match event {
         Event::Thread(event) => Some(event.key()),
         Event::Checked(_)
+        | Event::Pressed(_)
         | Event::Pushed(_)
         | Event::Retargeted(_)
         | Event::InstallationLost(_)
@@ -152,6 +159,7 @@ async fn handle(ctx: &Context, stored: &StoredDelivery, event: &Event) -> Result
             lose(ctx, id, tasks).await
         }
         Event::Checked(checked) => heard(ctx, stored, checked).await,
+        Event::Pressed(pressed) => Box::pin(pressed_on(ctx, stored, pressed)).await,
         Event::Thread(event) => Box::pin(thread(ctx, stored, event)).await,
     }
 }
@@ -316,7 +324,7 @@ async fn repeats(ctx: &Context, event: &ThreadEvent, asked: &Asked) -> Result<bo
     let plain = match asked {
         Asked::Label(name) => !name.contains(':'),
         Asked::Assignment(_) => true,
-        Asked::Opening(..) | Asked::Comment(_) | Asked::Withdrawal(_) => false,
+        Asked::Opening(..) | Asked::Comment(_) | Asked::Withdrawal(_) | Asked::Button(_) => false,
     };
     if !plain {
         return Ok(false);
@@ -453,6 +461,7 @@ async fn remarks(
         | crate::domain::event::Happening::Unlabeled(_)
         | crate::domain::event::Happening::Unassigned(_)
         | crate::domain::event::Happening::Reviewed(_)
+        | crate::domain::event::Happening::Pressed(_)
         | crate::domain::event::Happening::Closed
         | crate::domain::event::Happening::Merged
         | crate::domain::event::Happening::Reopened

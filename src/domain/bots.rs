@@ -74,6 +74,7 @@ pub fn said(event: &ThreadEvent) -> Option<(String, Option<Review>)> {
             asks.then(|| (text.to_owned(), Some(review.clone())))
         }
         Happening::Opened
+        | Happening::Pressed(_)
         | Happening::Labeled(_)
         | Happening::Assigned(_)
         | Happening::Unlabeled(_)

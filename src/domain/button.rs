@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::command::Command;
+use crate::domain::ids::{CheckRunId, CommitSha};
 
 /// A button. GitHub shows three of them at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,27 @@ impl Button {
             Self::Retry => Command::Retry { agent: None },
             Self::Undo => Command::Undo,
         }
+    }
+}
+
+/// A button that was pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Press {
+    /// The check run that it is on; the suite, where all of one are to run again.
+    pub on: CheckRunId,
+    /// Which button.
+    pub button: Button,
+    /// The commit that the check run is of.
+    pub commit: CommitSha,
+    /// Where the branch pointed when the press was heard of; `None` when there was none.
+    pub head: Option<CommitSha>,
+}
+
+impl Press {
+    /// Returns whether the check run is of what the branch holds: of anything else it tells nothing.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.head.as_ref() == Some(&self.commit)
     }
 }
 

@@ -32,6 +32,7 @@ impl EffectKey {
             ReactionTarget::Comment(id) => format!("{thread}/comment/{id}"),
             ReactionTarget::ReviewComment(id) => format!("{thread}/review-comment/{id}"),
             ReactionTarget::Review(id) => format!("{thread}/review/{id}"),
+            ReactionTarget::Check(id) => format!("{thread}/check/{id}"),
         }
     }
 
@@ -125,6 +126,12 @@ impl EffectKey {
     #[must_use]
     pub fn check(job: JobId) -> Self {
         Self(format!("{job}/check"))
+    }
+
+    /// Returns the job of whose check run this is the key, as GitHub gives it back.
+    #[must_use]
+    pub fn job_of_check(key: &str) -> Option<JobId> {
+        key.strip_suffix("/check")?.parse().ok()
     }
 
     /// The question about checks of others that fail on a commit.
@@ -312,6 +319,8 @@ pub enum ReactionTarget {
     ReviewComment(CommentId),
     /// A review. Nobody can react to one by the REST API, so it goes on the pull request.
     Review(ReviewId),
+    /// A button of a check run of ours. It goes on the pull request, or on the issue where there is none.
+    Check(CheckRunId),
 }
 
 impl ReactionTarget {
@@ -320,6 +329,9 @@ impl ReactionTarget {
     pub fn of(what: &Happening) -> Self {
         if let Some(comment) = what.comment() {
             return Self::Comment(comment.id);
+        }
+        if let Some(press) = what.press() {
+            return Self::Check(press.on);
         }
         match what.review() {
             Some(review) => match review.lone() {

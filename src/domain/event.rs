@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::button::{Button, Press};
 use crate::domain::ids::{
-    CommentId, CommitSha, InstallationId, Login, RepoId, RepoName, ThreadKey, ThreadNumber,
+    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, RepoName, ThreadKey,
+    ThreadNumber,
 };
 use crate::domain::repo::{Actor, Repo};
 use crate::domain::review::Review;
@@ -16,6 +18,8 @@ pub enum Event {
     Thread(Box<ThreadEvent>),
     /// All checks of a suite on a commit have ended.
     Checked(Box<Checked>),
+    /// A button of a check run was pressed.
+    Pressed(Box<Pressed>),
     /// The App lost an installation: removed or suspended.
     InstallationLost(InstallationId),
     /// The App lost single repositories of an installation, or they were deleted.
@@ -46,6 +50,29 @@ pub struct Checked {
     pub branch: Option<String>,
     /// The commit.
     pub commit: CommitSha,
+}
+
+/// A button of a check run that was pressed, or GitHub's `Re-run` of one or of all of a suite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pressed {
+    /// The repository.
+    pub repo: Repo,
+    /// Who did it.
+    pub actor: Actor,
+    /// The slug of the App that has made the run; empty when the payload does not tell.
+    pub app: String,
+    /// The key that the App has given to the run; none of a suite.
+    pub key: Option<String>,
+    /// The branch whose head the commit was.
+    pub branch: Option<String>,
+    /// The run, or the suite.
+    pub on: CheckRunId,
+    /// Which button.
+    pub button: Button,
+    /// The commit.
+    pub commit: CommitSha,
+    /// When, by our clock: no payload tells.
+    pub at: Timestamp,
 }
 
 /// A delivery that Prova does not act on, and why.
@@ -115,6 +142,8 @@ pub enum Happening {
     Commented(Comment),
     /// The pull request was reviewed, which may be no more than a comment on a line.
     Reviewed(Review),
+    /// A button of a check run of ours was pressed.
+    Pressed(Press),
     /// The issue was closed, or the pull request was closed without merging.
     Closed,
     /// The pull request was merged.
@@ -132,6 +161,7 @@ impl Happening {
         match self {
             Self::Commented(comment) => Some(comment),
             Self::Reviewed(_)
+            | Self::Pressed(_)
             | Self::Opened
             | Self::Labeled(_)
             | Self::Assigned(_)
@@ -150,6 +180,26 @@ impl Happening {
         match self {
             Self::Reviewed(review) => Some(review),
             Self::Commented(_)
+            | Self::Pressed(_)
+            | Self::Opened
+            | Self::Labeled(_)
+            | Self::Assigned(_)
+            | Self::Unlabeled(_)
+            | Self::Unassigned(_)
+            | Self::Closed
+            | Self::Merged
+            | Self::Reopened
+            | Self::Gone => None,
+        }
+    }
+
+    /// Returns the button that was pressed.
+    #[must_use]
+    pub const fn press(&self) -> Option<&Press> {
+        match self {
+            Self::Pressed(press) => Some(press),
+            Self::Commented(_)
+            | Self::Reviewed(_)
             | Self::Opened
             | Self::Labeled(_)
             | Self::Assigned(_)

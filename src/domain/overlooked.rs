@@ -79,6 +79,7 @@ pub fn judge<'a>(
             | Happening::Opened
             | Happening::Commented(_)
             | Happening::Reviewed(_)
+            | Happening::Pressed(_)
             | Happening::Closed
             | Happening::Merged
             | Happening::Reopened

@@ -1,5 +1,6 @@
 //! What an event means: whether a person may be asking for something, before anything is read.
 
+use crate::domain::button::Button;
 use crate::domain::command::error::CommandError;
 use crate::domain::command::label::{LabelRequest, label};
 use crate::domain::command::mention::Mention;
@@ -78,6 +79,8 @@ pub enum Asked {
     Assignment(Login),
     /// By taking away what has asked for work: then no more is asked for.
     Withdrawal(Sign),
+    /// By a button of a check run.
+    Button(Button),
     /// By a comment.
     Comment(Vec<Result<Command, CommandError>>),
 }
@@ -111,6 +114,7 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
         | Happening::Unassigned(_)
         | Happening::Commented(_)
         | Happening::Reviewed(_)
+        | Happening::Pressed(_)
         | Happening::Reopened => {}
     }
     if identity.is(&event.actor.login) {
@@ -124,6 +128,7 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
             (
                 Happening::Commented(_)
                 | Happening::Reviewed(_)
+                | Happening::Pressed(_)
                 | Happening::Opened
                 | Happening::Labeled(_)
                 | Happening::Assigned(_)
@@ -162,6 +167,7 @@ pub fn meaning(event: &ThreadEvent, identity: &Identity) -> Meaning {
             }
         }
         Happening::Reviewed(_) => Meaning::Reviewed,
+        Happening::Pressed(press) => Meaning::Asked(Asked::Button(press.button)),
         Happening::Merged | Happening::Closed | Happening::Gone | Happening::Reopened => {
             Meaning::Nothing("a thread that was opened again")
         }
@@ -241,6 +247,7 @@ pub fn wishes(asked: &Asked, policy: &Policy, identity: &Identity) -> Vec<Wish> 
             }
         }
         Asked::Withdrawal(sign) => vec![Wish::Withdraw(sign.clone())],
+        Asked::Button(button) => vec![Wish::Command(button.command())],
         Asked::Comment(commands) => commands.iter().map(said).collect(),
         Asked::Opening(labels, commands) => {
             // Words first: what they ask for is more than what a label can say.

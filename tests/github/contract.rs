@@ -219,6 +219,7 @@ async fn a_pull_request_is_opened_once_and_found_again() {
             event.what == Happening::Merged && event.actor.login == Login::new("alice")
         }
         Event::Checked(_)
+        | Event::Pressed(_)
         | Event::Pushed(_)
         | Event::Retargeted(_)
         | Event::InstallationLost(_)
@@ -439,6 +440,7 @@ async fn a_conversation_is_held() {
     let ours = stage.end().into_iter().filter(|event| match event {
         Event::Thread(event) => event.actor.login == Login::new("prova[bot]"),
         Event::Checked(_)
+        | Event::Pressed(_)
         | Event::Pushed(_)
         | Event::Retargeted(_)
         | Event::InstallationLost(_)

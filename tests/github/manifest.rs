@@ -32,6 +32,7 @@ fn every_event_that_is_asked_for_is_acted_on_and_none_besides() {
             Event::NotOurs(_) => {}
             Event::Thread(_)
             | Event::Checked(_)
+            | Event::Pressed(_)
             | Event::Pushed(_)
             | Event::Retargeted(_)
             | Event::InstallationLost(_)

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use prova::adapters::github::Webhooks;
+use prova::domain::button::Button;
 use prova::domain::event::{Event, Happening, ThreadEvent, ThreadKind};
 use prova::domain::ids::{CommitSha, Login};
 use prova::domain::repo::ActorKind;
@@ -109,6 +110,7 @@ fn every_real_payload_becomes_an_event_or_is_named_as_not_ours() {
             Event::Thread(event) => format!("{event:?}"),
             Event::NotOurs(not) => format!("not ours: {}: {}", not.what, not.why),
             Event::Checked(checked) => format!("{checked:?}"),
+            Event::Pressed(pressed) => format!("{pressed:?}"),
             other @ (Event::Pushed(_)
             | Event::Retargeted(_)
             | Event::InstallationLost(_)
@@ -163,6 +165,44 @@ fn the_end_of_a_suite_of_checks_is_read_with_its_commit() {
     assert!(
         unreadable.reason.contains("check_suite.head_sha"),
         "{unreadable}"
+    );
+}
+
+#[test]
+fn a_button_of_a_check_run_is_read_with_its_run() {
+    let mut body = with_installation(payload("check_run__requested_action"));
+    body["check_run"]["external_id"] = json!("77-7-1.1/check");
+    let read = |event: &str, body: &Value| translate(event, body).unwrap();
+    for (identifier, button) in [("retry", Button::Retry), ("undo", Button::Undo)] {
+        body["requested_action"]["identifier"] = json!(identifier);
+        let Event::Pressed(pressed) = read("check_run", &body) else {
+            panic!("{identifier}");
+        };
+        assert_eq!((pressed.button, pressed.on.0), (button, 1_494_503_112));
+        assert_eq!(pressed.key.as_deref(), Some("77-7-1.1/check"));
+        assert_eq!(pressed.branch.as_deref(), Some("miniak/event-process-id"));
+        assert_eq!(pressed.app, "electron-cation");
+    }
+    for other in [json!("lgtm|26764"), Value::Null] {
+        body["requested_action"]["identifier"] = other;
+        assert!(matches!(read("check_run", &body), Event::NotOurs(_)));
+    }
+    // GitHub's own button carries none.
+    body["action"] = json!("rerequested");
+    body["requested_action"] = Value::Null;
+    let Event::Pressed(pressed) = read("check_run", &body) else {
+        panic!("{body}");
+    };
+    assert_eq!(pressed.button, Button::Retry);
+    let mut suite = with_installation(payload("check_suite__rerequested"));
+    suite["check_suite"]["app"]["slug"] = json!("prova");
+    let Event::Pressed(pressed) = read("check_suite", &suite) else {
+        panic!("{suite}");
+    };
+    assert_eq!((pressed.button, pressed.key), (Button::Retry, None));
+    assert_eq!(
+        (pressed.app.as_str(), pressed.branch.as_deref()),
+        ("prova", Some("changes"))
     );
 }
 

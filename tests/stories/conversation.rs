@@ -35,7 +35,7 @@ const DONE: Happens = Happens::Ends { changed: true };
 const FAILED: Happens = Happens::Ends { changed: false };
 
 /// A row: how it is called, and what happens.
-const EVENTS: [(&str, Happens); 20] = [
+const EVENTS: [(&str, Happens); 22] = [
     ("label or assignment", LABEL),
     ("it is taken away", Happens::Asks(Asks::Unlabel, false)),
     (
@@ -56,6 +56,11 @@ const EVENTS: [(&str, Happens); 20] = [
     ("`retry`", Happens::Asks(Asks::Retry, true)),
     ("`stop`", STOP),
     ("`undo`", Happens::Asks(Asks::Undo, true)),
+    (
+        "`Re-run` or `Try again` of the check run",
+        Happens::Asks(Asks::Rerun, true),
+    ),
+    ("`Undo` of the check run", Happens::Asks(Asks::Unmake, true)),
     ("`rebase`", Happens::Asks(Asks::Rebase, true)),
     ("a bot that policy lists", Happens::Reports { review: true }),
     ("checks of others fail", Happens::Fails(0, false)),

@@ -6,6 +6,7 @@ use std::mem::discriminant;
 
 use proptest::prelude::*;
 use prova::domain::bots::{Ear, ear, heard};
+use prova::domain::button::{Button, Press};
 use prova::domain::change::{Change, ChangeKind, Harvest, RepoPath};
 use prova::domain::clear::clear;
 use prova::domain::command::Command;
@@ -77,6 +78,9 @@ pub(crate) enum Asks {
     Plan,
     Approve,
     Review,
+    /// A button of the check run, or GitHub's own.
+    Rerun,
+    Unmake,
 }
 
 /// What a look at branch and base shows.
@@ -108,6 +112,8 @@ fn happens() -> impl Strategy<Value = Happens> {
         Just(Asks::Plan),
         Just(Asks::Approve),
         Just(Asks::Review),
+        Just(Asks::Rerun),
+        Just(Asks::Unmake),
     ];
     let way = prop_oneof![4 => Just(Way::Sent), 1 => Just(Way::Overtaken), 1 => Just(Way::Parked)];
     let sees = prop_oneof![
@@ -253,9 +259,9 @@ impl World {
         let pull = self.open().and_then(|task| task.pull).filter(|_| on_pull);
         let command = match asks {
             Asks::Label | Asks::Unlabel => None,
-            Asks::Retry => Some(Command::Retry { agent: None }),
+            Asks::Retry | Asks::Rerun => Some(Command::Retry { agent: None }),
             Asks::Stop => Some(Command::Stop),
-            Asks::Undo => Some(Command::Undo),
+            Asks::Undo | Asks::Unmake => Some(Command::Undo),
             Asks::Question => Some(Command::Ask {
                 text: "why?".to_owned(),
             }),
@@ -275,6 +281,8 @@ impl World {
             None if matches!(asks, Asks::Unlabel) => Happening::Unlabeled("prova".to_owned()),
             None => Happening::Labeled("prova".to_owned()),
             Some(_) if matches!(asks, Asks::Review) => Happening::Reviewed(self.review()),
+            Some(_) if matches!(asks, Asks::Rerun) => self.press(Button::Retry),
+            Some(_) if matches!(asks, Asks::Unmake) => self.press(Button::Undo),
             Some(command) => Happening::Commented(Comment {
                 id: CommentId(self.comments),
                 body: format!("@prova {command}"),
@@ -306,6 +314,18 @@ impl World {
             None => Wish::Start(Performer::DefaultAgent),
         };
         (event, vec![wish])
+    }
+
+    /// A button of the check run of what the branch has; the branch of no task has something, too.
+    fn press(&self, button: Button) -> Happening {
+        let head = self.open().and_then(|task| task.head.clone());
+        let commit = head.unwrap_or_else(|| CommitSha::new("b".repeat(40)));
+        Happening::Pressed(Press {
+            on: CheckRunId(self.comments),
+            button,
+            head: Some(commit.clone()),
+            commit,
+        })
     }
 
     /// A review with comments on two lines.

@@ -18,6 +18,7 @@ use prova::simulator::world::reviews::{ReviewDraft, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::assessments::{REVIEWER, hers};
+use crate::check_run::{newest, pages, wrong};
 use crate::gateway::Script;
 use crate::harness::{Bot, FIX, REPO, World};
 use crate::integration::{GREEN, mender, until_green};
@@ -67,6 +68,8 @@ enum Scenario {
     Delete,
     /// A bot that policy lists wants a change.
     Linter,
+    /// A check says much of single lines, and somebody has it run again.
+    Rerun,
     /// An agent works for longer than a heartbeat takes.
     Slow,
 }
@@ -223,6 +226,14 @@ impl Scenario {
             Self::Budget => spending().await,
             Self::Checks => checked(GREEN).await,
             Self::Question => checked("echo more >> ci.txt").await,
+            Self::Rerun => {
+                let lint = File::executable("lint.sh", wrong(60));
+                let world = World::new().agent("grower", GROWING).put(lint);
+                let bot = labelled(world.policy("checks = [\"./lint.sh\"]\n")).await;
+                Box::pin(bot.settle()).await;
+                bot.alice().rerequest_check(REPO, newest(&bot)).unwrap();
+                bot
+            }
             Self::Slow => {
                 let slow = format!("sleep 1.5; {FIX}");
                 labelled(World::new().agent("slow", &slow)).await
@@ -252,6 +263,7 @@ async fn checked(mend: &str) -> Bot {
 /// What GitHub shows, and how the tasks stand.
 async fn end(bot: &Bot) -> String {
     let mut told = bot.everything().replace(" (edited)", "");
+    told.push_str(&pages(bot));
     for task in bot.tasks().await {
         told.push_str(&format_of(&task));
     }
@@ -493,6 +505,11 @@ sweeps! {
     a_linter_and_a_call_that_fails: Linter Fails;
     a_linter_and_an_answer_that_is_lost: Linter Unanswered;
     a_linter_and_a_call_that_is_made_twice: Linter Twice;
+    a_rerun_and_death_before_a_call: Rerun DeadBefore;
+    a_rerun_and_death_after_a_call: Rerun DeadAfter;
+    a_rerun_and_a_call_that_fails: Rerun Fails;
+    a_rerun_and_an_answer_that_is_lost: Rerun Unanswered;
+    a_rerun_and_a_call_that_is_made_twice: Rerun Twice;
     a_budget_and_death_before_a_call: Budget DeadBefore;
     a_budget_and_death_after_a_call: Budget DeadAfter;
     a_budget_and_a_call_that_fails: Budget Fails;

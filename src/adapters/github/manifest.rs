@@ -30,6 +30,7 @@ pub(super) const FETCH_PERMISSIONS: &[(&str, &str)] = &[("contents", "read")];
 /// Events that the App must be subscribed to. GitHub sends `installation` and
 /// `installation_repositories` to every App without being asked.
 pub const EVENTS: &[&str] = &[
+    "check_run",
     "check_suite",
     "issue_comment",
     "issues",

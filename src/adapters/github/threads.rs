@@ -139,7 +139,7 @@ impl Threads for Client {
     ) -> Result<(), Fault> {
         let (on, path) = match target {
             // GitHub's REST API has no reactions to reviews.
-            ReactionTarget::Thread | ReactionTarget::Review(_) => {
+            ReactionTarget::Thread | ReactionTarget::Review(_) | ReactionTarget::Check(_) => {
                 (String::new(), format!("/issues/{number}/reactions"))
             }
             ReactionTarget::Comment(id) => (

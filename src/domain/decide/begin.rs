@@ -74,6 +74,7 @@ impl Desk<'_> {
             | Happening::Unassigned(_)
             | Happening::Commented(_)
             | Happening::Reviewed(_)
+            | Happening::Pressed(_)
             | Happening::Closed
             | Happening::Merged
             | Happening::Reopened

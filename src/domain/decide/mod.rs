@@ -178,6 +178,7 @@ impl Desk<'_> {
             }
             Wish::Withdraw(sign) => self.withdraw(sign),
             Wish::Command(command) => {
+                self.is_pressed_in_time()?;
                 let opening = matches!(self.event.what, Happening::Opened);
                 if opening && command.begins_work() && self.is_known() {
                     return Ok("the task is there already".to_owned());
@@ -185,6 +186,22 @@ impl Desk<'_> {
                 self.obey(command)
             }
         }
+    }
+
+    /// Returns whether what was pressed, if anything was, is of what there is to work on. Who may ask for
+    /// nothing is told that first.
+    fn is_pressed_in_time(&self) -> Result<(), Refusal> {
+        let Some(press) = self.event.what.press() else {
+            return Ok(());
+        };
+        self.allowed_to_stop()?;
+        if !self.event.thread.open {
+            return Err(Refusal::ThreadClosed(self.event.thread.kind));
+        }
+        if self.task().is_none() || !press.is_current() {
+            return Err(Refusal::OutdatedCheck(press.commit.clone()));
+        }
+        Ok(())
     }
 
     fn obey(&mut self, command: &Command) -> Result<String, Refusal> {

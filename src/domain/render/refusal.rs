@@ -2,7 +2,7 @@
 
 use crate::domain::built_in::{BuiltIn, NoRule};
 use crate::domain::event::ThreadKind;
-use crate::domain::ids::ThreadNumber;
+use crate::domain::ids::{CommitSha, ThreadNumber};
 use crate::domain::job::PassedOver;
 use crate::domain::money::Usd;
 use crate::domain::name::Name;
@@ -40,6 +40,8 @@ pub enum Refusal {
     TooManyWait(usize),
     /// There is nothing that could be stopped.
     NothingToStop,
+    /// A button was pressed of a check run that is of another commit than the branch has now: which.
+    OutdatedCheck(CommitSha),
     /// There is nothing that could be tried again.
     NothingToRetry,
     /// There is no plan that waits for a word.
@@ -108,6 +110,11 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             links.command("stop")
         ),
         Refusal::NothingToStop => "Nothing runs here, so there is nothing to stop.".to_owned(),
+        Refusal::OutdatedCheck(commit) => format!(
+            "The button that was pressed is on a check run of `{}`, and my branch does not end with that commit any more, so nothing was done. Use the check run of the newest commit, or ask in a comment: {}.",
+            commit.short(),
+            links.command("retry")
+        ),
         Refusal::NothingToRetry => format!(
             "Nothing was tried here yet. Ask for something with {}.", links.command("…")
         ),

@@ -12,17 +12,21 @@ use serde::de::DeserializeOwned;
 
 use crate::adapters::github::bounded;
 use crate::domain::branch::BranchName;
+use crate::domain::button::Button;
 use crate::domain::event::{
-    Checked, Comment, Event, Happening, NotOurs, Push, ThreadEvent, ThreadKind,
+    Checked, Comment, Event, Happening, NotOurs, Pressed, Push, ThreadEvent, ThreadKind,
 };
-use crate::domain::ids::{CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId};
+use crate::domain::ids::{
+    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
+};
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::Repo;
 use crate::domain::review::{Review, Verdict};
 use crate::domain::time::Timestamp;
 use crate::ports::github::{Translate, Unreadable};
 use payload::{
-    Account, Envelope, Issue, OnAccess, OnChecks, OnIssue, OnPull, OnPush, OnRepository, Repository,
+    Account, Envelope, Issue, OnAccess, OnCheckRun, OnChecks, OnIssue, OnPull, OnPush,
+    OnRepository, Repository,
 };
 use topic::{IssueAction, PullAction, Topic};
 
@@ -128,6 +132,8 @@ impl Delivered<'_> {
             Topic::Pull(action) => self.pull(action),
             Topic::Review => self.review(),
             Topic::ChecksCompleted => self.checks(),
+            Topic::RunPressed => self.run_pressed(),
+            Topic::SuitePressed => self.suite_pressed(),
             Topic::Push => self.push(),
             Topic::RepositoryRenamed => {
                 let OnRepository { repository } = parse(self.body)?;
@@ -251,12 +257,52 @@ impl Delivered<'_> {
         let OnChecks {
             repository,
             check_suite: suite,
+            ..
         } = parse(self.body)?;
         Ok(Ok(Event::Checked(Box::new(Checked {
             repo: repository.repo(self.installation),
             app: suite.app.and_then(|app| app.slug).unwrap_or_default(),
             branch: suite.head_branch,
             commit: CommitSha::new(suite.head_sha),
+        }))))
+    }
+
+    fn run_pressed(&self) -> Result<Read, String> {
+        let on: OnCheckRun = parse(self.body)?;
+        let run = on.check_run;
+        let button = match on.requested_action {
+            Some(action) => Button::of(&action.identifier.unwrap_or_default()),
+            None => Some(Button::Retry),
+        };
+        let Some(button) = button else {
+            return Ok(Err("a button that Prova does not have"));
+        };
+        Ok(Ok(Event::Pressed(Box::new(Pressed {
+            repo: on.repository.repo(self.installation),
+            actor: Account::actor(on.sender),
+            app: run.app.and_then(|app| app.slug).unwrap_or_default(),
+            key: run.external_id,
+            branch: run.check_suite.and_then(|suite| suite.head_branch),
+            on: CheckRunId(run.id),
+            button,
+            commit: CommitSha::new(run.head_sha),
+            at: self.received,
+        }))))
+    }
+
+    fn suite_pressed(&self) -> Result<Read, String> {
+        let on: OnChecks = parse(self.body)?;
+        let suite = on.check_suite;
+        Ok(Ok(Event::Pressed(Box::new(Pressed {
+            repo: on.repository.repo(self.installation),
+            actor: Account::actor(on.sender),
+            app: suite.app.and_then(|app| app.slug).unwrap_or_default(),
+            key: None,
+            branch: suite.head_branch,
+            on: CheckRunId(suite.id),
+            button: Button::Retry,
+            commit: CommitSha::new(suite.head_sha),
+            at: self.received,
         }))))
     }
 

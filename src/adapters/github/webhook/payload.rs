@@ -93,11 +93,53 @@ pub(super) struct OnAccess {
 #[derive(Debug, Deserialize)]
 pub(super) struct OnChecks {
     pub(super) repository: Repository,
+    #[serde(default)]
+    pub(super) sender: Option<Account>,
     pub(super) check_suite: Suite,
+}
+
+/// Payloads of `check_run`.
+#[derive(Debug, Deserialize)]
+pub(super) struct OnCheckRun {
+    pub(super) repository: Repository,
+    #[serde(default)]
+    pub(super) sender: Option<Account>,
+    pub(super) check_run: Run,
+    /// The button; none when all of the run is to be done again.
+    #[serde(default)]
+    pub(super) requested_action: Option<RequestedAction>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Run {
+    pub(super) id: u64,
+    pub(super) head_sha: String,
+    #[serde(default)]
+    pub(super) external_id: Option<String>,
+    #[serde(default)]
+    pub(super) app: Option<ByApp>,
+    #[serde(default)]
+    pub(super) check_suite: Option<OfSuite>,
+}
+
+/// What a check run tells of its suite.
+#[derive(Debug, Deserialize)]
+pub(super) struct OfSuite {
+    #[serde(default)]
+    pub(super) head_branch: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RequestedAction {
+    #[serde(default)]
+    pub(super) identifier: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Suite {
+    /// None in what we tell ourselves.
+    #[serde(default)]
+    pub(super) id: u64,
     pub(super) head_sha: String,
     /// None for a commit of a fork.
     #[serde(default)]

@@ -24,6 +24,7 @@ pub(super) fn tell(repo: &Repo, standing: &Standing, act: &Act) -> Option<(Strin
         | Happening::Unassigned(_)
         | Happening::Commented(_)
         | Happening::Reviewed(_)
+        | Happening::Pressed(_)
         | Happening::Closed
         | Happening::Merged
         | Happening::Reopened

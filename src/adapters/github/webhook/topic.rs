@@ -8,6 +8,9 @@ pub(super) enum Topic {
     Pull(PullAction),
     Review,
     ChecksCompleted,
+    /// A check run, or a suite of them, is to run again, or a button of a run was pressed.
+    RunPressed,
+    SuitePressed,
     Push,
     RepositoryRenamed,
     RepositoryDeleted,
@@ -72,6 +75,8 @@ pub(super) fn of(event: &str, action: &str) -> Result<Topic, &'static str> {
         ("issues" | "pull_request", _) => return Err("changes nothing that a task depends on"),
 
         ("check_suite", "completed") => Topic::ChecksCompleted,
+        ("check_suite", "rerequested") => Topic::SuitePressed,
+        ("check_run", "rerequested" | "requested_action") => Topic::RunPressed,
         ("check_suite" | "check_run", _) => {
             return Err("checks count when all of a suite have ended");
         }
