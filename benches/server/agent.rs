@@ -196,5 +196,6 @@ fn request<'a>(
         input: None,
         session: Session { home, resume: None },
         watcher,
+        steering: None,
     }
 }

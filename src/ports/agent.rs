@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub session: Session<'a>,
     /// Who follows the run.
     pub watcher: &'a dyn Watcher,
+    /// Who has more for an agent that can be steered, if anybody has.
+    pub steering: Option<&'a dyn Steering>,
 }
 
 /// Where an agent keeps what it remembers from one run for a task to the next.
@@ -61,6 +63,14 @@ pub trait Watcher: Send + Sync + std::fmt::Debug {
     fn stirred(&self) -> Arc<AtomicU64>;
 }
 
+/// Has more for an agent while it runs.
+#[async_trait::async_trait]
+pub trait Steering: Send + Sync + std::fmt::Debug {
+    /// Returns what is to be said next, as Markdown, to an agent that has done what it was told last;
+    /// `None` when it is to end. What was returned counts as heard.
+    async fn next(&self) -> Option<String>;
+}
+
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -76,6 +86,11 @@ pub trait Agent: Send + Sync {
     /// Returns whether it works by a model: then a run without a call that was answered has done
     /// nothing, whatever it says.
     fn thinks(&self) -> bool {
+        false
+    }
+
+    /// Returns whether it asks, when it has done what it was told, whether there is more.
+    fn can_be_steered(&self) -> bool {
         false
     }
 

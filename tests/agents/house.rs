@@ -274,6 +274,7 @@ impl House {
                 resume,
             },
             watcher: &notes,
+            steering: None,
         };
         let agent = self.agent();
         let stop = cancel.child_token();

@@ -99,6 +99,7 @@ impl Job {
                 resume: None,
             },
             watcher: &notes,
+            steering: None,
         };
         let agent = Builtin::new(program, told(wire));
         let never = CancellationToken::new();

@@ -61,6 +61,7 @@ async fn run(bed: &Bed, agent: &dyn Agent, input: Option<&str>) -> Run {
             resume: None,
         },
         watcher: &Heedless,
+        steering: None,
     };
     let never = CancellationToken::new();
     let run = agent.run(&request, bed.sandbox.as_ref(), &never);

@@ -94,6 +94,7 @@ impl Stage {
                 resume,
             },
             watcher: &notes,
+            steering: None,
         };
         let brain = Brain {
             endpoint: "main".parse().unwrap(),

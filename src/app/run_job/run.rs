@@ -102,6 +102,7 @@ impl Attempt<'_> {
                 resume: self.session(name),
             },
             watcher: &watch,
+            steering: None,
         };
         let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
         let run = self.watched((&watch, name), &way, way.during(run));

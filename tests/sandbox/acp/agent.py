@@ -148,6 +148,12 @@ def apologises():
     return {"stopReason": "end_turn"}
 
 
+def tires():
+    if os.path.exists("made.txt"):
+        return {"stopReason": "refusal"}
+    return work()
+
+
 class Refused(Exception):
     pass
 
@@ -166,6 +172,7 @@ TURNS = {
     "crash": crash,
     "lingers": lingers,
     "error": error,
+    "tires": tires,
     "refusal": lambda: {"stopReason": "refusal"},
     "limit": lambda: {"stopReason": "max_turn_requests"},
     "odd": lambda: {"stopReason": "no such reason"},

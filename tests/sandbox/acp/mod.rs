@@ -4,7 +4,7 @@
 mod known;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use prova::domain::ids::{CommitSha, TreeSha};
 use prova::domain::progress::{Action, PlanStep, StepState, Update};
 use prova::domain::time::Span;
 use prova::domain::traffic::Tokens;
-use prova::ports::agent::{Agent as _, Request, Run, Session, Watcher};
+use prova::ports::agent::{Agent as _, Request, Run, Session, Steering, Watcher};
 use prova::ports::checkouts::Checkout;
 use prova::ports::sandbox::Profile;
 use prova::ports::tree::Tree;
@@ -78,6 +78,36 @@ struct Job<'a> {
     files: BTreeMap<String, String>,
     resume: Option<&'a str>,
     stop_at_action: bool,
+    more: Option<&'a More>,
+}
+
+/// What there is for an agent beside its brief, the last first, and how often it was asked for.
+#[derive(Debug, Default)]
+struct More {
+    texts: Mutex<Vec<&'static str>>,
+    asked: AtomicU64,
+}
+
+impl More {
+    fn of<const N: usize>(mut texts: [&'static str; N]) -> Self {
+        texts.reverse();
+        Self {
+            texts: Mutex::new(texts.to_vec()),
+            asked: AtomicU64::default(),
+        }
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait::async_trait]
+impl Steering for More {
+    async fn next(&self) -> Option<String> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.texts.lock().unwrap().pop().map(str::to_owned)
+    }
 }
 
 fn launch(part: &str) -> Launch {
@@ -94,11 +124,22 @@ async fn run(bed: &Bed, part: &str, job: Job<'_>) -> Seen {
         ..launch(part)
     };
     let agent = Acp::new(launch, job.manners).unwrap();
-    follow(bed, &agent, (job.resume, job.stop_at_action)).await
+    let how = (job.resume, job.stop_at_action);
+    follow_steered(bed, &agent, how, job.more).await
 }
 
 /// Runs an agent, with a session to go on with, or to be stopped at its first action.
-async fn follow(bed: &Bed, agent: &Acp, (resume, stop_at_action): (Option<&str>, bool)) -> Seen {
+async fn follow(bed: &Bed, agent: &Acp, how: (Option<&str>, bool)) -> Seen {
+    follow_steered(bed, agent, how, None).await
+}
+
+/// Does so with more for it when it has done what it was told.
+async fn follow_steered(
+    bed: &Bed,
+    agent: &Acp,
+    (resume, stop_at_action): (Option<&str>, bool),
+    more: Option<&More>,
+) -> Seen {
     let objects = bed.path().join("objects");
     if !objects.exists() {
         bed.make("objects");
@@ -128,6 +169,7 @@ async fn follow(bed: &Bed, agent: &Acp, (resume, stop_at_action): (Option<&str>,
             resume,
         },
         watcher: &ears,
+        steering: more.map(|more| more as &dyn Steering),
     };
     let run = agent.run(&request, bed.sandbox.as_ref(), &cancel);
     let run = run.await.unwrap();
@@ -223,6 +265,75 @@ async fn a_turn_is_followed_from_the_first_word_to_the_last() {
     );
     let prompt = json!([{ "type": "text", "text": BRIEF }]);
     assert_eq!(told[2]["params"]["prompt"], prompt);
+}
+
+#[tokio::test]
+async fn more_is_said_in_the_same_session_when_a_turn_has_ended() {
+    let bed = Bed::new();
+    let more = More::of(["And this.", "And that."]);
+    let job = Job {
+        more: Some(&more),
+        ..Job::default()
+    };
+    let seen = run(&bed, "works", job).await;
+    assert_eq!(seen.run.outcome.ending, Ending::Exited(0));
+    let prompts: Vec<_> = told(&bed).into_iter().skip(2).collect();
+    let said: Vec<_> = prompts
+        .iter()
+        .map(|one| {
+            (
+                one["method"].as_str(),
+                one["params"]["prompt"][0]["text"].as_str(),
+            )
+        })
+        .collect();
+    let prompt = Some("session/prompt");
+    let expected = [BRIEF, "And this.", "And that."].map(|text| (prompt, Some(text)));
+    assert_eq!(said, expected);
+    let same = |one: &Value| one["params"]["sessionId"] == "s-1";
+    assert!(prompts.iter().all(same), "{prompts:#?}");
+    // It has finished once, and each of its turns begins a message.
+    let finished = |one: &&Update| **one == Update::Finished;
+    assert_eq!(seen.heard.iter().filter(finished).count(), 1);
+    assert_eq!(seen.heard.last(), Some(&Update::Finished));
+    let begun = |one: &&Update| **one == message("I will ", false);
+    assert_eq!(seen.heard.iter().filter(begun).count(), 3);
+    assert_eq!(more.asked(), 3);
+}
+
+#[tokio::test]
+async fn who_has_not_done_the_first_is_told_no_more() {
+    for (part, stop_at_action, ending) in [
+        ("refusal", false, Ending::Exited(1)),
+        ("crash", false, Ending::Exited(3)),
+        ("cancelled", true, Ending::Cancelled),
+    ] {
+        let bed = Bed::new();
+        let more = More::of(["And this."]);
+        let job = Job {
+            stop_at_action,
+            more: Some(&more),
+            ..Job::default()
+        };
+        let seen = run(&bed, part, job).await;
+        assert_eq!(seen.run.outcome.ending, ending, "{part}");
+        assert_eq!(more.asked(), 0, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_do_the_second_has_not_finished() {
+    let bed = Bed::new();
+    let more = More::of(["And this.", "And that."]);
+    let job = Job {
+        more: Some(&more),
+        ..Job::default()
+    };
+    let seen = run(&bed, "tires", job).await;
+    assert_eq!(seen.run.outcome.ending, Ending::Exited(1));
+    assert_eq!(seen.trouble(), Some("it refused to go on"));
+    assert!(!seen.heard.contains(&Update::Finished));
+    assert_eq!(more.asked(), 1);
 }
 
 #[tokio::test]

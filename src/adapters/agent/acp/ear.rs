@@ -47,9 +47,10 @@ impl Ear {
         }
     }
 
-    /// Takes what comes from now on for what this run does.
-    pub(super) const fn listen(&mut self) {
+    /// Takes what comes from now on for what this run does, in a turn of its own.
+    pub(super) fn listen(&mut self) {
         self.listens = true;
+        self.message = Telling::Nothing;
     }
 
     /// Returns the last message.

@@ -148,6 +148,10 @@ impl Agent for Acp {
         true
     }
 
+    fn can_be_steered(&self) -> bool {
+        true
+    }
+
     async fn run(
         &self,
         request: &Request<'_>,
@@ -175,13 +179,7 @@ impl Agent for Acp {
             outcome
         };
         let talking = async {
-            let talker = Talker::new(
-                &manners,
-                (&checkout, request.brief),
-                request.session.resume,
-                request.watcher,
-                cancel,
-            );
+            let talker = Talker::new(&manners, &checkout, request, cancel);
             let end = converse(&talker, spoken, heard).await;
             if end != End::Cancelled {
                 tokio::select! {

@@ -1,4 +1,7 @@
-//! A conversation: from the first word to the end of the turn.
+//! A conversation: from the first word to the end of the last turn.
+//!
+//! A turn begins with what the agent is to do, and is never broken off for what comes after that: to
+//! cancel it would lose what it is at. When it has ended well, there may be more.
 
 use std::io;
 use std::path::Path;
@@ -26,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::agent::acp::ear::{Ear, brief, unfinished, used, words};
 use crate::adapters::agent::acp::{Manners, permission};
 use crate::domain::progress::Update;
-use crate::ports::agent::Watcher;
+use crate::ports::agent::Request;
 
 /// How a conversation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +50,7 @@ pub(super) struct Talker<'a> {
     manners: &'a Manners,
     /// Where the checkout stands, as the agent sees it.
     checkout: &'a Path,
-    brief: &'a str,
-    /// The session to go on with.
-    resume: Option<&'a str>,
-    watcher: &'a dyn Watcher,
+    request: &'a Request<'a>,
     cancel: &'a CancellationToken,
     ear: Mutex<Ear>,
 }
@@ -58,17 +58,14 @@ pub(super) struct Talker<'a> {
 impl<'a> Talker<'a> {
     pub(super) fn new(
         manners: &'a Manners,
-        (checkout, brief): (&'a Path, &'a str),
-        resume: Option<&'a str>,
-        watcher: &'a dyn Watcher,
+        checkout: &'a Path,
+        request: &'a Request<'a>,
         cancel: &'a CancellationToken,
     ) -> Self {
         Self {
             manners,
             checkout,
-            brief,
-            resume,
-            watcher,
+            request,
             cancel,
             ear: Mutex::new(Ear::new(checkout.to_owned())),
         }
@@ -79,7 +76,7 @@ impl<'a> Talker<'a> {
         self.ear().words().to_owned()
     }
 
-    /// Talks until the turn is over, one way or another; then says nothing more, and hears nothing.
+    /// Talks until the last turn is over, one way or another; then says nothing more, and hears nothing.
     pub(super) async fn talk(
         &self,
         spoken: impl Sink<String, Error = io::Error> + Send + 'static,
@@ -91,7 +88,7 @@ impl<'a> Talker<'a> {
             .on_receive_notification(
                 async |told: SessionNotification, _agent| {
                     if let Some(update) = self.ear().hear(told.update) {
-                        self.watcher.heard(update);
+                        self.request.watcher.heard(update);
                     }
                     Ok(())
                 },
@@ -104,7 +101,7 @@ impl<'a> Talker<'a> {
                 on_receive_request!(),
             )
             .connect_with(Lines::new(spoken, heard), async |agent| {
-                let end = match self.turn(&agent).await {
+                let end = match self.turns(&agent).await {
                     Ok(()) => End::Finished,
                     Err(end) => end,
                 };
@@ -141,7 +138,7 @@ impl<'a> Talker<'a> {
         permission::answer(self.manners.permissions, &asked.options)
     }
 
-    async fn turn(&self, agent: &ConnectionTo<Agent>) -> Result<(), End> {
+    async fn turns(&self, agent: &ConnectionTo<Agent>) -> Result<(), End> {
         // Neither files nor terminals are offered: the agent sits beside the files.
         let hello = InitializeRequest::new(ProtocolVersion::V1)
             .client_info(Implementation::new("prova", env!("CARGO_PKG_VERSION")));
@@ -159,13 +156,36 @@ impl<'a> Talker<'a> {
             self.within("authenticate", login).await?;
         }
         let session = self.session(agent, &known.agent_capabilities).await?;
-        self.watcher.heard(Update::Session(session.to_string()));
+        self.request
+            .watcher
+            .heard(Update::Session(session.to_string()));
         if let Some(mode) = &self.manners.mode {
             let mode = SetSessionModeRequest::new(session.clone(), mode.clone());
             let mode = agent.send_request(mode).block_task();
             self.within("session/set_mode", mode).await?;
         }
-        self.prompt(agent, session).await
+        self.prompt(agent, &session, self.request.brief).await?;
+        while let Some(more) = self.more().await? {
+            self.prompt(agent, &session, &more).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks whether there is more to do.
+    async fn more(&self) -> Result<Option<String>, End> {
+        let Some(steering) = self
+            .request
+            .steering
+            .filter(|_| !self.cancel.is_cancelled())
+        else {
+            return Ok(None);
+        };
+        // What it gives counts as heard, so it is not broken off.
+        let more = steering.next().await;
+        if more.is_some() && self.cancel.is_cancelled() {
+            return Err(End::Cancelled);
+        }
+        Ok(more)
     }
 
     /// Goes on with the session of the last run where that can be done, or else begins one.
@@ -174,7 +194,7 @@ impl<'a> Talker<'a> {
         agent: &ConnectionTo<Agent>,
         can: &AgentCapabilities,
     ) -> Result<SessionId, End> {
-        if let Some(name) = self.resume {
+        if let Some(name) = self.request.session.resume {
             let id = SessionId::new(name);
             let why = match self.go_on(agent, &id, can).await {
                 Ok(()) => return Ok(id),
@@ -185,7 +205,7 @@ impl<'a> Talker<'a> {
                 why,
                 "an agent could not go on with its session and begins anew"
             );
-            self.watcher.heard(Update::Message {
+            self.request.watcher.heard(Update::Message {
                 text: format!(
                     "The session could not be gone on with, so this is a new one: {why}."
                 ),
@@ -222,9 +242,15 @@ impl<'a> Talker<'a> {
         (!meta.is_empty()).then(|| meta.clone())
     }
 
-    async fn prompt(&self, agent: &ConnectionTo<Agent>, session: SessionId) -> Result<(), End> {
-        let brief = ContentBlock::Text(TextContent::new(self.brief));
-        let prompt = PromptRequest::new(session.clone(), vec![brief]);
+    /// Has the agent do what a text says, and waits until that turn is over.
+    async fn prompt(
+        &self,
+        agent: &ConnectionTo<Agent>,
+        session: &SessionId,
+        text: &str,
+    ) -> Result<(), End> {
+        let text = ContentBlock::Text(TextContent::new(text));
+        let prompt = PromptRequest::new(session.clone(), vec![text]);
         self.ear().listen();
         let mut answer = pin!(agent.send_request(prompt).block_task());
         let answer = tokio::select! {
@@ -232,7 +258,7 @@ impl<'a> Talker<'a> {
             answer = &mut answer => answer,
             () = self.cancel.cancelled() => {
                 // It gets a moment to end its tools, which a signal would leave behind in most agents.
-                let told = agent.send_notification(CancelNotification::new(session));
+                let told = agent.send_notification(CancelNotification::new(session.clone()));
                 if told.is_ok() {
                     let _unheard = timeout(self.manners.patience.cancel, answer).await;
                 }
@@ -241,7 +267,7 @@ impl<'a> Talker<'a> {
         };
         let turn = answer.map_err(|error| end(&error, "session/prompt"))?;
         if let Some(usage) = &turn.usage {
-            self.watcher.heard(Update::Usage(used(usage)));
+            self.request.watcher.heard(Update::Usage(used(usage)));
         }
         let why = unfinished(turn.stop_reason).map(str::to_owned);
         match why.or_else(|| self.trouble()) {
