@@ -110,6 +110,7 @@ fn decisions(bench: &mut Criterion) {
         known: BTreeSet::from([agent]),
         default: "claude".parse().ok(),
         fallback: Vec::new(),
+        steerable: BTreeSet::new(),
         built_in: BTreeSet::new(),
     };
     let (event, identity) = (sample::labelled(), Identity::new("prova"));
@@ -144,6 +145,6 @@ fn texts(bench: &mut Criterion) {
         b.iter(|| status::status(black_box(&task), &links));
     });
     bench.bench_function("render, pull request", |b| {
-        b.iter(|| pull::body(black_box(&task), &task.work.request, &report, &links));
+        b.iter(|| pull::body(black_box(&task), (&task.work.request, &[]), &report, &links));
     });
 }

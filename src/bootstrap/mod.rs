@@ -35,6 +35,7 @@ use crate::config::server::{RateLimits, ServerSettings};
 use crate::domain::change::HarvestLimits;
 use crate::domain::decide::agents::Agents;
 use crate::domain::governor::limits::Limits as RateLimit;
+use crate::domain::name::Name;
 use crate::domain::process::{Process, Role};
 use crate::domain::render::parts::Links;
 use crate::domain::stall::Patience;
@@ -45,6 +46,7 @@ use crate::http::face::{Face, Vitals};
 use crate::http::refusals::Refusals;
 use crate::http::signature::Secrets;
 use crate::inside;
+use crate::ports::agent::Roster as _;
 use crate::ports::checkouts::{Cache, Checkouts};
 use crate::ports::clock::Clock;
 use crate::ports::gateway::Gateway;
@@ -185,6 +187,15 @@ impl House {
         })
     }
 
+    /// Returns the agents that can be handed more while they run.
+    fn steerable(&self) -> BTreeSet<Name> {
+        let can = |name: &&Name| {
+            let agent = self.roster.agent(name);
+            agent.is_some_and(|agent| agent.can_be_steered())
+        };
+        self.settings.agents.keys().filter(can).cloned().collect()
+    }
+
     /// Builds what the use cases share, once the App's slug is known.
     #[must_use]
     pub fn context(&self, slug: &str) -> Context {
@@ -215,6 +226,7 @@ impl House {
                     default: default_agent(settings),
                     fallback: settings.work.fallback.clone(),
                     known: settings.agents.keys().cloned().collect::<BTreeSet<_>>(),
+                    steerable: self.steerable(),
                     built_in: inside::offered(),
                 },
                 jobs_dir: below_work(settings, "jobs"),

@@ -3,7 +3,7 @@
 
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::queued;
-use crate::domain::decide::statuses::{answer_of, seen, status_of};
+use crate::domain::decide::statuses::{answers_of, seen, status_of};
 use crate::domain::event::{Happening, Thread, ThreadEvent, ThreadKind};
 use crate::domain::ids::Login;
 use crate::domain::integration::{Bots, Mending};
@@ -123,7 +123,9 @@ pub fn heard(
             occasion: None,
             sign: None,
             review,
+            noted: None,
         },
+        steered: Vec::new(),
         resolve: None,
     };
     let (mut next, job) = queued(task, work.clone()).map_err(|_| "a job is under way")?;
@@ -138,7 +140,7 @@ pub fn heard(
         "job {job} queued: {by} has asked, round {rounds} of {most}"
     )];
     let mut effects = vec![seen(event), status_of(&next, around.links)];
-    effects.extend(answer_of(&next, around.links));
+    effects.extend(answers_of(&next, around.links));
     Ok(Decision {
         task: Some(next),
         job: Some((job, work)),

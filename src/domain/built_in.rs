@@ -138,6 +138,7 @@ mod tests {
             plan: None,
             occasion: None,
             sign: None,
+            noted: None,
             review: None,
         }
     }

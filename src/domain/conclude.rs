@@ -5,11 +5,11 @@ use crate::domain::button::Button;
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
 use crate::domain::decide::replies::replies_of;
-use crate::domain::decide::statuses::{answer_of, status_of};
+use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::{Ending, Evidence};
 use crate::domain::ids::{CommentId, CommitSha, JobId, ThreadKey};
-use crate::domain::job::{Progress, Ran, Work};
+use crate::domain::job::{Progress, Ran, Request, Work};
 use crate::domain::marks::marks;
 use crate::domain::policy::{Policy, WhenHeeded};
 use crate::domain::render::parts::Links;
@@ -33,11 +33,21 @@ pub struct Ended<'a> {
     pub progress: &'a Progress,
 }
 
+impl Ended<'_> {
+    /// Returns what was asked for while its agent, or that of an earlier job for the same, worked.
+    #[must_use]
+    pub fn steered(&self) -> Vec<&Request> {
+        let before = self.work.steered.iter();
+        before.chain(&self.progress.steered).collect()
+    }
+}
+
 /// Returns the report of a job that has come to its end.
 #[must_use]
 pub fn report(ended: &Ended<'_>) -> Report {
     let Progress {
         passed_over,
+        steered: _,
         briefed,
         ran,
         harvested,
@@ -144,18 +154,20 @@ pub fn broke(ended: &Ended<'_>, exceeded: Exceeded) -> Report {
     }
 }
 
-/// Returns the comments of the review that was to be heeded whose conversations end with the change: it
+/// Returns the comments of the reviews that were to be heeded whose conversations end with the change: it
 /// touches their file, and the agent does not say that it left them alone.
 fn resolves(report: &Report, work: &Work, policy: &Policy) -> Vec<CommentId> {
-    let review = match policy.review.resolve {
-        WhenHeeded::Never => None,
-        WhenHeeded::Changed => work.request.review.as_ref(),
-    };
-    let comments = review.into_iter().flat_map(|review| &review.comments);
+    match policy.review.resolve {
+        WhenHeeded::Never => return Vec::new(),
+        WhenHeeded::Changed => {}
+    }
+    let comments = work.asked().flat_map(|(first, request)| {
+        let review = request.review.iter();
+        (first..).zip(review.flat_map(|review| &review.comments))
+    });
     let left = |number| (report.claim.as_ref()).is_some_and(|claim| claim.left.contains(&number));
-    let heeded = (1..)
-        .zip(comments)
-        .filter(|(number, comment)| !left(*number) && report.touches(&comment.path));
+    let heeded =
+        comments.filter(|(number, comment)| !left(*number) && report.touches(&comment.path));
     let mut roots: Vec<_> = heeded.map(|(_, comment)| comment.root).collect();
     roots.sort_unstable();
     roots.dedup();
@@ -178,7 +190,7 @@ pub fn conclude(
     }
     let report = unpublished(task, &report, ended).unwrap_or(report);
     let report = Report {
-        resolves: resolves(&report, ended.work, policy),
+        resolves: resolves(&report, &task.work, policy),
         ..report
     };
     let publish = report.outcome == Outcome::Proposed && task.state == State::Running;
@@ -225,7 +237,7 @@ pub fn conclude(
         // Whoever asked to bring the branch up to date has waited for the end of this.
         decision.compare = task.footing.asked.is_some();
         decision.effects.push(status_of(&task, links));
-        decision.effects.extend(answer_of(&task, links));
+        decision.effects.extend(answers_of(&task, links));
         decision.effects.extend(replies_of(&task, links));
     }
     decision.task = Some(task);
@@ -317,7 +329,7 @@ fn publication(
             head: task.branch.clone(),
             base: task.repo.default_branch.clone(),
             title: pull::title(request, report),
-            body: pull::body(task, request, report, links),
+            body: pull::body(task, (request, &ended.steered()), report, links),
             draft: policy.draft,
             commit: commit.clone(),
         };

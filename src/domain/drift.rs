@@ -120,6 +120,7 @@ pub fn unknown(
         repo: repo.clone(),
         work: Work {
             resolve: None,
+            steered: Vec::new(),
             performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: us,
@@ -134,6 +135,7 @@ pub fn unknown(
                 occasion: None,
                 sign: None,
                 review: None,
+                noted: None,
             },
         },
         state: State::Blocked,

@@ -55,6 +55,13 @@ impl EffectKey {
         Self(format!("{job}/answer"))
     }
 
+    /// The answer to a request that was handed to the agent of a job, counted from 1, where it has no
+    /// other.
+    #[must_use]
+    pub fn handed(job: JobId, ordinal: usize) -> Self {
+        Self(format!("{job}/handed/{ordinal}"))
+    }
+
     /// The review of a pull request by one job.
     #[must_use]
     pub fn review(job: JobId) -> Self {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::change::{Harvest, RepoPath};
+use crate::domain::effect::ReactionTarget;
 use crate::domain::event::{DiffPlace, Thread};
 use crate::domain::evidence::{Claim, Ending, Evidence};
 use crate::domain::ids::{CommitSha, Login, TreeSha};
@@ -24,6 +25,9 @@ pub struct Work {
     pub performers: Performers,
     /// What was asked.
     pub request: Request,
+    /// What was asked for while its agent worked, and was handed to that, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steered: Vec<Request>,
     /// The base whose conflicts with the branch are to be resolved, if that is what it is to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolve: Option<String>,
@@ -119,6 +123,10 @@ pub struct Request {
     /// The sign on the issue that asks for it, where no words did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign: Option<Sign>,
+    /// What asked for it, where that was answered while something else was under way: the answer can be
+    /// edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted: Option<ReactionTarget>,
 }
 
 /// How an issue shows that work is wanted, without words.
@@ -154,6 +162,41 @@ impl Work {
     pub fn sign(&self) -> Option<&Sign> {
         let sign = self.request.sign.as_ref();
         sign.filter(|_| self.request.occasion.is_none() && self.resolve.is_none())
+    }
+
+    /// Returns whether it keeps what is under review fit, and is nothing that a person has asked for.
+    #[must_use]
+    pub const fn is_upkeep(&self) -> bool {
+        let request = &self.request;
+        request.occasion.is_some() || self.resolve.is_some() || request.is_of_bot()
+    }
+
+    /// Returns all that was asked for, oldest first, each with the number of the first comment of its
+    /// review: the comments of all reviews are counted on, from 1.
+    pub fn asked(&self) -> impl Iterator<Item = (usize, &Request)> {
+        Self::numbered(&self.request, &self.steered)
+    }
+
+    /// Does as [`Self::asked`] for what is not together yet.
+    pub fn numbered<'r>(
+        request: &'r Request,
+        steered: &'r [Request],
+    ) -> impl Iterator<Item = (usize, &'r Request)> {
+        let all = std::iter::once(request).chain(steered);
+        all.scan(1, |next, request| {
+            let review = request.review.as_ref();
+            let first = *next;
+            *next += review.map_or(0, |review| review.comments.len());
+            Some((first, request))
+        })
+    }
+
+    /// Returns the words of all that was asked for.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let words = self.asked().map(|(_, request)| request.text.trim());
+        let words: Vec<_> = words.filter(|text| !text.is_empty()).collect();
+        words.join("\n\n")
     }
 }
 
@@ -225,6 +268,8 @@ pub struct Remark {
 pub enum Entry {
     /// The base was chosen and the brief written.
     Briefed(Briefed),
+    /// The agent that runs was handed one more request.
+    Steered(Box<Request>),
     /// The agent ran.
     Ran(Box<Ran>),
     /// The checkout was read.
@@ -423,6 +468,8 @@ impl Harvested {
 pub struct Progress {
     /// Agents that could not work, oldest first.
     pub passed_over: Vec<PassedOver>,
+    /// What was handed to an agent while it ran, oldest first. Whoever begins anew is to do it too.
+    pub steered: Vec<Request>,
     /// The base and the brief, once chosen.
     pub briefed: Option<Briefed>,
     /// The run, once over.
@@ -479,6 +526,7 @@ impl Progress {
                     ..std::mem::take(self).afresh()
                 };
             }
+            Entry::Steered(request) => self.steered.push(*request),
             Entry::Ran(ran) => {
                 self.traffic = self.spent_before().with(ran.traffic.clone());
                 self.ran = Some(*ran);
@@ -540,6 +588,7 @@ impl Progress {
         Self {
             traffic: self.spent_before(),
             passed_over: self.passed_over,
+            steered: self.steered,
             ..Self::default()
         }
     }
@@ -638,6 +687,9 @@ impl Entry {
                     briefed.agent,
                     short(briefed.base.as_str())
                 )
+            }
+            Self::Steered(request) => {
+                format!("handed on: one more request by {}", request.by.login)
             }
             Self::Ran(ran) => match &ran.failed_setup {
                 Some(setup) => format!("setup failed: {} ({})", setup.command, setup.ending),

@@ -234,8 +234,11 @@ fn work(task: &Task, found: &Found, (failing, around): (&[&Failing], &Around<'_>
             occasion: Some(occasion),
             plan: None,
             review: None,
+            noted: None,
+            text: task.work.words(),
             ..task.work.request.clone()
         },
+        steered: Vec::new(),
         resolve: None,
     })
 }

@@ -4,7 +4,7 @@
 
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::{begin_next, queued};
-use crate::domain::decide::statuses::{answer_of, status_of};
+use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::footing::{Came, Footing, Merge, Pair, Stand, Update};
 use crate::domain::ids::{CommitSha, ThreadKey, TreeSha};
@@ -110,7 +110,7 @@ fn shown(before: &Task, now: Task, links: &Links) -> Decision {
     };
     if words::line(before, links) != words::line(&now, links) {
         decision.effects.push(status_of(&now, links));
-        decision.effects.extend(answer_of(&now, links));
+        decision.effects.extend(answers_of(&now, links));
     }
     decision.task = Some(now);
     decision
@@ -154,7 +154,7 @@ fn update(mut task: Task, pair: Pair, tree: TreeSha, links: &Links) -> Decision 
     });
     task.state = state;
     let mut effects = vec![(key, task.id.thread, effect), status_of(&task, links)];
-    effects.extend(answer_of(&task, links));
+    effects.extend(answers_of(&task, links));
     Decision {
         task: Some(task),
         effects,
@@ -173,7 +173,9 @@ fn resolve(mut task: Task, onto: &str, links: &Links) -> Decision {
         ..task.work.clone()
     };
     (work.request.occasion, work.request.plan) = (None, None);
-    work.request.review = None;
+    (work.request.review, work.request.noted) = (None, None);
+    work.request.text = task.work.words();
+    work.steered.clear();
     if let Some(asked) = task.footing.asked.take() {
         work.request.by = asked.by;
     }
@@ -181,7 +183,7 @@ fn resolve(mut task: Task, onto: &str, links: &Links) -> Decision {
         return Decision::default();
     };
     let mut effects = vec![status_of(&task, links)];
-    effects.extend(answer_of(&task, links));
+    effects.extend(answers_of(&task, links));
     effects.extend(answer);
     Decision {
         reasons: vec![format!("job {job} queued: conflicts with the base")],
@@ -250,7 +252,7 @@ fn back(task: &Task, came: Came) -> Task {
 
 fn told(task: Task, answer: Option<Addressed>, links: &Links) -> Decision {
     let mut effects = vec![status_of(&task, links)];
-    effects.extend(answer_of(&task, links));
+    effects.extend(answers_of(&task, links));
     effects.extend(answer);
     let decision = Decision {
         reasons: vec![format!("task {}: {}", task.id, words::found(&task))],

@@ -71,6 +71,7 @@ mod tests {
     fn work(kind: ThreadKind, by: ActorKind) -> Work {
         Work {
             resolve: None,
+            steered: vec![],
             performers: Performers::One(Performer::DefaultAgent),
             request: Request {
                 by: Actor {
@@ -100,6 +101,7 @@ mod tests {
                 occasion: None,
                 sign: None,
                 review: None,
+                noted: None,
             },
         }
     }

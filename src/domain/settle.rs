@@ -4,7 +4,7 @@ use crate::domain::assessment::Assessment;
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
 use crate::domain::decide::replies::replies_of;
-use crate::domain::decide::statuses::{answer_of, status_of};
+use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::footing::Stand;
 use crate::domain::ids::{CommitSha, ThreadKey};
@@ -206,7 +206,7 @@ fn answered(task: Task, links: &Links, reason: &str) -> Decision {
 
 fn told(task: Task, links: &Links, reason: &str) -> Decision {
     let mut effects = vec![status_of(&task, links)];
-    effects.extend(answer_of(&task, links));
+    effects.extend(answers_of(&task, links));
     let decision = Decision {
         reasons: vec![format!("task {}: {reason}", task.id)],
         task: Some(task),

@@ -14,7 +14,9 @@ use crate::stage::{REPO, Stage};
 /// A pull request of alice's, with a comment on each of the first lines of its file.
 fn commented(stage: &Stage, comments: u64) -> (ThreadNumber, Vec<CommentId>) {
     let alice = stage.sim.as_person("alice");
-    let text: Vec<_> = (1..=comments).map(|line| format!("line {line}\n")).collect();
+    let text: Vec<_> = (1..=comments)
+        .map(|line| format!("line {line}\n"))
+        .collect();
     let file = File::new("long.txt", text.concat());
     alice.push(REPO, "long", &[file], &[]).unwrap();
     let pull = alice.open_pull(REPO, "long", "main", "Long").unwrap();

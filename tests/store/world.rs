@@ -95,6 +95,7 @@ pub(crate) fn job_id(task: TaskId, ordinal: u32) -> JobId {
 pub(crate) fn work(thread: ThreadKey) -> Work {
     Work {
         resolve: None,
+        steered: vec![],
         performers: Performers::One(Performer::DefaultAgent),
         request: Request {
             by: Actor {
@@ -124,6 +125,7 @@ pub(crate) fn work(thread: ThreadKey) -> Work {
             occasion: None,
             sign: None,
             review: None,
+            noted: None,
         },
     }
 }

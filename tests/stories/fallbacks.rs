@@ -87,7 +87,8 @@ async fn started(bot: &Bot, issue: u64) -> Vec<String> {
     journal
         .filter_map(|(_, _, entry)| match entry {
             Entry::Briefed(briefed) => Some(briefed.agent),
-            Entry::Ran(_)
+            Entry::Steered(_)
+            | Entry::Ran(_)
             | Entry::Harvested(_)
             | Entry::Checked { .. }
             | Entry::PassedOver(_)

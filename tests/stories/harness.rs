@@ -312,6 +312,13 @@ impl Bot {
         }
     }
 
+    /// Returns a file that the agent of the running job has made there.
+    pub(crate) fn agents_file(&self, name: &str) -> Option<String> {
+        let outputs = self.outputs().into_iter();
+        let mut read = outputs.filter_map(|output| std::fs::read_to_string(output.join(name)).ok());
+        read.next()
+    }
+
     /// Takes away what an agent of before its process's death has made there.
     pub(crate) fn forget_made(&self, name: &str) {
         for output in self.outputs() {

@@ -13,6 +13,7 @@ use prova::domain::command::Command;
 use prova::domain::conclude::{Ended as EndedJob, conclude, faulted, report};
 use prova::domain::decide::agents::Agents;
 use prova::domain::decide::ended::ended;
+use prova::domain::decide::steer::steer;
 use prova::domain::decide::{Decision, Snapshot, decide};
 use prova::domain::effect::{Effect, EffectKey, Sent};
 use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
@@ -23,7 +24,7 @@ use prova::domain::ids::{
     ThreadNumber, TreeSha,
 };
 use prova::domain::integration::{Check, Failing, Found, MOST_ROUNDS, Signature};
-use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Sign, Told, Work};
+use prova::domain::job::{Briefed, Harvested, Performer, Progress, Ran, Request, Sign, Told, Work};
 use prova::domain::mend::{self, Around, passed_over};
 use prova::domain::money::Usd;
 use prova::domain::name::Name;
@@ -49,6 +50,8 @@ pub(crate) enum Happens {
     Again,
     /// A worker takes the job.
     Starts,
+    /// The agent of the job has done what it has, and asks for more.
+    Steers,
     /// The job ends, with a change or without.
     Ends { changed: bool },
     /// The oldest effect is sent, is overtaken, or is given up.
@@ -127,6 +130,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         6 => (asks, any::<bool>()).prop_map(|(asks, pull)| Happens::Asks(asks, pull)),
         2 => Just(Happens::Again),
         6 => Just(Happens::Starts),
+        3 => Just(Happens::Steers),
         6 => prop::bool::weighted(0.8).prop_map(|changed| Happens::Ends { changed }),
         12 => way.prop_map(Happens::Sends),
         4 => (0u8..3, any::<bool>()).prop_map(|(why, again)| Happens::Fails(why, again)),
@@ -142,6 +146,8 @@ pub(crate) struct LiveJob {
     pub(crate) id: JobId,
     pub(crate) work: Work,
     running: bool,
+    /// What its agent was handed.
+    steered: Vec<Request>,
 }
 
 /// A store of one thread.
@@ -235,6 +241,7 @@ impl World {
                 self.start();
                 Ok(())
             }
+            Happens::Steers => self.steer(),
             Happens::Ends { changed } => self.end(changed),
             Happens::Sends(way) => self.send(way),
             Happens::Fails(why, again) => self.fail(why, again),
@@ -420,12 +427,43 @@ impl World {
         }
     }
 
+    /// Hands the agent that runs what has waited longest, if it can take it: that is lost nowhere, and
+    /// what was handed on before stays.
+    fn steer(&mut self) -> Result<(), TestCaseError> {
+        let (Some(task), Some(live)) = (self.open().cloned(), &mut self.live) else {
+            return Ok(());
+        };
+        if !live.running {
+            return Ok(());
+        }
+        let Some((decision, request)) = steer(&task, live.id, &self.links) else {
+            return Ok(());
+        };
+        live.steered.push(request.clone());
+        let after = decision.task.as_ref().unwrap();
+        prop_assert_eq!(task.state, State::Running);
+        let (first, rest) = task.waiting.split_first().unwrap();
+        prop_assert_eq!(&first.request, &request);
+        prop_assert_eq!(&after.waiting[..], rest);
+        let mut steered = task.work.steered;
+        steered.push(request);
+        prop_assert_eq!(&after.work.steered, &steered);
+        prop_assert!(decision.job.is_none() && !decision.cancel);
+        self.bots = 0;
+        self.apply(decision).map(drop)
+    }
+
     fn end(&mut self, changed: bool) -> Result<(), TestCaseError> {
         let Some(live) = self.live.take_if(|live| live.running) else {
             return Ok(());
         };
         let task = self.tasks.last().unwrap();
-        let progress = progress(live.id, &live.work, task);
+        if task.state == State::Running {
+            // What the job is told of it and what its task knows is the same.
+            let told = [live.work.steered.clone(), live.steered.clone()].concat();
+            prop_assert_eq!(&task.work.steered, &told);
+        }
+        let progress = progress(&live, task);
         let ended = EndedJob {
             job: live.id,
             work: &live.work,
@@ -593,7 +631,7 @@ impl World {
                 let ended = (self.tasks.iter()).find(|task| task.id == live.id.task);
                 let ended = ended.unwrap();
                 prop_assert!(live.running && ended.state.is_over());
-                let progress = progress(live.id, &live.work, ended);
+                let progress = progress(&live, ended);
                 let job = EndedJob {
                     job: live.id,
                     work: &live.work,
@@ -606,6 +644,7 @@ impl World {
                 id,
                 work,
                 running: false,
+                steered: Vec::new(),
             });
         }
         let mut keys = BTreeSet::new();
@@ -668,7 +707,8 @@ impl World {
 }
 
 /// A job that came to its end with what was wanted.
-fn progress(job: JobId, work: &Work, task: &Task) -> Progress {
+fn progress(live: &LiveJob, task: &Task) -> Progress {
+    let (job, work) = (live.id, &live.work);
     let tree = TreeSha::new("a".repeat(40));
     let briefed = Briefed {
         base: task
@@ -691,6 +731,7 @@ fn progress(job: JobId, work: &Work, task: &Task) -> Progress {
         };
     }
     Progress {
+        steered: live.steered.clone(),
         briefed: Some(briefed),
         harvested: Some(Harvested {
             harvest: Harvest {

@@ -24,6 +24,7 @@ mod faults;
 mod follow_ups;
 mod frozen;
 mod gateway;
+mod handing;
 mod harness;
 mod intake;
 mod integration;

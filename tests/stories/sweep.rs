@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assessments::{REVIEWER, hers};
 use crate::check_run::{newest, pages, wrong};
 use crate::gateway::Script;
+use crate::handing::handed;
 use crate::harness::{Bot, FIX, REPO, World};
 use crate::integration::{GREEN, mender, until_green};
 use crate::knife::{Blow, Knife};
@@ -52,6 +53,8 @@ enum Scenario {
     Budget,
     /// Something is asked for while another request is done.
     Waits,
+    /// Something is asked for, and handed to the agent that does another request.
+    Steer,
     /// A plan is made and carried out.
     Plan,
     /// A question is asked about what is under review.
@@ -199,6 +202,14 @@ impl Scenario {
             Self::Waits => {
                 let (bot, pull) = in_review("grower", GROWING).await;
                 for text in ["@prova one more line", "@prova another one"] {
+                    bot.alice().comment(REPO, pull, text).unwrap();
+                }
+                bot
+            }
+            Self::Steer => {
+                let bot = Box::pin(handed("").start()).await;
+                let (_, pull) = Box::pin(bot.in_review()).await;
+                for text in ["@prova add the line one", "@prova add the line two"] {
                     bot.alice().comment(REPO, pull, text).unwrap();
                 }
                 bot
@@ -450,6 +461,11 @@ sweeps! {
     a_request_that_waits_and_a_call_that_fails: Waits Fails;
     a_request_that_waits_and_an_answer_that_is_lost: Waits Unanswered;
     a_request_that_waits_and_a_call_that_is_made_twice: Waits Twice;
+    a_request_that_is_handed_on_and_death_before_a_call: Steer DeadBefore;
+    a_request_that_is_handed_on_and_death_after_a_call: Steer DeadAfter;
+    a_request_that_is_handed_on_and_a_call_that_fails: Steer Fails;
+    a_request_that_is_handed_on_and_an_answer_that_is_lost: Steer Unanswered;
+    a_request_that_is_handed_on_and_a_call_that_is_made_twice: Steer Twice;
     a_plan_and_death_before_a_call: Plan DeadBefore;
     a_plan_and_death_after_a_call: Plan DeadAfter;
     a_plan_and_a_call_that_fails: Plan Fails;

@@ -2,7 +2,7 @@
 
 /// Replaces object ids, digests, durations and the simulator's address.
 pub(crate) fn normal(text: &str, origin: &str) -> String {
-    let text = text.replace(origin, "http://github.test");
+    let text = uuids(&text.replace(origin, "http://github.test"));
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
     for c in text.chars().chain(['\n']) {
@@ -16,6 +16,27 @@ pub(crate) fn normal(text: &str, origin: &str) -> String {
     }
     out.pop();
     durations(&out)
+}
+
+/// Replaces the names that messages of protocols have.
+fn uuids(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let long = rest.get(..36).filter(|name| is_uuid(name));
+        let taken = long.map_or(c.len_utf8(), str::len);
+        let (one, after) = rest.split_at(taken);
+        out.push_str(long.map_or(one, |_| "UUID"));
+        rest = after;
+    }
+    out
+}
+
+fn is_uuid(name: &str) -> bool {
+    let parts: Vec<_> = name.split('-').collect();
+    let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
+    lengths == [8, 4, 4, 4, 12]
+        && (parts.iter()).all(|part| part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn is_id(word: &str) -> bool {

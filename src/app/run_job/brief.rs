@@ -109,8 +109,12 @@ impl Chosen {
     }
 }
 
-/// Chooses the base and writes the brief.
-pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> {
+/// Chooses the base and writes the brief; `steered` is what was asked for since.
+pub async fn write(
+    ctx: &Context,
+    leased: &LeasedJob,
+    steered: &[Request],
+) -> Result<Brief, Problem> {
     let task = &leased.task.task;
     let (repo, request) = (&task.repo, &leased.work.request);
     let (remote_of, policy_commit) = fetch_default(ctx, repo).await?;
@@ -156,6 +160,7 @@ pub async fn write(ctx: &Context, leased: &LeasedJob) -> Result<Brief, Problem> 
         ),
         change: diff.as_ref(),
         request,
+        steered,
         failed,
         integration: &integration,
         policy: &policy,

@@ -10,6 +10,7 @@ pub mod pass_over;
 pub mod run;
 pub mod secrets;
 pub mod setup;
+pub mod steer;
 pub mod watch;
 pub mod way;
 
@@ -292,11 +293,17 @@ impl Attempt<'_> {
 
     async fn brief(&mut self) -> Result<Entry, Stuck> {
         let (ctx, leased) = (self.ctx, self.leased);
-        let brief = self
-            .house
-            .brief
-            .get_or_try_init(|| brief::write(ctx, leased));
-        let briefing = brief.await?.give(
+        let work = self.work();
+        let write = || brief::write(ctx, leased, &work.steered);
+        let anew;
+        let brief = if self.progress.steered.is_empty() {
+            self.house.brief.get_or_try_init(write).await?
+        } else {
+            // The agent before was handed more than its brief said; then nobody shares it.
+            anew = write().await?;
+            &anew
+        };
+        let briefing = brief.give(
             &self.entrant.performer,
             &leased.work.request,
             &self.progress.passed_over,

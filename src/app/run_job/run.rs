@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::app::run_job::brief::Chosen;
 use crate::app::run_job::setup::{Keep, Ready};
+use crate::app::run_job::steer::Steer;
 use crate::app::run_job::watch::Watch;
 use crate::app::run_job::way::{Reachable, Way};
 use crate::app::run_job::{Attempt, Stuck};
@@ -88,6 +89,8 @@ impl Attempt<'_> {
         let watch = Watch::begin(self.ctx);
         let name = briefing.chosen.name().as_str();
         let home = self.ctx.settings.sessions(task.id).join(name);
+        let untrusted = briefing.policy.text.untrusted;
+        let steer = Steer::new((self.ctx, self.leased), self.work(), untrusted);
         let request = agent::Request {
             brief: &briefing.text,
             job_json: &briefing.job_json,
@@ -102,13 +105,17 @@ impl Attempt<'_> {
                 resume: self.session(name),
             },
             watcher: &watch,
-            steering: None,
+            steering: agent.can_be_steered().then_some(&steer),
         };
         let run = agent.run(&request, self.ctx.sandbox.as_ref(), way.stop());
         let run = self.watched((&watch, name), &way, way.during(run));
         let (run, stall) = run.await;
         let thoughtless = agent.thinks() && way.so_far().answered == 0;
         self.passed(way).await;
+        for request in steer.over()? {
+            // It is in the journal already.
+            self.progress.apply(Entry::Steered(Box::new(request)));
+        }
         let told = self.told(watch.so_far(), stall, thoughtless);
         Ok(self.ran(Some((run?, told)), None))
     }

@@ -15,6 +15,8 @@ pub struct Agents {
     pub fallback: Vec<Name>,
     /// All of them.
     pub known: BTreeSet<Name>,
+    /// Those that can be handed more while they run.
+    pub steerable: BTreeSet<Name>,
     /// The recipes that this build has.
     pub built_in: BTreeSet<BuiltIn>,
 }

@@ -4,7 +4,9 @@ use crate::domain::branch::BranchName;
 use crate::domain::command::label::{LabelRequest, label};
 use crate::domain::decide::Desk;
 use crate::domain::decide::next::{asked, waiting};
+use crate::domain::decide::steer::could_be_handed;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
+use crate::domain::fallback::lineup;
 use crate::domain::footing::Footing;
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::integration::Mending;
@@ -12,7 +14,7 @@ use crate::domain::job::{Performer, Performers, Request, Sign, Wanted, Work};
 use crate::domain::name::Name;
 use crate::domain::policy::PlanMode;
 use crate::domain::render::refusal::Refusal;
-use crate::domain::render::status::noted;
+use crate::domain::render::status::{Turn, noted};
 use crate::domain::task::{State, Task};
 use crate::domain::time::Span;
 
@@ -121,6 +123,7 @@ impl Desk<'_> {
         let review = event.what.review().cloned();
         Work {
             resolve: None,
+            steered: Vec::new(),
             performers,
             request: Request {
                 by: event.actor.clone(),
@@ -135,6 +138,7 @@ impl Desk<'_> {
                 plan: None,
                 occasion: None,
                 sign: None,
+                noted: None,
             },
         }
     }
@@ -229,12 +233,47 @@ impl Desk<'_> {
     }
 
     /// Says that a request was put behind what is under way.
-    fn wait(&mut self, task: Task) -> String {
+    fn wait(&mut self, mut task: Task) -> String {
         let before = task.waiting.len();
-        self.answer(noted(before, self.snapshot.links));
+        let turn = self.turn(&task);
+        // What answers several wishes at once stays as it is, whatever becomes of each.
+        if let (1, Some(last)) = (self.wishes, task.waiting.last_mut()) {
+            last.request.noted = Some(self.target());
+        }
+        self.answer(noted(before, turn, self.snapshot.links));
         let reason = format!("task {}: the request waits, {before} of them", task.id);
         self.decision.task = Some(task);
         reason
+    }
+
+    /// Returns who is to do what waits last.
+    fn turn(&self, task: &Task) -> Turn {
+        let under_way = matches!(task.state, State::Queued | State::Running);
+        let steerable = &self.snapshot.agents.steerable;
+        let agent = self.agent_of(&task.work);
+        if under_way && could_be_handed(task) && agent.is_some_and(|name| steerable.contains(&name))
+        {
+            Turn::SameAgent
+        } else {
+            Turn::OwnJob
+        }
+    }
+
+    /// Returns the agent that does it, unless it cannot work and another takes over.
+    fn agent_of(&self, work: &Work) -> Option<Name> {
+        let policy = self.snapshot.policy.ok()?;
+        let agents = self.snapshot.agents;
+        match &work.performers {
+            Performers::One(Performer::Named(name)) => {
+                (!policy.recipes.contains_key(name)).then(|| name.clone())
+            }
+            Performers::One(Performer::DefaultAgent) => {
+                let role = work.request.role();
+                let lineup = lineup(policy, role, agents.default.as_ref(), &agents.fallback);
+                lineup.into_iter().next()
+            }
+            Performers::One(Performer::Recipe { .. }) | Performers::Race(_) => None,
+        }
     }
 
     /// The first task of a thread has the plain name; later ones must not meet a branch that an

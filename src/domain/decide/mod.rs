@@ -10,12 +10,13 @@ mod performable;
 mod reading;
 pub mod replies;
 pub mod statuses;
+pub mod steer;
 mod words;
 
 use std::collections::BTreeSet;
 
 use self::agents::Agents;
-use self::statuses::{answer_of, seen, status_of};
+use self::statuses::{answers_of, seen, status_of};
 use crate::domain::budget::Cap;
 use crate::domain::command::Command;
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
@@ -99,6 +100,7 @@ pub fn decide(event: &ThreadEvent, wishes: &[Wish], snapshot: &Snapshot<'_>) -> 
     let mut desk = Desk {
         event,
         snapshot,
+        wishes: wishes.len(),
         answers: Vec::new(),
         decision: Decision::default(),
     };
@@ -122,6 +124,8 @@ pub fn decide(event: &ThreadEvent, wishes: &[Wish], snapshot: &Snapshot<'_>) -> 
 struct Desk<'a> {
     event: &'a ThreadEvent,
     snapshot: &'a Snapshot<'a>,
+    /// How many there are.
+    wishes: usize,
     answers: Vec<String>,
     decision: Decision,
 }
@@ -150,11 +154,13 @@ impl Desk<'_> {
         if let Some(task) = &self.decision.task {
             let links = self.snapshot.links;
             self.decision.effects.push(status_of(task, links));
-            self.decision.effects.extend(answer_of(task, links));
+            self.decision.effects.extend(answers_of(task, links));
         }
         if !self.answers.is_empty() {
             let body = self.answers.join("\n\n---\n\n");
             let key = EffectKey::reply(self.target(), self.event.key());
+            // What is heard of once more may have been handed on meanwhile.
+            self.decision.effects.retain(|(other, _, _)| *other != key);
             let effect = match self.lone() {
                 Some(comment) => Effect::ReviewReply {
                     to: comment.root,

@@ -1,7 +1,7 @@
 //! The next job of a task: at once when nothing is under way, and otherwise when that has ended.
 
 use crate::domain::decide::Decision;
-use crate::domain::decide::statuses::{answer_of, status_of};
+use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::EffectKey;
 use crate::domain::footing::Footing;
 use crate::domain::ids::JobId;
@@ -74,17 +74,11 @@ pub fn asked(task: &Task, work: Work) -> Result<(Task, JobId), Illegal> {
     Ok((task, job))
 }
 
-/// Returns whether work keeps what is under review fit, and is nothing new.
-const fn is_upkeep(work: &Work) -> bool {
-    let request = &work.request;
-    request.occasion.is_some() || work.resolve.is_some() || request.is_of_bot()
-}
-
 /// Returns the plan that a task has once `work` is queued: one that is carried out is approved by whoever
 /// asks for that, and a change that follows none ends it.
 fn plan(task: &Task, work: &Work) -> Option<Box<Plan>> {
     let mut plan = task.plan.clone()?;
-    if work.request.wanted.is_words() || is_upkeep(work) {
+    if work.request.wanted.is_words() || work.is_upkeep() {
         return Some(plan);
     }
     work.request.plan.as_ref()?;
@@ -108,7 +102,7 @@ pub fn begin_next(mut decision: Decision, links: &Links) -> Decision {
     let key = EffectKey::status(task.id);
     decision.effects.retain(|(other, _, _)| *other != key);
     decision.effects.push(status_of(&task, links));
-    decision.effects.extend(answer_of(&task, links));
+    decision.effects.extend(answers_of(&task, links));
     decision
         .reasons
         .push(format!("job {job} queued: it waited"));

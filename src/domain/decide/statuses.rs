@@ -9,7 +9,7 @@ use crate::domain::redact::Redactor;
 use crate::domain::render::integration;
 use crate::domain::render::live::Live;
 use crate::domain::render::parts::Links;
-use crate::domain::render::reply::reply;
+use crate::domain::render::reply::{handed, reply};
 use crate::domain::render::status::status;
 use crate::domain::review::Review;
 use crate::domain::task::Task;
@@ -53,10 +53,46 @@ pub fn status_of(task: &Task, links: &Links) -> (EffectKey, ThreadKey, Effect) {
     )
 }
 
+/// Returns the effects that bring the answers to what the last job is for up to date.
+#[must_use]
+pub fn answers_of(task: &Task, links: &Links) -> Vec<(EffectKey, ThreadKey, Effect)> {
+    answer_of(task, links)
+        .into_iter()
+        .chain(handed_of(task, links))
+        .collect()
+}
+
+/// Returns what is said to each request that was handed to the agent while it worked.
+fn handed_of(task: &Task, links: &Links) -> Vec<(EffectKey, ThreadKey, Effect)> {
+    (1..)
+        .zip(task.work.asked().skip(1))
+        .map(|(ordinal, (first, request))| {
+            let thread = ThreadKey {
+                repo: task.id.thread.repo,
+                number: request.thread.number,
+            };
+            let key = request.noted.map_or_else(
+                || EffectKey::handed(task.job(), ordinal),
+                |target| EffectKey::reply(target, thread),
+            );
+            let report = ended(task);
+            let body = handed(task, report, links);
+            let lone = request.review.as_ref().and_then(Review::lone);
+            let body = match (report, lone) {
+                (Some(report), Some(comment)) => {
+                    let said = reply(task, report, (first, comment), links);
+                    format!("{said}\n\n---\n\n{body}")
+                }
+                (_, None) | (None, _) => body,
+            };
+            (key, thread, said(request, body))
+        })
+        .collect()
+}
+
 /// Returns the effect that brings the answer to the last request up to date, where it has one of its
 /// own: it was made on the pull request, or asks for words beside what is under review.
-#[must_use]
-pub fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect)> {
+fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect)> {
     let request = &task.work.request;
     let number = request.thread.number;
     // What nobody asked for has nobody to be answered.

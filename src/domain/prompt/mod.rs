@@ -11,6 +11,7 @@ mod change;
 pub mod conflicts;
 mod review;
 pub mod room;
+pub mod since;
 mod words;
 
 use std::fmt::Write as _;
@@ -47,6 +48,8 @@ pub struct Parts<'a> {
     pub change: Option<&'a Diff>,
     /// What was asked.
     pub request: &'a Request,
+    /// What was asked for since, and handed to an agent that did not come to its end.
+    pub steered: &'a [Request],
     /// Checks that failed on the branch the last time.
     pub failed: &'a [Evidence],
     /// What continuous integration found wrong with the commit.
@@ -63,7 +66,8 @@ pub fn brief(parts: &Parts<'_>) -> String {
     let mut out = String::new();
     asked(&mut out, parts);
     let untrusted = parts.policy.text.untrusted;
-    review::comments(&mut out, parts.request, untrusted);
+    review::comments(&mut out, (1, parts.request), untrusted);
+    since::all(&mut out, (parts.request, parts.steered), untrusted);
     if let Some(diff) = parts.change {
         change::change(&mut out, diff);
     }
@@ -307,8 +311,13 @@ fn rules(out: &mut String, parts: &Parts<'_>) {
          - You may leave `{\"title\": …, \"summary\": …, \"notes\": …}` as JSON in the file that \
          `PROVA_RESULT` names; it goes into the pull request as what you say.\n",
     );
-    let review = parts.request.review.as_ref();
-    if review.is_some_and(|review| !review.comments.is_empty()) {
+    let mut asked = std::iter::once(parts.request).chain(parts.steered);
+    if asked.any(|request| {
+        request
+            .review
+            .as_ref()
+            .is_some_and(|one| !one.comments.is_empty())
+    }) {
         out.push_str(
             "- Say to each comment of the review, by its number, what you did about it or why not: \
              `\"replies\": {\"1\": …}` in the same JSON. It goes into the conversation of the comment. \
@@ -419,6 +428,7 @@ mod tests {
             }),
             wanted: Wanted::Change,
             sign: None,
+            noted: None,
             plan: Some(text.to_owned()),
             occasion: Some(Occasion {
                 commit: CommitSha::new("b".repeat(40)),
@@ -483,6 +493,7 @@ mod tests {
             conflicts: None,
             change: Some(&diff),
             request: &request(text),
+            steered: &[request(text)],
             failed: &failed,
             integration: &integration,
             policy: &policy,
@@ -513,6 +524,7 @@ mod tests {
         let brief = brief_of("word");
         let order = [
             "## What is asked",
+            "## What was asked for since",
             "## The change, since",
             "## A check that fails",
             "## What continuous integration says",

@@ -15,8 +15,12 @@ pub(super) fn says(request: &Request) -> bool {
     review.is_some_and(|review| review.comments.iter().any(|one| one.body.contains(asked)))
 }
 
-/// Writes the comments on lines.
-pub(super) fn comments(out: &mut String, request: &Request, untrusted: Untrusted) {
+/// Writes the comments on lines; `first` is the number of the first of them.
+pub(super) fn comments(
+    out: &mut String,
+    (first, request): (usize, &Request),
+    untrusted: Untrusted,
+) {
     let Some(review) = request
         .review
         .as_ref()
@@ -35,13 +39,13 @@ pub(super) fn comments(out: &mut String, request: &Request, untrusted: Untrusted
         "## What the review says of single lines\n\n@{by}{verdict} says of these places of the change:\n\n"
     );
     let (mut room, mut shown) = (room::Room::new(room::REVIEW), 0);
-    for (number, one) in (1..).zip(&review.comments) {
+    for (number, one) in (first..).zip(&review.comments) {
         let text = comment((number, one), request.is_of_bot(), untrusted);
         if !room.take(&text) {
             break;
         }
         out.push_str(&text);
-        shown = number;
+        shown += 1;
     }
     let skipped = review.comments.len().saturating_sub(shown);
     if skipped > 0 {

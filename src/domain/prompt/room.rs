@@ -9,6 +9,8 @@ pub(super) const PLAN: usize = 20_000;
 pub(super) const HUNK: usize = 5_000;
 /// What a review says of lines.
 pub(super) const REVIEW: usize = 40_000;
+/// What was asked for since, with what reviews say of lines.
+pub(super) const SINCE: usize = 40_000;
 /// The diff of what is to be reviewed.
 pub(super) const DIFF: usize = 100_000;
 /// Checks of ours that failed.
@@ -34,11 +36,12 @@ pub(super) const LIST: usize = 5_000;
 /// Sentences of our own, headings, and names within bounds of their own.
 const WORDS: usize = 10_000;
 
-/// The most characters of a brief: some 110,000 tokens.
+/// The most characters of a brief: some 120,000 tokens.
 pub const MOST: usize = REQUEST
     + PLAN
     + HUNK
     + REVIEW
+    + SINCE
     + DIFF
     + FAILED
     + COMMITS

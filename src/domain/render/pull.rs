@@ -30,7 +30,12 @@ pub fn title(request: &Request, report: &Report) -> String {
 /// Returns the pull request's description: what was asked, what changed, what the server observed,
 /// and apart from it what the agent says.
 #[must_use]
-pub fn body(task: &Task, request: &Request, report: &Report, links: &Links) -> String {
+pub fn body(
+    task: &Task,
+    (request, steered): (&Request, &[&Request]),
+    report: &Report,
+    links: &Links,
+) -> String {
     let mut out = String::new();
     if request.thread.kind == ThreadKind::Issue {
         let _ = write!(out, "Closes #{}\n\n", request.thread.number);
@@ -46,6 +51,16 @@ pub fn body(task: &Task, request: &Request, report: &Report, links: &Links) -> S
     } else {
         let text = visible::visible(&request.text, ASKED_CHARS);
         let _ = write!(out, ":\n\n{}\n\n", neutral::quote(&text));
+    }
+    for more in steered {
+        let text = visible::visible(&more.text, ASKED_CHARS / 2);
+        let _ = write!(
+            out,
+            "@{} asked in #{}, while the agent worked:\n\n{}\n\n",
+            more.by.login,
+            more.thread.number,
+            neutral::quote(&text)
+        );
     }
     let count = files(report.changes.len());
     let _ = write!(

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::domain::render::parts::Links;
+use crate::domain::render::status::status;
 use crate::domain::report::{Outcome, Report};
 use crate::domain::review::{ReviewComment, Spot};
 use crate::domain::sanitize::{neutral, visible};
@@ -37,6 +38,62 @@ pub fn reply(
     out
 }
 
+/// Returns the answer to a request that was handed to the agent while it worked; `report` is that of
+/// the job, once it has ended.
+#[must_use]
+pub fn handed(task: &Task, report: Option<&Report>, links: &Links) -> String {
+    let stop = links.command("stop");
+    match (&task.state, report) {
+        (State::Queued, _) => format!(
+            "**Queued** with what was asked before it: one agent does both. {stop} takes it back."
+        ),
+        (State::Running, _) => format!(
+            "**Handed on**: the agent that works here has this now, with what was asked before it. {stop} ends both."
+        ),
+        (State::Publishing, _) => {
+            "**Publishing**: the agent has ended, and what came of this is on its way.".to_owned()
+        }
+        (State::InReview, Some(report)) => {
+            let commit = report.commit.as_ref();
+            let commit = commit.map_or_else(
+                || "The change".to_owned(),
+                |(commit, _)| links.commit(&task.repo.name, commit),
+            );
+            let pull = task.pull.map_or_else(String::new, |number| {
+                format!(" Pull request #{number} waits for a review.")
+            });
+            format!("{commit} is what came of this and of what was asked before it.{pull}")
+        }
+        (
+            State::Blocked | State::Stopped | State::Merged | State::Closed | State::Answered,
+            Some(report),
+        ) => not_done(task, report, links),
+        (
+            State::InReview
+            | State::Blocked
+            | State::Stopped
+            | State::Merged
+            | State::Closed
+            | State::Answered,
+            None,
+        ) => status(task, links),
+    }
+}
+
+/// Says that nothing was published, why, and where it is.
+fn not_done(task: &Task, report: &Report, links: &Links) -> String {
+    let commit = report.commit.as_ref();
+    let kept = commit.map_or_else(String::new, |(commit, _)| {
+        let commit = links.commit(&task.repo.name, commit);
+        format!(" What was changed is kept as {commit}.")
+    });
+    format!(
+        "**Not done**: {}.{kept} {} tries again.",
+        why(report),
+        links.command("retry")
+    )
+}
+
 fn observed(task: &Task, report: &Report, comment: &ReviewComment, links: &Links) -> String {
     let commit = report.commit.as_ref();
     let commit = commit.map(|(commit, _)| links.commit(&task.repo.name, commit));
@@ -60,17 +117,8 @@ fn observed(task: &Task, report: &Report, comment: &ReviewComment, links: &Links
             | State::Merged
             | State::Closed
             | State::Answered,
-            commit,
-        ) => {
-            let kept = commit.map_or_else(String::new, |commit| {
-                format!(" What was changed is kept as {commit}.")
-            });
-            format!(
-                "**Not done**: {}.{kept} {} tries again.",
-                why(report),
-                links.command("retry")
-            )
-        }
+            _,
+        ) => not_done(task, report, links),
     }
 }
 

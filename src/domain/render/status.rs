@@ -63,13 +63,30 @@ pub fn status(task: &Task, links: &Links) -> String {
     visible::cut(text.trim_end().to_owned(), MAX_CHARS)
 }
 
+/// Who does what is asked for while a job is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// A job of its own, when that has ended.
+    OwnJob,
+    /// The agent that is at work, when it has done what it has, if it is there still.
+    SameAgent,
+}
+
 /// Tells whoever asks while a job is under way that it waits; `waiting` is how many do, with this one.
 #[must_use]
-pub fn noted(waiting: usize, links: &Links) -> String {
-    let turn = match waiting {
-        0 | 1 => "I begin with this when it has ended".to_owned(),
-        more => format!(
-            "{} asked before you; I begin with this when theirs are done",
+pub fn noted(waiting: usize, turn: Turn, links: &Links) -> String {
+    let turn = match (turn, waiting) {
+        (Turn::OwnJob, 0 | 1) => "I begin with this when it has ended".to_owned(),
+        (Turn::OwnJob, more) => format!(
+            "I begin with this when that and {} before yours are done",
+            requests(more - 1)
+        ),
+        (Turn::SameAgent, 0 | 1) => {
+            "When the agent is done with that, it gets this too; if it has ended by then, I begin with this next"
+                .to_owned()
+        }
+        (Turn::SameAgent, more) => format!(
+            "When the agent is done with that, it gets {} before yours and then this; what it does not get, I begin with when it has ended",
             requests(more - 1)
         ),
     };
@@ -79,12 +96,22 @@ pub fn noted(waiting: usize, links: &Links) -> String {
     )
 }
 
-/// Says what waits behind the work that is under way.
+/// Says what was added to the work that is under way, and what waits behind it.
 fn behind(task: &Task) -> String {
-    match task.waiting.len() {
-        0 => String::new(),
-        more => format!("\n\nBehind it: {}.", requests(more)),
+    let mut out = String::new();
+    match task.work.steered.len() {
+        0 => {}
+        more => {
+            let _ = write!(out, "\n\nHanded on to its agent: {}.", requests(more));
+        }
     }
+    match task.waiting.len() {
+        0 => {}
+        more => {
+            let _ = write!(out, "\n\nBehind it: {}.", requests(more));
+        }
+    }
+    out
 }
 
 fn requests(count: usize) -> String {
