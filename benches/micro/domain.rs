@@ -126,6 +126,7 @@ fn decisions(bench: &mut Criterion) {
                 agents: &agents,
                 profiles: &BTreeSet::new(),
                 open: None,
+                pull: None,
                 count: 0,
                 remarks: &[],
                 linked: &[],

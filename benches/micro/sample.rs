@@ -5,6 +5,7 @@ use prova::domain::change::{ChangeKind, Entry, Mode, RepoPath};
 use prova::domain::event::{Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::evidence::{Ending, Evidence};
 use prova::domain::footing::Footing;
+use prova::domain::home::Home;
 use prova::domain::ids::{
     CommitSha, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey, ThreadNumber,
     TreeSha,
@@ -125,6 +126,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         budget: None,
         mending: Mending::default(),
         footing: Footing::default(),
+        home: Home::Own,
     }
 }
 
@@ -170,6 +172,7 @@ pub(crate) fn report(task: TaskId) -> Report {
         passed_over: Vec::new(),
         rivals: Vec::new(),
         resolves: Vec::new(),
+        offer: None,
         evidence: ["cargo build", "cargo test", "cargo clippy"]
             .map(|command| Evidence {
                 command: command.to_owned(),

@@ -4,6 +4,7 @@ use crate::app::context::Context;
 use crate::domain::assessment::Assessment;
 use crate::domain::ids::ReviewId;
 use crate::domain::render::assessment::{body, comment};
+use crate::domain::render::offered::suggestion;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{NewLineComment, NewReview};
 use crate::ports::store::LeasedEffect;
@@ -52,15 +53,21 @@ pub(super) async fn assess(
 
 fn review(assessment: &Assessment, marker: &str) -> NewReview {
     let on_lines = assessment.points.iter().filter(|point| point.on_line);
+    let on_lines = on_lines.map(|point| NewLineComment {
+        path: point.finding.path.clone(),
+        line: point.finding.line,
+        start: None,
+        body: comment(point),
+    });
+    let suggested = assessment.suggestions.iter().map(|one| NewLineComment {
+        path: one.path.clone(),
+        line: one.to,
+        start: (one.from < one.to).then_some(one.from),
+        body: suggestion(one),
+    });
     NewReview {
         commit: Some(assessment.commit.clone()),
         body: format!("{}\n\n{marker}", body(assessment)),
-        comments: on_lines
-            .map(|point| NewLineComment {
-                path: point.finding.path.clone(),
-                line: point.finding.line,
-                body: comment(point),
-            })
-            .collect(),
+        comments: on_lines.chain(suggested).collect(),
     }
 }

@@ -96,7 +96,7 @@ async fn compare(ctx: &Context, id: RepoId) -> Result<(), Fault> {
 
 /// Returns whether it can have a footing: there is a pull request, or there may be one soon.
 fn is_compared(task: &Task) -> bool {
-    task.pull.is_some() || task.state.is_busy()
+    task.home.takes_commits() && (task.pull.is_some() || task.state.is_busy())
 }
 
 /// What is to be compared for a task.

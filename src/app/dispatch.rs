@@ -17,7 +17,8 @@ use crate::domain::command::Command;
 use crate::domain::decide::begin::{starts_no_more, withdraws};
 use crate::domain::decide::ended::ended;
 use crate::domain::decide::{Decision, Snapshot, decide};
-use crate::domain::event::{Event, NotOurs, Push, ThreadEvent};
+use crate::domain::event::{Event, NotOurs, Push, ThreadEvent, ThreadKind};
+use crate::domain::home::PullNow;
 use crate::domain::ids::{DeliveryId, JobId, RepoId, TaskId, ThreadKey};
 use crate::domain::job::Remark;
 use crate::domain::policy::{POLICY_PATH, Policy};
@@ -237,7 +238,8 @@ async fn thread(ctx: &Context, stored: &StoredDelivery, event: &ThreadEvent) -> 
         },
         Meaning::Asked(asked) => settle_asked(ctx, event, &asked).await?,
         Meaning::Reviewed => {
-            let whose = match open_task(ctx, event.key()).await? {
+            let open = open_task(ctx, event.key()).await?;
+            let whose = match open.filter(|open| open.task.proposes(event.thread.number)) {
                 Some(_) => Whose::Ours,
                 None => Whose::Theirs,
             };
@@ -367,6 +369,11 @@ async fn decide_asked(
     } else {
         Vec::new()
     };
+    let pull = if permission.starts_work() && wished.iter().any(changes_something) {
+        theirs(ctx, event, open.as_ref().map(|one| &one.task)).await?
+    } else {
+        None
+    };
     let thread = ctx.store.thread_tasks(event.key()).await?;
     let caps = if wished
         .iter()
@@ -385,6 +392,7 @@ async fn decide_asked(
         agents: &ctx.settings.agents,
         profiles: &profiles,
         open: open.as_ref().map(|versioned| &versioned.task),
+        pull: pull.as_ref(),
         count: thread.count,
         remarks: &remarks,
         linked: &linked,
@@ -393,6 +401,24 @@ async fn decide_asked(
         links: &ctx.settings.links,
     };
     Ok(Some((decide(event, &wished, &snapshot), open)))
+}
+
+/// Reads the pull request that work is to begin on, where that is a person's: no delivery of a comment
+/// says where its head is.
+async fn theirs(
+    ctx: &Context,
+    event: &ThreadEvent,
+    open: Option<&Task>,
+) -> Result<Option<PullNow>, Fault> {
+    let begins = open.is_none_or(|task| task.id.thread == event.key() && task.is_words());
+    if !begins || event.thread.kind != ThreadKind::Pull || !event.thread.open {
+        return Ok(None);
+    }
+    match ctx.github.pull(&event.repo, event.thread.number).await {
+        Ok(now) => Ok(Some(now)),
+        Err(fault) if fault.class == Class::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Returns what the next job on a thread may spend, and what was spent before.
@@ -483,6 +509,14 @@ fn starts_work(wish: &Wish) -> bool {
         Wish::Start(_) => true,
         Wish::Unreadable(_) | Wish::Withdraw(_) => false,
         Wish::Command(command) => command.begins_work(),
+    }
+}
+
+fn changes_something(wish: &Wish) -> bool {
+    match wish {
+        Wish::Start(_) => true,
+        Wish::Unreadable(_) | Wish::Withdraw(_) => false,
+        Wish::Command(command) => command.may_change(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::app::update::{made_before, update};
 use crate::domain::branch::BranchName;
 use crate::domain::decide::Decision;
 use crate::domain::effect::{Effect, Sent};
+use crate::domain::home::Home;
 use crate::domain::ids::{CommentId, CommitSha, TreeSha};
 use crate::domain::retry::{MAX_ATTEMPTS, Verdict, after_rate_limit, after_transient};
 use crate::domain::sanitize::neutral;
@@ -142,8 +143,18 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
             let resolved = ctx.github.resolve(&leased.repo, number, comments);
             resolved.await.map(|()| Sent::Resolved)
         }
-        Effect::Branch { branch, to, from } => {
-            put_branch(ctx, leased, branch, (to, from.as_ref())).await?;
+        Effect::Branch {
+            branch,
+            to,
+            from,
+            home,
+        } => {
+            let put = Put {
+                to,
+                from: from.as_ref(),
+                home: *home,
+            };
+            put_branch(ctx, leased, branch, put).await?;
             Ok(Sent::Branch(to.clone()))
         }
         Effect::Undo {
@@ -260,19 +271,27 @@ async fn say(
     }
 }
 
+/// Where a branch is put, and whose it is.
+struct Put<'a> {
+    to: &'a CommitSha,
+    from: Option<&'a CommitSha>,
+    home: Home,
+}
+
 /// Puts a branch at a commit, never over anybody's work: it is only created or moved forward.
 async fn put_branch(
     ctx: &Context,
     leased: &LeasedEffect,
     branch: &BranchName,
-    (to, from): (&CommitSha, Option<&CommitSha>),
+    Put { to, from, home }: Put<'_>,
 ) -> Result<(), Fault> {
     let repo = &leased.repo;
     let outcome = match from {
         None => ctx.github.create_branch(repo, branch, to).await,
         Some(_) => match ctx.github.move_branch(repo, branch, to).await {
-            // It was deleted meanwhile, which takes nobody's work away.
-            Err(fault) if fault.class == Class::NotFound => {
+            // It was deleted meanwhile, which takes nobody's work away. What a person has deleted stays
+            // deleted.
+            Err(fault) if fault.class == Class::NotFound && home.is_own() => {
                 ctx.github.create_branch(repo, branch, to).await
             }
             outcome => outcome,

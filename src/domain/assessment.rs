@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::evidence::Finding;
 use crate::domain::ids::CommitSha;
+use crate::domain::suggested::Suggestion;
 
 /// A review to post. It has no verdict: it neither approves nor asks for changes, and cannot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,12 @@ pub struct Assessment {
     pub summary: String,
     /// What it says of single places, the worst first.
     pub points: Vec<Point>,
+    /// What is to stand in the place of lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<Suggestion>,
+    /// The same as a patch, for where the lines are not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
 }
 
 /// One thing that was found.
@@ -54,7 +61,8 @@ impl Assessment {
             points: points.cloned().collect(),
             ..self.clone()
         };
-        (!news.summary.is_empty() || !news.points.is_empty()).then_some(news)
+        let quiet = news.summary.is_empty() && news.points.is_empty();
+        (!quiet || !news.suggestions.is_empty()).then_some(news)
     }
 
     /// Returns it with nothing on lines, for where GitHub does not take that.
@@ -63,6 +71,7 @@ impl Assessment {
         for point in &mut self.points {
             point.on_line = false;
         }
+        self.suggestions.clear();
         self
     }
 }
@@ -111,6 +120,8 @@ mod tests {
             heading: "Review".to_owned(),
             summary: "Two things.".to_owned(),
             points: vec![point("a", 1, "One."), point("b", 1, "Two.")],
+            suggestions: Vec::new(),
+            patch: None,
         };
         assert_eq!(all.news(&[]), Some(all.clone()));
         let (whole, first) = (all.marker(), all.points[0].marker());

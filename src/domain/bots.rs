@@ -29,7 +29,7 @@ pub enum Ear {
 /// Returns whether a bot can be heard on the task that is open on its thread.
 #[must_use]
 pub fn ear(task: &Task, event: &ThreadEvent) -> Ear {
-    let ours = task.pull == Some(event.thread.number) && event.thread.kind == ThreadKind::Pull;
+    let ours = task.proposes(event.thread.number) && event.thread.kind == ThreadKind::Pull;
     if !ours {
         return Ear::Closed("a bot's doing, and no pull request of ours");
     }

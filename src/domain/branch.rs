@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::ThreadNumber;
+use crate::domain::ids::{JobId, ThreadNumber};
 use crate::domain::name::Name;
 use crate::domain::redact::Redactor;
 
@@ -50,6 +50,17 @@ impl BranchName {
         } else {
             Self(format!("{}-{ordinal}", self.0))
         }
+    }
+
+    /// Names the branch that keeps what a job left for a pull request whose own branch may not have it.
+    #[must_use]
+    pub fn kept(job: JobId) -> Self {
+        let (number, task) = (job.task.thread.number, job.task.ordinal);
+        Self(format!(
+            "{}{number}-kept-{task}-{}",
+            Self::NAMESPACE,
+            job.ordinal
+        ))
     }
 
     /// Names the branch for what a contestant of a race left that is not proposed; `job` is the

@@ -7,7 +7,7 @@ use crate::domain::task::Task;
 use crate::domain::trigger::Ended;
 
 /// Returns the effect that deletes the branch of a task that ends so, where policy wants that and the
-/// commit at its head is one that we put there.
+/// commit at its head is one that we put there. A branch that a person made is theirs to delete.
 ///
 /// Without a pull request the branch is all that is left of the work, and stays: the commits of a pull
 /// request can be brought back on GitHub.
@@ -20,7 +20,8 @@ pub fn clear(task: &Task, how: Ended, when: WhenOver) -> Option<(EffectKey, Thre
         }
     };
     let head = task.head.as_ref().filter(|_| due && task.pull.is_some());
-    let ours = head.filter(|head| task.footing.found.as_ref() != Some(head))?;
+    let ours = head.filter(|head| task.footing.found.as_ref() != Some(head));
+    let ours = ours.filter(|_| task.home.is_looked_after())?;
     let effect = Effect::Delete {
         branch: task.branch.clone(),
         head: ours.clone(),

@@ -8,9 +8,11 @@ use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::evidence::{Ending, Evidence};
+use crate::domain::home::Home;
 use crate::domain::ids::{CommentId, CommitSha, JobId, ThreadKey};
 use crate::domain::job::{Progress, Ran, Request, Work};
 use crate::domain::marks::marks;
+use crate::domain::offered::offered;
 use crate::domain::policy::{Policy, WhenHeeded};
 use crate::domain::render::parts::Links;
 use crate::domain::render::pull;
@@ -54,6 +56,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
         evidence,
         traffic,
         commit,
+        offer,
     } = ended.progress;
     let evidence: Vec<_> = evidence.iter().flatten().map(Evidence::kept).collect();
     let outcome = match (ran, harvested) {
@@ -133,6 +136,7 @@ pub fn report(ended: &Ended<'_>) -> Report {
         passed_over: passed_over.clone(),
         rivals: Vec::new(),
         resolves: Vec::new(),
+        offer: offer.clone().map(Box::new),
     }
 }
 
@@ -156,12 +160,12 @@ pub fn broke(ended: &Ended<'_>, exceeded: Exceeded) -> Report {
 
 /// Returns the comments of the reviews that were to be heeded whose conversations end with the change: it
 /// touches their file, and the agent does not say that it left them alone.
-fn resolves(report: &Report, work: &Work, policy: &Policy) -> Vec<CommentId> {
+fn resolves(report: &Report, task: &Task, policy: &Policy) -> Vec<CommentId> {
     match policy.review.resolve {
-        WhenHeeded::Never => return Vec::new(),
-        WhenHeeded::Changed => {}
+        WhenHeeded::Changed if task.home.is_looked_after() => {}
+        WhenHeeded::Changed | WhenHeeded::Never => return Vec::new(),
     }
-    let comments = work.asked().flat_map(|(first, request)| {
+    let comments = task.work.asked().flat_map(|(first, request)| {
         let review = request.review.iter();
         (first..).zip(review.flat_map(|review| &review.comments))
     });
@@ -188,9 +192,12 @@ pub fn conclude(
         let words = spoken(task, &report, (ended.work, ended.progress), links);
         return begin_next(words, links);
     }
+    if !task.home.takes_commits() {
+        return begin_next(offered(task, report, ended.work, links), links);
+    }
     let report = unpublished(task, &report, ended).unwrap_or(report);
     let report = Report {
-        resolves: resolves(&report, &task.work, policy),
+        resolves: resolves(&report, task, policy),
         ..report
     };
     let publish = report.outcome == Outcome::Proposed && task.state == State::Running;
@@ -223,7 +230,7 @@ pub fn conclude(
         task.work.resolve = None;
     }
     task.last = Some(match task.state {
-        State::Stopped => stopped(report),
+        State::Stopped => report.stopped(),
         State::Queued
         | State::Running
         | State::Publishing
@@ -255,12 +262,22 @@ fn follow_up(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<FollowUp
         return None;
     }
     task.pull?;
+    if !task.home.takes_partial() && task.state != State::Publishing {
+        // It does not go to the branch.
+        return None;
+    }
     Some(FollowUp {
         job: ended.job,
         commit: commit.clone(),
         before: harvested.harvest.base_tree.clone(),
-        last: task.last.clone().map(Box::new),
+        last: before(task).cloned().map(Box::new),
     })
+}
+
+/// Returns what had become of the job before; words alone have left a person's branch as it was.
+fn before(task: &Task) -> Option<&Report> {
+    let last = task.last.as_ref();
+    last.filter(|last| task.home.is_own() || last.outcome != Outcome::Answered)
 }
 
 /// Returns the report to publish when a run has found nothing left to do, because the last one did
@@ -283,26 +300,6 @@ fn unpublished(task: &Task, report: &Report, ended: &Ended<'_>) -> Option<Report
     })
 }
 
-fn stopped(report: Report) -> Report {
-    match report.outcome {
-        Outcome::Faulted(_) => report,
-        Outcome::Stopped
-        | Outcome::Proposed
-        | Outcome::Answered
-        | Outcome::NothingChanged
-        | Outcome::ChecksFailed
-        | Outcome::Refused
-        | Outcome::Secret
-        | Outcome::Unresolved(_)
-        | Outcome::AgentFailed
-        | Outcome::SetupFailed(_)
-        | Outcome::OutOfBudget(_) => Report {
-            outcome: Outcome::Stopped,
-            ..report
-        },
-    }
-}
-
 /// The branch, the pull request when the change is fit for one, and the check run, in the order in
 /// which they must exist.
 fn publication(
@@ -317,10 +314,15 @@ fn publication(
         return rivals(report, task.id.thread).collect();
     };
     let thread = task.id.thread;
-    let branch = Effect::Branch {
-        branch: task.branch.clone(),
-        to: commit.clone(),
-        from: briefed.on_branch.then(|| briefed.base.clone()),
+    let branch = if task.home.takes_partial() || task.state == State::Publishing {
+        Effect::Branch {
+            branch: task.branch.clone(),
+            to: commit.clone(),
+            from: briefed.on_branch.then(|| briefed.base.clone()),
+            home: task.home,
+        }
+    } else {
+        beside(task, ended.job, commit)
     };
     let mut effects = vec![(EffectKey::branch(ended.job), thread, branch)];
     if task.state == State::Publishing && task.pull.is_none() {
@@ -361,6 +363,17 @@ fn buttons(task: &Task, commit: &CommitSha) -> Vec<Button> {
     std::iter::once(Button::Retry).chain(undo).collect()
 }
 
+/// The branch of ours that keeps a commit which a person's branch does not get.
+#[must_use]
+pub fn beside(task: &Task, job: JobId, commit: &CommitSha) -> Effect {
+    Effect::Branch {
+        branch: task.beside(job),
+        to: commit.clone(),
+        from: None,
+        home: Home::Own,
+    }
+}
+
 /// The branches on which the others of a race can be looked at. Nobody waits for them.
 fn rivals(report: &Report, thread: ThreadKey) -> impl Iterator<Item = Addressed> {
     let job = report.job;
@@ -370,6 +383,7 @@ fn rivals(report: &Report, thread: ThreadKey) -> impl Iterator<Item = Addressed>
             branch,
             to: commit,
             from: None,
+            home: Home::Own,
         };
         Some((EffectKey::rival(job, &rival.agent), thread, effect))
     })

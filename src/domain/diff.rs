@@ -15,6 +15,15 @@ pub struct Diff {
     pub whole: bool,
 }
 
+/// A change as git prints it for `git apply`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// What git prints, as much of it as may be.
+    pub text: String,
+    /// Whether that is all of it, and text.
+    pub whole: bool,
+}
+
 /// The lines of the newer side that a diff shows: those that were added, and those around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown(BTreeMap<String, Vec<(u64, u64)>>);
@@ -122,6 +131,13 @@ fn begin(ranges: &str) -> Option<Hunk> {
     let (_, old) = range(parts.next()?.strip_prefix('-')?)?;
     let (next, new) = range(parts.next()?.strip_prefix('+')?)?;
     Some(Hunk { old, new, next })
+}
+
+/// Reads where a hunk begins on the older side, and how many lines of it there are, from the header that
+/// follows its `@@ `.
+#[must_use]
+pub fn hunk_of(ranges: &str) -> Option<(u64, u64)> {
+    range(ranges.split(' ').next()?.strip_prefix('-')?)
 }
 
 fn range(text: &str) -> Option<(u64, u64)> {

@@ -6,6 +6,7 @@ use crate::domain::decide::Decision;
 use crate::domain::decide::statuses::status_of;
 use crate::domain::event::Thread;
 use crate::domain::footing::Footing;
+use crate::domain::home::Home;
 use crate::domain::ids::{CommitSha, TaskId, ThreadNumber};
 use crate::domain::integration::Mending;
 use crate::domain::job::{Performer, Performers, Request, Wanted, Work};
@@ -28,7 +29,7 @@ pub enum Shown {
     Gone,
 }
 
-/// An open pull request of ours.
+/// An open pull request from a branch of the repository itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
     /// Its number.
@@ -39,6 +40,8 @@ pub struct Proposal {
     pub head: CommitSha,
     /// The branch that it is for.
     pub base: String,
+    /// Whether we opened it.
+    pub ours: bool,
 }
 
 /// Returns how a task has ended by what its issue and its pull request show; `None`: it goes on.
@@ -154,6 +157,7 @@ pub fn unknown(
         budget: None,
         mending: Mending::default(),
         footing: found(Some(proposal.head.clone())),
+        home: Home::Own,
     };
     Decision {
         reasons: vec![format!(

@@ -8,6 +8,7 @@ use crate::domain::assessment::Assessment;
 use crate::domain::branch::BranchName;
 use crate::domain::button::Button;
 use crate::domain::event::Happening;
+use crate::domain::home::Home;
 use crate::domain::ids::{
     CheckRunId, CommentId, CommitSha, JobId, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
@@ -91,6 +92,12 @@ impl EffectKey {
     #[must_use]
     pub fn branch(job: JobId) -> Self {
         Self(format!("{job}/branch"))
+    }
+
+    /// The branch that keeps what a job could not put on a person's.
+    #[must_use]
+    pub fn kept(job: JobId) -> Self {
+        Self(format!("{job}/kept"))
     }
 
     /// The commit that takes the last follow-up back: one for each time that somebody asks.
@@ -213,6 +220,9 @@ pub enum Effect {
         to: CommitSha,
         /// Where it must point now; `None`: it must not exist. Anything else is somebody's work.
         from: Option<CommitSha>,
+        /// Whose it is: one of ours that is gone meanwhile is made anew.
+        #[serde(default, skip_serializing_if = "Home::is_own")]
+        home: Home,
     },
     /// Take the commit at the head of a branch back, by one more with the tree that was there before.
     Undo {

@@ -14,6 +14,7 @@ use crate::domain::repo::{Actor, ActorKind};
 use crate::domain::review::Review;
 use crate::domain::secrets::Leak;
 use crate::domain::stall::Stall;
+use crate::domain::suggested::Offer;
 use crate::domain::surroundings::Linked;
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::traffic::Traffic;
@@ -289,6 +290,8 @@ pub enum Entry {
         /// The commit.
         commit: CommitSha,
     },
+    /// What is proposed where nothing can be pushed.
+    Offered(Box<Offer>),
     /// A step of one contestant of a race.
     Of {
         /// Whose.
@@ -482,6 +485,8 @@ pub struct Progress {
     pub traffic: Traffic,
     /// The commit, once it exists.
     pub commit: Option<CommitSha>,
+    /// What is proposed in its place, where nothing can be pushed.
+    pub offer: Option<Offer>,
 }
 
 /// What a job has to do next.
@@ -541,6 +546,7 @@ impl Progress {
                 self.evidence = Some(evidence);
             }
             Entry::Committed { commit } => self.commit = Some(commit),
+            Entry::Offered(offer) => self.offer = Some(*offer),
             // Each contestant's steps are folded by themselves.
             Entry::Of { .. } => {}
         }
@@ -557,7 +563,7 @@ impl Progress {
             .harvested
             .as_ref()
             .is_some_and(|harvested| survives || is_empty(harvested));
-        if self.commit.is_some() || holds {
+        if self.commit.is_some() || self.offer.is_some() || holds {
             self
         } else {
             self.afresh()
@@ -620,7 +626,7 @@ impl Progress {
         let unfit = self.left_nothing() || !harvested.leaks.is_empty();
         // What is half merged is of use to nobody.
         let unfit = unfit || !harvested.unresolved.is_empty();
-        if unfit || self.commit.is_some() {
+        if unfit || self.commit.is_some() || self.offer.is_some() {
             Step::Conclude
         } else if worth_checking && self.evidence.is_none() {
             Step::Check
@@ -714,6 +720,10 @@ impl Entry {
             }
             Self::PassedOver(over) => format!("{} could not be used: {}", over.agent, over.why()),
             Self::Committed { commit } => format!("commit {}", short(commit.as_str())),
+            Self::Offered(offer) => match &offer.misfit {
+                None => format!("{} suggestions", offer.suggestions.len()),
+                Some(_) => "a patch".to_owned(),
+            },
             Self::Of { contestant, entry } => format!("{contestant}: {}", entry.told()),
         }
     }

@@ -327,6 +327,7 @@ mod tests {
             branch: "prova/1-mend-it".parse().unwrap(),
             head: head(),
             base: "main".to_owned(),
+            ours: true,
         };
         let id = TaskId {
             thread: ThreadKey {

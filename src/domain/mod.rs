@@ -7,6 +7,7 @@ pub mod money;
 pub mod name;
 pub mod store_url;
 pub mod suggest;
+pub mod suggested;
 pub mod time;
 pub mod unanswered;
 
@@ -32,8 +33,10 @@ pub mod diff;
 pub mod evidence;
 pub mod excerpt;
 pub mod governor;
+pub mod home;
 pub mod markdown;
 pub mod missed;
+pub mod offered;
 pub mod outage;
 pub mod progress;
 pub mod repo;

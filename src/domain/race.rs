@@ -121,6 +121,7 @@ mod tests {
             passed_over: Vec::new(),
             rivals: Vec::new(),
             resolves: Vec::new(),
+            offer: None,
         }
     }
 

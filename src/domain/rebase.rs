@@ -51,7 +51,8 @@ pub fn found(
         return shown(task, now, links);
     }
     let asked = now.footing.asked.is_some();
-    let in_review = task.state == State::InReview;
+    // What nobody asked for is done on branches of ours alone.
+    let in_review = task.state == State::InReview && task.home.is_looked_after();
     match (&now.footing.stand, now.footing.compared.clone()) {
         (Stand::Behind { tree }, Some(pair))
             if asked || in_review && policy.update == WhenBehind::Clean =>

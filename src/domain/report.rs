@@ -10,6 +10,7 @@ use crate::domain::ids::{CommentId, CommitSha, JobId, TreeSha};
 use crate::domain::job::{PassedOver, Told};
 use crate::domain::money::Usd;
 use crate::domain::secrets::Leak;
+use crate::domain::suggested::Offer;
 use crate::domain::time::Span;
 use crate::domain::traffic::Traffic;
 
@@ -49,6 +50,9 @@ pub struct Report {
     /// The comments whose conversations it ends, by policy, once the change is published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolves: Vec<CommentId>,
+    /// What is proposed, where nothing could be pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Box<Offer>>,
 }
 
 /// What became of a contestant of a race whose work is not proposed.
@@ -167,6 +171,28 @@ impl Report {
     pub fn checks_passed(&self) -> (usize, usize) {
         let passed = self.evidence.iter().filter(|one| one.ending.succeeded());
         (passed.count(), self.evidence.len())
+    }
+
+    /// Returns it as that of a job that a person has stopped.
+    #[must_use]
+    pub fn stopped(self) -> Self {
+        match self.outcome {
+            Outcome::Faulted(_) => self,
+            Outcome::Stopped
+            | Outcome::Proposed
+            | Outcome::Answered
+            | Outcome::NothingChanged
+            | Outcome::ChecksFailed
+            | Outcome::Refused
+            | Outcome::Secret
+            | Outcome::Unresolved(_)
+            | Outcome::AgentFailed
+            | Outcome::SetupFailed(_)
+            | Outcome::OutOfBudget(_) => Self {
+                outcome: Outcome::Stopped,
+                ..self
+            },
+        }
     }
 
     /// Returns it as one of a race tells it, with where its change is to be looked at.

@@ -1,13 +1,14 @@
 //! What the end of an effect changes for its task: states follow what was observed on GitHub.
 
 use crate::domain::assessment::Assessment;
+use crate::domain::conclude::beside;
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
 use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::footing::Stand;
-use crate::domain::ids::{CommitSha, ThreadKey};
+use crate::domain::ids::{CommitSha, ThreadKey, TreeSha};
 use crate::domain::rebase::{self, not_updated, updated};
 use crate::domain::render::assessment::unposted;
 use crate::domain::render::parts::Links;
@@ -15,6 +16,9 @@ use crate::domain::render::status::{not_undone, overtaken};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::task::{State, Step, Task, transition};
 use crate::domain::undo::{not_taken_back, taken_back};
+
+/// An effect with its name and the thread that it belongs to.
+type Addressed = (EffectKey, ThreadKey, Effect);
 
 /// How an effect ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,9 +89,10 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             };
             let mut task = task.clone();
             advance(&mut task, Step::Block);
+            let (kept, beside) = kept(&task, effect);
             let commit = match effect {
                 // Without its branch nobody can reach the commit, so it is not offered.
-                Effect::Branch { .. } => None,
+                Effect::Branch { .. } => kept,
                 Effect::Pull { .. }
                 | Effect::Undo { .. }
                 | Effect::Update { .. }
@@ -105,10 +110,12 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 commit,
                 ..last
             });
-            Decision {
+            let mut decision = Decision {
                 withdraw: true,
                 ..answered(task, links, "publishing was given up")
-            }
+            };
+            decision.effects.extend(beside);
+            decision
         }
         (Effect::ReviewReply { to, .. }, Ending::Parked(why)) => Decision {
             reasons: vec![format!("review comment {to} has no answer: {why}")],
@@ -130,6 +137,35 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             | Effect::Pull { .. },
             _,
         ) => Decision::default(),
+    }
+}
+
+/// Returns the commit that a person's branch did not get, and the branch of ours that keeps it; neither
+/// for what went to a branch of ours, on which whoever asks again begins.
+fn kept(task: &Task, effect: &Effect) -> (Option<(CommitSha, TreeSha)>, Option<Addressed>) {
+    let last = task.last.as_ref().filter(|_| !task.home.takes_partial());
+    let kept = last.and_then(|last| Some((last.job, last.commit.clone()?)));
+    let Some((job, (commit, tree))) = kept else {
+        return (None, None);
+    };
+    match effect {
+        Effect::Branch { to, .. } if *to == commit => {
+            let effect = beside(task, job, &commit);
+            let addressed = (EffectKey::kept(job), task.id.thread, effect);
+            (Some((commit, tree)), Some(addressed))
+        }
+        Effect::Branch { .. }
+        | Effect::Pull { .. }
+        | Effect::Undo { .. }
+        | Effect::Update { .. }
+        | Effect::React { .. }
+        | Effect::Comment { .. }
+        | Effect::Delete { .. }
+        | Effect::Rerun { .. }
+        | Effect::Review { .. }
+        | Effect::ReviewReply { .. }
+        | Effect::Resolve { .. }
+        | Effect::Check { .. } => (None, None),
     }
 }
 

@@ -34,6 +34,8 @@ pub fn spoken(
     }
     let mut task = task.clone();
     let stopped = task.state == State::Stopped;
+    // The status comment is about that at once.
+    let waits = !task.waiting.is_empty();
     let plan = (!stopped).then(|| plan(report, work)).flatten();
     if let Some(plan) = plan {
         if plan.approved.is_some() {
@@ -51,13 +53,15 @@ pub fn spoken(
             .effects
             .push((EffectKey::review(report.job), thread, review));
     }
-    if task.aside.is_some() || task.work != *work {
+    let beside = task.aside.is_some() || task.work != *work;
+    if beside || waits {
         let body = words(report, &work.request, links);
         let answer = said(&work.request, body);
         decision
             .effects
             .push((EffectKey::answer(report.job), thread, answer));
-    } else {
+    }
+    if !beside {
         task.last = Some(report.clone());
     }
     let all = report.outcome == Outcome::Answered && task.waiting.is_empty() && task.plan.is_none();
@@ -100,6 +104,8 @@ fn assessment(report: &Report, work: &Work, progress: &Progress) -> Option<Asses
         heading: heading(report, &briefed.base, &work.request),
         summary: claimed(claim),
         points: points.collect(),
+        suggestions: Vec::new(),
+        patch: None,
     })
 }
 

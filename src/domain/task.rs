@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::branch::BranchName;
 use crate::domain::footing::Footing;
+use crate::domain::home::Home;
 use crate::domain::ids::{CommitSha, JobId, Login, TaskId, ThreadNumber, TreeSha};
 use crate::domain::integration::Mending;
 use crate::domain::job::{Request, Wanted, Work};
 use crate::domain::money::Usd;
 use crate::domain::repo::Repo;
-use crate::domain::report::Report;
+use crate::domain::report::{Outcome, Report};
 
 /// The work on one thread, from trigger to merged or closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +65,9 @@ pub struct Task {
     /// How its branch stands to its base.
     #[serde(default, skip_serializing_if = "Footing::is_empty")]
     pub footing: Footing,
+    /// Whose branch its work goes to.
+    #[serde(default, skip_serializing_if = "Home::is_own")]
+    pub home: Home,
 }
 
 impl Task {
@@ -80,6 +84,34 @@ impl Task {
     #[must_use]
     pub fn base(&self) -> &str {
         (self.footing.onto.as_deref()).unwrap_or(&self.repo.default_branch)
+    }
+
+    /// Returns whether the pull request of that number is what we proposed, and not a person's.
+    #[must_use]
+    pub fn proposes(&self, number: ThreadNumber) -> bool {
+        self.home.is_own() && self.pull == Some(number)
+    }
+
+    /// Returns the branch for what a job leaves that may not go to the task's own.
+    #[must_use]
+    pub fn beside(&self, job: JobId) -> BranchName {
+        if self.home.takes_partial() {
+            self.branch.clone()
+        } else {
+            BranchName::kept(job)
+        }
+    }
+
+    /// Returns the branch on which the commit of a report of it is.
+    #[must_use]
+    pub fn holder(&self, report: &Report) -> BranchName {
+        let commit = report.commit.as_ref().map(|(commit, _)| commit);
+        let published = report.outcome == Outcome::Proposed || self.head.as_ref() == commit;
+        if published {
+            self.branch.clone()
+        } else {
+            self.beside(report.job)
+        }
     }
 
     /// Has what was asked before a question stand as what was asked last again.

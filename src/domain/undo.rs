@@ -2,6 +2,7 @@
 //! nothing is forced and nobody's commits are lost.
 
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
+use crate::domain::home::Home;
 use crate::domain::ids::{CommitSha, ThreadKey};
 use crate::domain::integration::Mending;
 use crate::domain::render::commit;
@@ -53,7 +54,11 @@ pub fn undo(
 #[must_use]
 pub fn taken_back(task: &Task, with: &CommitSha) -> Task {
     let last = task.follow_up.as_ref().and_then(|one| one.last.as_deref());
-    let verified = last.is_some_and(|last| last.outcome == Outcome::Proposed);
+    let verified = match task.home {
+        Home::Own => last.is_some_and(|last| last.outcome == Outcome::Proposed),
+        // What there was before is the person's, and open for review as it was.
+        Home::Theirs | Home::Fork => last.is_none_or(|last| last.outcome == Outcome::Proposed),
+    };
     let step = if verified { Step::Seen } else { Step::Block };
     Task {
         state: published(&task.state, step),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use crate::domain::change::{Harvest, HarvestLimits, RepoPath};
-use crate::domain::diff::Diff;
+use crate::domain::diff::{Diff, Patch};
 use crate::domain::footing::{Merge, Pair, Said};
 use crate::domain::ids::{CommitSha, RepoId, ThreadNumber, TreeSha};
 use crate::domain::job::Restored;
@@ -123,6 +123,15 @@ pub trait Checkouts: Send + Sync {
         job: &Path,
         between: (&CommitSha, &TreeSha),
     ) -> Result<(TreeSha, Vec<TreeEntry>), Fault>;
+
+    /// Returns what a tree in the job's own store changes of another that is there or in the mirror, as
+    /// `git apply` takes it: at most `most` bytes.
+    async fn patch(
+        &self,
+        job: &Path,
+        trees: (&TreeSha, &TreeSha),
+        most: usize,
+    ) -> Result<Patch, Fault>;
 
     /// Writes a working copy of `base` to `job/checkout`, owned by `owner` when given, with a
     /// throw-away `.git` on a branch called `branch`. What stood there before is removed.

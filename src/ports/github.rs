@@ -13,6 +13,7 @@ use crate::domain::change::Mode;
 use crate::domain::drift::Proposal;
 use crate::domain::effect::{Conclusion, ReactionTarget};
 use crate::domain::event::Thread;
+use crate::domain::home::PullNow;
 use crate::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
     ThreadNumber, TreeSha,
@@ -205,15 +206,6 @@ pub struct PostedPull {
     pub head: CommitSha,
 }
 
-/// What a pull request is for, as it stands on GitHub.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullNow {
-    /// The branch that it is to be merged into.
-    pub base: String,
-    /// The commit at its head.
-    pub head: CommitSha,
-}
-
 /// Pull requests.
 #[async_trait::async_trait]
 pub trait Pulls: Send + Sync {
@@ -228,9 +220,9 @@ pub trait Pulls: Send + Sync {
     /// requests: read)
     async fn pull(&self, repo: &Repo, number: ThreadNumber) -> Result<PullNow, Fault>;
 
-    /// Returns the open pull requests that `by` has opened from branches of the repository itself, the
-    /// newest first; those among the newest 300 of the repository. (pull requests: read)
-    async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault>;
+    /// Returns the open pull requests from branches of the repository itself, with whether `us` opened
+    /// them, the newest first; those among the newest 300 of the repository. (pull requests: read)
+    async fn proposals(&self, repo: &Repo, us: &Login) -> Result<Vec<Proposal>, Fault>;
 }
 
 /// A review to post. There is nothing in it that could approve, or ask for changes.
@@ -251,6 +243,8 @@ pub struct NewLineComment {
     pub path: String,
     /// The line, counted from 1.
     pub line: u64,
+    /// The first of several lines of which that is the last.
+    pub start: Option<u64>,
     /// What it says.
     pub body: String,
 }

@@ -204,6 +204,7 @@ async fn a_pull_request_is_opened_once_and_found_again() {
         branch: pull.head.clone(),
         head: commit.clone(),
         base: "main".to_owned(),
+        ours: true,
     };
     assert_eq!(proposed, [proposal]);
 

@@ -76,11 +76,20 @@ async fn a_review_is_a_comment_and_a_refusal_of_its_lines_a_conflict() {
     let review = NewReview {
         commit: Some(CommitSha::new("a".repeat(40))),
         body: "So far.".to_owned(),
-        comments: vec![NewLineComment {
-            path: "a.rs".to_owned(),
-            line: 4,
-            body: "Here.".to_owned(),
-        }],
+        comments: vec![
+            NewLineComment {
+                path: "a.rs".to_owned(),
+                line: 4,
+                start: None,
+                body: "Here.".to_owned(),
+            },
+            NewLineComment {
+                path: "a.rs".to_owned(),
+                line: 9,
+                start: Some(7),
+                body: "And these.".to_owned(),
+            },
+        ],
     };
     for (status, answer, posted) in [
         (200, json!({ "id": 9 }), Ok(ReviewId(9))),
@@ -96,8 +105,13 @@ async fn a_review_is_a_comment_and_a_refusal_of_its_lines_a_conflict() {
         let outcome = fake.client.post_review(&repo, number, &review).await;
         assert_eq!(outcome.map_err(|fault| fault.class), posted);
         let line = json!({ "path": "a.rs", "line": 4, "side": "RIGHT", "body": "Here." });
+        let lines = json!({
+            "path": "a.rs", "start_line": 7, "start_side": "RIGHT", "line": 9, "side": "RIGHT",
+            "body": "And these.",
+        });
         let asked = json!({
-            "event": "COMMENT", "commit_id": "a".repeat(40), "body": "So far.", "comments": [line],
+            "event": "COMMENT", "commit_id": "a".repeat(40), "body": "So far.",
+            "comments": [line, lines],
         });
         assert_eq!(
             fake.body_of("POST /repos/octo/hello/pulls/7/reviews"),

@@ -1,5 +1,6 @@
 //! Questions, and how their answers are read.
 
+use prova::domain::home::Source;
 use prova::domain::ids::{CommitSha, InstallationId, Login, ThreadNumber};
 use prova::domain::repo::Permission;
 use prova::ports::fault::Class;
@@ -356,7 +357,7 @@ async fn only_our_own_branch_has_our_pull_request() {
 }
 
 #[tokio::test]
-async fn our_pull_requests_are_those_that_the_app_has_opened_here() {
+async fn pull_requests_from_here_are_told_apart_by_who_opened_them() {
     let pull = |number: u64, branch: &str, repo: Value, user: Value| json!({ "number": number, "head": { "ref": branch, "sha": "abc", "repo": repo }, "base": { "ref": "main" }, "user": user });
     let (here, fork, us) = (
         json!({ "id": 77 }),
@@ -373,10 +374,29 @@ async fn our_pull_requests_are_those_that_the_app_has_opened_here() {
     let fake = answering(200, body).await;
     let us = Login::new("prova[bot]");
     let found = fake.client.proposals(&repo(), &us).await.unwrap();
-    let numbers: Vec<_> = found.iter().map(|found| found.number.0).collect();
-    assert_eq!(numbers, [5]);
-    assert_eq!(found[0].branch, branch("prova/5-x"));
-    assert_eq!(found[0].base, "main");
+    let told = found.iter().map(|found| (found.number.0, found.ours));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [(1, false), (4, false), (5, true)]
+    );
+    assert_eq!(found[2].branch, branch("prova/5-x"));
+    assert_eq!(found[2].base, "main");
+}
+
+#[tokio::test]
+async fn a_pull_request_says_where_its_head_is() {
+    let here = json!({ "id": 77 });
+    for (name, repo_of, expected) in [
+        ("fix", here.clone(), Some(Source::Here(branch("fix")))),
+        ("fix", json!({ "id": 78 }), Some(Source::Fork)),
+        ("fix", Value::Null, Some(Source::Gone)),
+        ("-x", here, None),
+    ] {
+        let body = json!({ "number": 4, "head": { "ref": name, "sha": "abc", "repo": repo_of }, "base": { "ref": "main" } });
+        let fake = answering(200, body).await;
+        let found = fake.client.pull(&repo(), ThreadNumber(4)).await;
+        assert_eq!(found.ok().map(|found| found.source), expected, "{name}");
+    }
 }
 
 #[tokio::test]

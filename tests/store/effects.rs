@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prova::domain::effect::{Conclusion, Effect, Sent};
+use prova::domain::home::Home;
 use prova::domain::ids::{CommentId, CommitSha, ThreadKey};
 use prova::ports::store::{Changes, EffectEnd, LeasedEffect, Store};
 
@@ -237,6 +238,7 @@ fn publishing() -> [(&'static str, Effect); 3] {
                 branch: branch("prova/1-x"),
                 to: commit.clone(),
                 from: None,
+                home: Home::Own,
             },
         ),
         (

@@ -8,6 +8,7 @@ use prova::domain::branch::BranchName;
 use prova::domain::effect::{Effect, EffectKey};
 use prova::domain::event::{Thread, ThreadKind};
 use prova::domain::footing::Footing;
+use prova::domain::home::Home;
 use prova::domain::ids::{
     CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId, RepoName, TaskId, ThreadKey,
     ThreadNumber,
@@ -81,6 +82,7 @@ pub(crate) fn task(id: TaskId) -> Task {
         budget: None,
         mending: Mending::default(),
         footing: Footing::default(),
+        home: Home::Own,
     }
 }
 

@@ -93,6 +93,7 @@ async fn started(bot: &Bot, issue: u64) -> Vec<String> {
             | Entry::Checked { .. }
             | Entry::PassedOver(_)
             | Entry::Committed { .. }
+            | Entry::Offered(_)
             | Entry::Of { .. } => None,
         })
         .collect()

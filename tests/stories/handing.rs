@@ -81,6 +81,7 @@ async fn handed_on(bot: &Bot, issue: u64) -> Vec<Vec<String>> {
         | Entry::Checked { .. }
         | Entry::PassedOver(_)
         | Entry::Committed { .. }
+        | Entry::Offered(_)
         | Entry::Of { .. } => None,
     };
     let of_job = |journal: &[_]| journal.iter().filter_map(|(_, _, one)| text(one)).collect();

@@ -11,10 +11,11 @@ use prova::domain::annotation::Mark;
 use prova::domain::branch::BranchName;
 use prova::domain::budget::{Cap, Denied, Scope};
 use prova::domain::change::{Harvest, HarvestLimits};
-use prova::domain::diff::Diff;
+use prova::domain::diff::{Diff, Patch};
 use prova::domain::drift::Proposal;
 use prova::domain::effect::{EffectKey, ReactionTarget, Sent};
 use prova::domain::footing::{Merge, Pair};
+use prova::domain::home::PullNow;
 use prova::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId,
     RepoName, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
@@ -36,7 +37,7 @@ use prova::ports::gateway::{Charge, Hold};
 use prova::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, GitHub, Hooks, MadeCommit, NewCheck,
     NewCommit, NewPull, NewReview, PostedCheck, PostedComment, PostedPull, PostedReview,
-    PostedThread, PullNow, Pulls, Repositories, Reviews, ThreadNow, Threads, TreeEntry,
+    PostedThread, Pulls, Repositories, Reviews, ThreadNow, Threads, TreeEntry,
 };
 use prova::ports::sandbox::{Outcome, Sandbox, Spec, Talk, Unenforced, Unusable};
 use prova::ports::store::{
@@ -312,7 +313,7 @@ relay! { Pulls for dyn GitHub:
     open_pull(repo: [&Repo], pull: [&NewPull]) -> [PostedPull];
     pull_from(repo: [&Repo], head: [&BranchName]) -> [Option<PostedPull>];
     pull(repo: [&Repo], number: [ThreadNumber]) -> [PullNow];
-    proposals(repo: [&Repo], by: [&Login]) -> [Vec<Proposal>];
+    proposals(repo: [&Repo], us: [&Login]) -> [Vec<Proposal>];
     {}
 }
 
@@ -372,6 +373,7 @@ relay! { Checkouts for dyn Checkouts:
     merges(repo: [RepoId], pairs: [&[Pair]]) -> [Vec<Merge>];
     merge(repo: [RepoId], pair: [&Pair]) -> [Merged];
     begin_merge(repo: [RepoId], pair: [&Pair]) -> [Option<Begun>];
+    patch(job: [&Path], trees: [(&TreeSha, &TreeSha)], most: [usize]) -> [Patch];
     differing(repo: [RepoId], job: [&Path], between: [(&CommitSha, &TreeSha)]) -> [(TreeSha, Vec<TreeEntry>)];
     checkout(repo: [RepoId], base: [&CommitSha], branch: [&str], place: [&Place<'_>]) -> [Checkout];
     harvest(repo: [RepoId], checkout: [&Checkout], job: [&Path], limits: [&HarvestLimits]) -> [Harvest];

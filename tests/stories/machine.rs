@@ -19,6 +19,7 @@ use prova::domain::effect::{Effect, EffectKey, Sent};
 use prova::domain::event::{Comment, Happening, Thread, ThreadEvent, ThreadKind};
 use prova::domain::evidence::{Claim, Ending as RunEnding};
 use prova::domain::footing::{Merge, Pair};
+use prova::domain::home::{PullNow, Source};
 use prova::domain::ids::{
     CheckRunId, CommentId, CommitSha, InstallationId, JobId, Login, RepoId, ReviewId, ThreadKey,
     ThreadNumber, TreeSha,
@@ -34,6 +35,7 @@ use prova::domain::render::parts::Links;
 use prova::domain::repo::{Actor, ActorKind, Permission, Repo};
 use prova::domain::review::{Review, ReviewComment, Side, Spot, Verdict};
 use prova::domain::settle::{Ending, settle};
+use prova::domain::suggested::{Offer, Suggestion};
 use prova::domain::task::{self, State, Step, Task};
 use prova::domain::time::{Span, Timestamp};
 use prova::domain::traffic::Traffic;
@@ -159,6 +161,8 @@ pub(crate) struct World {
     last: Option<(ThreadEvent, Vec<Wish>)>,
     comments: u64,
     commits: u64,
+    /// The pull request that the thread is, where a person opened it.
+    theirs: Option<PullNow>,
     /// Jobs for bots since a person last asked for something.
     bots: u32,
     now: Timestamp,
@@ -204,6 +208,7 @@ impl World {
             last: None,
             comments: 0,
             commits: 0,
+            theirs: None,
             bots: 0,
             now: Timestamp::from_millis(1_000_000_000),
             policy: Policy {
@@ -222,6 +227,19 @@ impl World {
                 web_url: "https://github.test".to_owned(),
                 slug: "prova".to_owned(),
             },
+        }
+    }
+
+    /// A store of the thread of a pull request that a person opened.
+    fn of_person(source: Source) -> Self {
+        let theirs = PullNow {
+            base: "main".to_owned(),
+            head: CommitSha::new("9".repeat(40)),
+            source,
+        };
+        Self {
+            theirs: Some(theirs),
+            ..Self::new()
         }
     }
 
@@ -264,6 +282,7 @@ impl World {
 
     fn said(&mut self, asks: Asks, on_pull: bool) -> (ThreadEvent, Vec<Wish>) {
         let pull = self.open().and_then(|task| task.pull).filter(|_| on_pull);
+        let pull = pull.or_else(|| self.theirs.as_ref().map(|_| ISSUE));
         let command = match asks {
             Asks::Label | Asks::Unlabel => None,
             Asks::Retry | Asks::Rerun => Some(Command::Retry { agent: None }),
@@ -366,6 +385,7 @@ impl World {
             agents: &self.agents,
             profiles: &BTreeSet::new(),
             open: self.open(),
+            pull: self.theirs.as_ref(),
             count: u32::try_from(self.tasks.len()).unwrap(),
             remarks: &[],
             linked: &[],
@@ -647,6 +667,9 @@ impl World {
                 steered: Vec::new(),
             });
         }
+        for (_, _, effect) in &decision.effects {
+            self.judge_effect(effect)?;
+        }
         let mut keys = BTreeSet::new();
         for (key, thread, effect) in decision.effects {
             prop_assert!(keys.insert(key.clone()), "{key} twice in one decision");
@@ -660,6 +683,27 @@ impl World {
             }
             self.unsent.retain(|(other, _)| *other != key);
             self.unsent.push((key, effect));
+        }
+        Ok(())
+    }
+
+    /// On a person's pull request nothing is opened or deleted, and its branch gets what is whole.
+    fn judge_effect(&self, effect: &Effect) -> Result<(), TestCaseError> {
+        let Some(theirs) = &self.theirs else {
+            return Ok(());
+        };
+        let opens = matches!(effect, Effect::Pull { .. } | Effect::Delete { .. });
+        prop_assert!(!opens, "{effect:?}");
+        let Effect::Branch { branch, from, .. } = effect else {
+            return Ok(());
+        };
+        match &theirs.source {
+            Source::Here(head) if head == branch => {
+                let whole = self.tasks.last().map(|task| &task.state) == Some(&State::Publishing);
+                prop_assert!(from.is_some() && whole, "{effect:?}");
+            }
+            Source::Here(_) => prop_assert!(branch.is_ours() && from.is_none(), "{effect:?}"),
+            Source::Fork | Source::Gone => prop_assert!(false, "{effect:?}"),
         }
         Ok(())
     }
@@ -749,7 +793,19 @@ fn progress(live: &LiveJob, task: &Task) -> Progress {
             unresolved: Vec::new(),
         }),
         evidence: Some(Vec::new()),
-        commit: Some(CommitSha::new(format!("{:0>40}", job.ordinal))),
+        commit: (task.home.takes_commits())
+            .then(|| CommitSha::new(format!("{:0>40}", job.ordinal))),
+        offer: (!task.home.takes_commits()).then(|| Offer {
+            head: CommitSha::new("9".repeat(40)),
+            suggestions: vec![Suggestion {
+                path: "README.md".to_owned(),
+                from: 3,
+                to: 3,
+                lines: Vec::new(),
+            }],
+            misfit: None,
+            patch: None,
+        }),
         ..Progress::default()
     }
 }
@@ -800,6 +856,16 @@ proptest! {
     #[test]
     fn whatever_happens_a_thread_has_one_task_and_one_job(script in prop::collection::vec(happens(), 1..60)) {
         let mut world = World::new();
+        for what in script {
+            world.happen(what)?;
+            world.judge()?;
+        }
+    }
+
+    #[test]
+    fn so_it_is_on_pull_requests_of_people(script in prop::collection::vec(happens(), 1..60), fork: bool) {
+        let source = if fork { Source::Fork } else { Source::Here("hers".parse().unwrap()) };
+        let mut world = World::of_person(source);
         for what in script {
             world.happen(what)?;
             world.judge()?;

@@ -189,19 +189,6 @@ async fn a_closed_issue() {
 }
 
 #[tokio::test]
-async fn a_pull_request_of_somebody_else() {
-    let bot = World::fixer().start().await;
-    let file = prova::simulator::world::repositories::File::new("new.txt", "new\n");
-    bot.alice().push(REPO, "feature", &[file], &[]).unwrap();
-    let pull = bot
-        .alice()
-        .open_pull(REPO, "feature", "main", "A feature")
-        .unwrap();
-    bot.say("alice", pull, "@prova make it better").await;
-    insta::assert_snapshot!(refused(&bot, pull).await);
-}
-
-#[tokio::test]
 async fn a_repository_without_a_commit() {
     let bot = World::fixer().empty().start().await;
     let issue = bot.labelled_issue("Begin", "");

@@ -61,6 +61,10 @@ enum Scenario {
     Answer,
     /// A review of somebody's pull request is asked for.
     Assessment,
+    /// A change of somebody's pull request is asked for.
+    Theirs,
+    /// A change of a pull request from a fork is.
+    Fork,
     /// Checks of others fail on what was done, run once more, and are mended.
     Checks,
     /// They are not mended, and a person is asked.
@@ -224,6 +228,8 @@ impl Scenario {
                 bot
             }
             Self::Assessment => assessed().await,
+            Self::Theirs => asked_of(hers).await,
+            Self::Fork => asked_of(from_fork).await,
             Self::Update => {
                 let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
                 let bot = world.start().await;
@@ -259,6 +265,22 @@ async fn assessed() -> Bot {
     let pull = hers(&bot);
     bot.alice().comment(REPO, pull, "@prova review").unwrap();
     bot
+}
+
+/// A pull request of a person on which a change is asked for.
+async fn asked_of(opened: fn(&Bot) -> u64) -> Bot {
+    let bot = World::fixer().start().await;
+    let pull = opened(&bot);
+    bot.alice().comment(REPO, pull, "@prova mend it").unwrap();
+    bot
+}
+
+fn from_fork(bot: &Bot) -> u64 {
+    let readme = File::new("README.md", "# Hello\n\nThis is teh readme.\nMore.\n");
+    let mallory = bot.sim.as_person("mallory");
+    mallory
+        .open_pull_from_fork(REPO, "More", &[readme])
+        .unwrap()
 }
 
 /// An issue whose pull request has checks of others, and an agent that does that when they fail.
@@ -481,6 +503,16 @@ sweeps! {
     an_assessment_and_a_call_that_fails: Assessment Fails;
     an_assessment_and_an_answer_that_is_lost: Assessment Unanswered;
     an_assessment_and_a_call_that_is_made_twice: Assessment Twice;
+    a_request_on_somebodys_pull_request_and_death_before_a_call: Theirs DeadBefore;
+    a_request_on_somebodys_pull_request_and_death_after_a_call: Theirs DeadAfter;
+    a_request_on_somebodys_pull_request_and_a_call_that_fails: Theirs Fails;
+    a_request_on_somebodys_pull_request_and_an_answer_that_is_lost: Theirs Unanswered;
+    a_request_on_somebodys_pull_request_and_a_call_that_is_made_twice: Theirs Twice;
+    a_request_on_a_fork_and_death_before_a_call: Fork DeadBefore;
+    a_request_on_a_fork_and_death_after_a_call: Fork DeadAfter;
+    a_request_on_a_fork_and_a_call_that_fails: Fork Fails;
+    a_request_on_a_fork_and_an_answer_that_is_lost: Fork Unanswered;
+    a_request_on_a_fork_and_a_call_that_is_made_twice: Fork Twice;
     an_update_and_death_before_a_call: Update DeadBefore;
     an_update_and_death_after_a_call: Update DeadAfter;
     an_update_and_a_call_that_fails: Update Fails;

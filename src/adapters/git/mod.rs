@@ -91,7 +91,7 @@ use crate::adapters::git::store::Store;
 use crate::adapters::git::trouble::{Kind, Trouble};
 use crate::adapters::git::working::{Branch, Failure, Target};
 use crate::domain::change::{Change, Harvest, HarvestLimits};
-use crate::domain::diff::Diff;
+use crate::domain::diff::{Diff, Patch};
 use crate::domain::footing::{Merge, Pair};
 use crate::domain::ids::{CommitSha, RepoId, ThreadNumber, TreeSha};
 use crate::domain::job::Restored;
@@ -362,6 +362,20 @@ impl Checkouts for GitCheckouts {
             Ok((TreeSha::new(base.to_string()), entries))
         };
         work.await.map_err(|trouble: Trouble| trouble.fault(doing))
+    }
+
+    async fn patch(
+        &self,
+        job: &Path,
+        (from, to): (&TreeSha, &TreeSha),
+        most: usize,
+    ) -> Result<Patch, Fault> {
+        let doing = format!("compare {to} with {from}");
+        let from = ObjectId::expect(from.as_str(), &doing)?;
+        let to = ObjectId::expect(to.as_str(), &doing)?;
+        let store = Store::of(&absolute(job, &doing)?);
+        let patch = diff::patch(&store.dir, (from, to), most).await;
+        patch.map_err(|trouble| trouble.fault(doing))
     }
 
     async fn checkout(

@@ -10,10 +10,11 @@ use crate::adapters::github::request::{Request, in_repo, segment};
 use crate::domain::branch::BranchName;
 use crate::domain::drift::Proposal;
 use crate::domain::governor::limits::Importance;
+use crate::domain::home::{PullNow, Source};
 use crate::domain::ids::{CommitSha, Login, ThreadNumber};
 use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
-use crate::ports::github::{NewPull, PostedPull, PullNow, Pulls};
+use crate::ports::github::{NewPull, PostedPull, Pulls};
 
 /// Pages of 100 open pull requests that are read.
 const PULL_PAGES: u32 = 3;
@@ -54,6 +55,12 @@ struct Base {
 #[derive(Deserialize)]
 struct HeadRepo {
     id: u64,
+}
+
+impl Head {
+    fn is_in(&self, repo: &Repo) -> bool {
+        self.repo.as_ref().is_some_and(|of| of.id == repo.id.0)
+    }
 }
 
 impl From<Pull> for PostedPull {
@@ -100,10 +107,9 @@ impl Pulls for Client {
         let request = Request::get(doing, in_repo(repo, &query));
         let pulls: Vec<Pull> = self.list(As::InstallationOf(repo), request, 1).await?;
         // After a transfer the old owner's name matches nothing, and GitHub then ignores the filter.
-        let found = pulls.into_iter().find(|pull| {
-            let same_repo = pull.head.repo.as_ref().is_some_and(|r| r.id == repo.id.0);
-            same_repo && pull.head.branch == head.as_str()
-        });
+        let found = pulls
+            .into_iter()
+            .find(|pull| pull.head.is_in(repo) && pull.head.branch == head.as_str());
         Ok(found.map(PostedPull::from))
     }
 
@@ -111,29 +117,37 @@ impl Pulls for Client {
         let doing = format!("read pull request {}#{number}", repo.name);
         let request = Request::get(doing.clone(), in_repo(repo, &format!("/pulls/{number}")));
         let pull: Pull = self.send(repo, &request).await?.json()?;
-        let base = pull
-            .base
-            .ok_or_else(|| Fault::transient(doing, "the answer does not say what it is for"))?;
+        let base = pull.base.ok_or_else(|| {
+            Fault::transient(doing.clone(), "the answer does not say what it is for")
+        })?;
+        let source = match pull.head.repo {
+            None => Source::Gone,
+            Some(HeadRepo { id }) if id != repo.id.0 => Source::Fork,
+            Some(_) => {
+                let branch: Result<BranchName, _> = pull.head.branch.parse();
+                let branch = branch.map_err(|bad| Fault::permanent(doing, bad.to_string()))?;
+                Source::Here(branch)
+            }
+        };
         Ok(PullNow {
             base: base.branch,
             head: CommitSha::new(pull.head.sha),
+            source,
         })
     }
 
-    async fn proposals(&self, repo: &Repo, by: &Login) -> Result<Vec<Proposal>, Fault> {
+    async fn proposals(&self, repo: &Repo, us: &Login) -> Result<Vec<Proposal>, Fault> {
         let doing = format!("list the open pull requests of {}", repo.name);
         let path = in_repo(repo, "/pulls?state=open&per_page=100");
         let request = Request::get(doing, path).of(Importance::Bulk);
         let pulls: Vec<Pull> = self
             .list(As::InstallationOf(repo), request, PULL_PAGES)
             .await?;
-        let theirs = pulls.into_iter().filter(|pull| {
+        let here = pulls.into_iter().filter(|pull| pull.head.is_in(repo));
+        let proposals = here.filter_map(|pull| {
             let author = pull.user.as_ref().map(|user| user.login.as_str());
-            let same_repo = pull.head.repo.as_ref().is_some_and(|r| r.id == repo.id.0);
-            same_repo && author.is_some_and(|login| login.eq_ignore_ascii_case(by.as_str()))
-        });
-        let proposals = theirs.filter_map(|pull| {
             Some(Proposal {
+                ours: author.is_some_and(|login| login.eq_ignore_ascii_case(us.as_str())),
                 number: ThreadNumber(pull.number),
                 branch: pull.head.branch.parse().ok()?,
                 head: CommitSha::new(pull.head.sha),

@@ -155,9 +155,15 @@ impl Reviews for Client {
     ) -> Result<ReviewId, Fault> {
         let doing = format!("review {}#{number}", repo.name);
         let path = in_repo(repo, &format!("/pulls/{number}/reviews"));
-        let comments = review.comments.iter().map(
-            |one| json!({ "path": one.path, "line": one.line, "side": "RIGHT", "body": one.body }),
-        );
+        let comments = review.comments.iter().map(|one| {
+            let mut comment =
+                json!({ "path": one.path, "line": one.line, "side": "RIGHT", "body": one.body });
+            if let (Some(start), Some(fields)) = (one.start, comment.as_object_mut()) {
+                fields.insert("start_line".to_owned(), json!(start));
+                fields.insert("start_side".to_owned(), json!("RIGHT"));
+            }
+            comment
+        });
         // Without an event it would be a draft that nobody sees.
         let mut body = json!({
             "event": "COMMENT",

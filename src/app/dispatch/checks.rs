@@ -108,7 +108,8 @@ async fn task_of(ctx: &Context, checked: &Checked) -> Result<Option<Versioned>, 
         .thread_tasks(ThreadKey { repo, number })
         .await?
         .open;
-    Ok(open.filter(|open| open.task.branch == branch))
+    let ours = |open: &Versioned| open.task.branch == branch && open.task.home.is_looked_after();
+    Ok(open.filter(ours))
 }
 
 async fn look(ctx: &Context, repo: &Repo, task: &Task, commit: &CommitSha) -> Result<Look, Fault> {

@@ -34,7 +34,7 @@ pub(crate) async fn end(ctx: &Context, task: &Task, how: Ended) -> Result<Decisi
 /// deleted: the end is no less one.
 async fn when_over(ctx: &Context, task: &Task, how: Ended) -> Result<WhenOver, Fault> {
     let stays = how == Ended::Gone || task.state.is_over() || task.repo.archived;
-    if stays || task.head.is_none() || task.pull.is_none() {
+    if stays || !task.home.is_looked_after() || task.head.is_none() || task.pull.is_none() {
         return Ok(WhenOver::Never);
     }
     match read_policy(ctx, &task.repo).await {

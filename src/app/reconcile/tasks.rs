@@ -58,7 +58,7 @@ pub(super) async fn compare(
     if tasks.iter().any(|one| one.task.pull.is_some()) {
         compare_bases(ctx, repo).await?;
     }
-    for proposal in &proposals {
+    for proposal in proposals.iter().filter(|one| one.ours) {
         Box::pin(take_up(ctx, repo, proposal)).await?;
     }
     Ok(asked)
@@ -77,7 +77,7 @@ async fn compare_bases(ctx: &Context, repo: &Repo) -> Result<(), Fault> {
 /// Has the checks of others looked at on what is under review, of whose end no word may have come.
 async fn compare_checks(ctx: &Context, task: &Task) -> Result<(), Fault> {
     match (&task.head, &task.state) {
-        (Some(head), State::InReview) if task.pull.is_some() => {
+        (Some(head), State::InReview) if task.pull.is_some() && task.home.is_looked_after() => {
             let why = Why::PerhapsUntold(ctx.now());
             look_again(ctx, task, head, why).await
         }

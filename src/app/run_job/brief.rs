@@ -13,6 +13,7 @@ use crate::domain::built_in::BuiltIn;
 use crate::domain::diff::{Shown, shown};
 use crate::domain::event::ThreadKind;
 use crate::domain::fallback;
+use crate::domain::home::Home;
 use crate::domain::ids::{CommitSha, RepoId};
 use crate::domain::job::{Briefed, Merging, PassedOver, Performer, Request, Restored};
 use crate::domain::name::Name;
@@ -140,7 +141,8 @@ pub async fn write(
         }
         Some(_) | None => &[],
     };
-    let integration = if on_branch && task.pull.is_some() {
+    let on_head = on_branch || task.home == Home::Fork;
+    let integration = if on_head && task.pull.is_some() {
         surroundings::failed_checks(ctx, repo, &base).await?
     } else {
         Vec::new()
@@ -150,6 +152,7 @@ pub async fn write(
         base: &base,
         branch: &task.branch,
         on_branch,
+        home: task.home,
         restored: restored.as_ref().map_or(&[], |restored| &restored.files),
         conflicts: (leased.work.resolve.as_deref().zip(begun.as_ref())).map(
             |(onto, (begun, _))| prompt::conflicts::Conflicts {

@@ -6,9 +6,10 @@ use crate::app::run_job::brief::Problem;
 use crate::domain::diff::Diff;
 use crate::domain::event::ThreadKind;
 use crate::domain::footing::Pair;
+use crate::domain::home::Home;
 use crate::domain::ids::CommitSha;
 use crate::domain::job::Wanted;
-use crate::domain::render::refusal::{no_base_now, no_pull_head};
+use crate::domain::render::refusal::{no_base_now, no_head_now, no_pull_head};
 use crate::ports::checkouts::Remote;
 use crate::ports::fault::Class;
 use crate::ports::store::LeasedJob;
@@ -41,12 +42,16 @@ pub(super) async fn stand(
                     on_branch: true,
                 });
             }
+            Err(fault) if fault.class == Class::NotFound && !task.home.is_own() => {
+                return Err(Problem::Person(no_head_now(&task.branch)));
+            }
             // Somebody deleted the branch: begin again from the default one.
             Err(fault) if fault.class == Class::NotFound => {}
             Err(fault) => return Err(fault.into()),
         }
     }
-    let reads = request.wanted.is_words() && request.thread.kind == ThreadKind::Pull;
+    let of_fork = task.home == Home::Fork;
+    let reads = of_fork || request.wanted.is_words() && request.thread.kind == ThreadKind::Pull;
     let base = if reads {
         let number = request.thread.number;
         let head = remote::fetch_pull(ctx, remote, number).await;
@@ -67,16 +72,18 @@ pub(super) async fn stand(
     })
 }
 
-/// Compares the head of the pull request that is to be reviewed with its base; `None` where no review is
-/// wanted.
+/// Compares the head of a pull request with its base, where it is to be reviewed or is a person's that is
+/// to be changed; `None` for everything else.
 pub(super) async fn change(
     ctx: &Context,
     leased: &LeasedJob,
     head: &CommitSha,
 ) -> Result<Option<Diff>, Problem> {
     let (repo, request) = (&leased.task.task.repo, &leased.work.request);
+    let of_person = !leased.task.task.home.is_own();
     match request.wanted {
         Wanted::Review => {}
+        Wanted::Change if of_person && leased.work.resolve.is_none() => {}
         Wanted::Change | Wanted::Plan | Wanted::PlanFirst | Wanted::Answer => return Ok(None),
     }
     let now = ctx.github.pull(repo, request.thread.number).await?;

@@ -18,6 +18,9 @@ impl Attempt<'_> {
             return Err(Fault::permanent("create the commit", "there is no harvest").into());
         };
         let task = &self.leased.task.task;
+        if !task.home.takes_commits() {
+            return self.offer(&briefed.base, harvested).await;
+        }
         if let Some(merge) = &briefed.merge {
             return self.commit_merge(harvested, (&briefed.base, merge)).await;
         }

@@ -6,6 +6,7 @@ mod change;
 pub mod check;
 pub mod commit;
 pub mod conflicts;
+mod offer;
 pub mod pass_over;
 pub mod run;
 pub mod secrets;
@@ -169,8 +170,8 @@ pub async fn run_job(
             }
         }
     }
-    let branch = &leased.task.task.branch;
-    let Some((place, report)) = decided(&entrants, &reports, branch) else {
+    let branch = leased.task.task.beside(leased.lease.job);
+    let Some((place, report)) = decided(&entrants, &reports, &branch) else {
         return Err(Fault::permanent("run a job", "nobody is to do it"));
     };
     if let Some(attempt) = attempts.get(place) {

@@ -260,6 +260,7 @@ impl Desk {
             agents: &settings.agents,
             profiles: &profiles,
             open: open.map(|read| &read.task),
+            pull: None,
             count,
             remarks: &[],
             linked: &[],

@@ -107,6 +107,27 @@ impl Command {
             | Self::Budget { .. } => false,
         }
     }
+
+    /// Returns whether a change may come of it that has no branch to go to yet.
+    #[must_use]
+    pub const fn may_change(&self) -> bool {
+        match self {
+            Self::Request { .. }
+            | Self::Run { .. }
+            | Self::Race { .. }
+            | Self::Approve
+            | Self::Retry { .. } => true,
+            Self::Plan { .. }
+            | Self::Review { .. }
+            | Self::Ask { .. }
+            | Self::Help
+            | Self::Status
+            | Self::Stop
+            | Self::Undo
+            | Self::Rebase
+            | Self::Budget { .. } => false,
+        }
+    }
 }
 
 /// The first word of a command.

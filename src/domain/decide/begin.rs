@@ -8,6 +8,7 @@ use crate::domain::decide::steer::could_be_handed;
 use crate::domain::event::{Happening, ThreadEvent, ThreadKind};
 use crate::domain::fallback::lineup;
 use crate::domain::footing::Footing;
+use crate::domain::home::{Home, Source, home};
 use crate::domain::ids::{JobId, TaskId};
 use crate::domain::integration::Mending;
 use crate::domain::job::{Performer, Performers, Request, Sign, Wanted, Work};
@@ -109,9 +110,11 @@ impl Desk<'_> {
             Performers::One(Performer::Named(name)) => self.snapshot.agents.known.contains(name),
             Performers::One(Performer::Recipe { .. }) | Performers::Race(_) => false,
         };
+        // What is asked for on a pull request is a follow-up, whoever opened it.
+        let begins = self.task().is_none() && self.event.thread.kind == ThreadKind::Issue;
         let wanted = match policy.plan {
-            PlanMode::Auto if agents && self.task().is_none() => Wanted::PlanFirst,
-            PlanMode::Approve if agents && self.task().is_none() => Wanted::Plan,
+            PlanMode::Auto if agents && begins => Wanted::PlanFirst,
+            PlanMode::Approve if agents && begins => Wanted::Plan,
             PlanMode::Auto | PlanMode::Approve | PlanMode::Off => Wanted::Change,
         };
         self.queue(self.work(performers, text, wanted))
@@ -169,30 +172,36 @@ impl Desk<'_> {
         }
         self.performable(&work)?;
         let words = work.request.wanted.is_words();
-        let foreign = event.thread.kind == ThreadKind::Pull && !words;
-        let (task, job) = match self.task() {
-            Some(task) => {
-                if foreign && task.id.thread == event.key() && task.is_words() {
-                    return Err(Refusal::ForeignPull);
+        let on_pull = event.thread.kind == ThreadKind::Pull;
+        let foreign = on_pull && !words;
+        let (task, job) = if let Some(task) = self.task() {
+            let begun = foreign && task.id.thread == event.key() && task.is_words();
+            let task = if begun {
+                self.housed(task.clone())?
+            } else {
+                task.clone()
+            };
+            if let (Some(pull), true) = (task.pull, event.key() == task.id.thread && !words) {
+                // Requests about a pull request belong where its reviewers see them. On one
+                // that ended blocked, a retry from the issue is still welcome.
+                let elsewhere = pull != event.thread.number;
+                if elsewhere && (task.state == State::InReview || task.state.is_busy()) {
+                    return Err(Refusal::HasPull(pull));
                 }
-                if let (Some(pull), true) = (task.pull, event.key() == task.id.thread && !words) {
-                    // Requests about a pull request belong where its reviewers see them. On one
-                    // that ended blocked, a retry from the issue is still welcome.
-                    if task.state == State::InReview || task.state.is_busy() {
-                        return Err(Refusal::HasPull(pull));
-                    }
-                }
-                // What stands in our own pull request was written by us, or by people who may push.
-                work.request.thread.insider |=
-                    event.thread.kind == ThreadKind::Pull && task.pull == Some(event.thread.number);
-                if task.state.is_busy() {
-                    let task = waiting(task, work)?;
-                    return Ok(self.wait(task));
-                }
-                asked(task, work.clone()).map_err(|_| Refusal::Busy)?
             }
-            None if foreign => return Err(Refusal::ForeignPull),
-            None => self.first(work.clone()),
+            // What stands in our own pull request was written by us, or by people who may push.
+            work.request.thread.insider |= on_pull && task.proposes(event.thread.number);
+            if task.state.is_busy() {
+                let task = waiting(&task, work)?;
+                return Ok(self.wait(task));
+            }
+            asked(&task, work.clone()).map_err(|_| Refusal::Busy)?
+        } else {
+            let (mut task, job) = self.first(work.clone());
+            if foreign {
+                task = self.housed(task)?;
+            }
+            (task, job)
         };
         self.decision.task = Some(Task {
             repo: event.repo.clone(),
@@ -200,6 +209,30 @@ impl Desk<'_> {
         });
         self.decision.job = Some((job, work));
         Ok(format!("job {job} queued"))
+    }
+
+    /// Returns a task on a person's pull request with the branch that its work goes to.
+    fn housed(&self, task: Task) -> Result<Task, Refusal> {
+        let now = self.snapshot.pull;
+        let home = home(now, &self.event.repo.default_branch).map_err(Refusal::ForeignPull)?;
+        let task = Task {
+            home,
+            pull: Some(self.event.thread.number),
+            footing: Footing {
+                onto: now.map(|now| now.base.clone()),
+                found: now.map(|now| now.head.clone()),
+                ..Footing::default()
+            },
+            ..task
+        };
+        Ok(match now.map(|now| (&now.source, &now.head)) {
+            Some((Source::Here(branch), head)) => Task {
+                branch: branch.clone(),
+                head: Some(head.clone()),
+                ..task
+            },
+            Some((Source::Fork | Source::Gone, _)) | None => task,
+        })
     }
 
     /// Returns a new task with its first job.
@@ -227,6 +260,7 @@ impl Desk<'_> {
             budget: None,
             mending: Mending::default(),
             footing: Footing::default(),
+            home: Home::Own,
         };
         let job = task.job();
         (task, job)

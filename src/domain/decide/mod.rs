@@ -22,6 +22,7 @@ use crate::domain::command::Command;
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent};
 use crate::domain::footing::{Asked, Footing};
+use crate::domain::home::PullNow;
 use crate::domain::ids::{JobId, ThreadKey};
 use crate::domain::job::{Performer, Performers, Remark, Wanted, Work};
 use crate::domain::money::Usd;
@@ -49,6 +50,8 @@ pub struct Snapshot<'a> {
     pub profiles: &'a BTreeSet<Name>,
     /// The task on this thread that is not over, if there is one.
     pub open: Option<&'a Task>,
+    /// The pull request, where it is a person's and work on it may begin.
+    pub pull: Option<&'a PullNow>,
     /// How many tasks the thread has had.
     pub count: u32,
     /// Comments that were written before the request, oldest first.
@@ -280,7 +283,8 @@ impl Desk<'_> {
     /// Has the branch compared with its base; what follows is decided by what that shows.
     fn rebase(&mut self) -> Result<String, Refusal> {
         self.allowed()?;
-        let task = self.task().filter(|task| task.pull.is_some());
+        let task = self.task();
+        let task = task.filter(|task| task.pull.is_some() && task.home.takes_commits());
         let task = task.ok_or(Refusal::NothingToRebase)?.clone();
         if task.state.is_busy() {
             return Err(Refusal::Busy);

@@ -155,6 +155,7 @@ mod tests {
                 agents: &agents,
                 profiles: &BTreeSet::new(),
                 open: None,
+                pull: None,
                 count: 0,
                 linked: &[],
                 caps: &[],

@@ -95,8 +95,11 @@ fn handed_of(task: &Task, links: &Links) -> Vec<(EffectKey, ThreadKey, Effect)> 
 fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect)> {
     let request = &task.work.request;
     let number = request.thread.number;
+    // On a person's pull request the status comment stands where the first of all was asked.
+    let lone = request.review.as_ref().and_then(Review::lone);
+    let below = !task.home.is_own() && (task.job().ordinal > 1 || lone.is_some());
     // What nobody asked for has nobody to be answered.
-    let asked = number != task.id.thread.number && request.occasion.is_none();
+    let asked = (number != task.id.thread.number || below) && request.occasion.is_none();
     (asked || task.aside.is_some()).then(|| {
         let thread = ThreadKey {
             repo: task.id.thread.repo,

@@ -109,6 +109,7 @@ mod tests {
     use crate::domain::event::{Thread, ThreadKind};
     use crate::domain::evidence::Ending;
     use crate::domain::footing::Footing;
+    use crate::domain::home::Home;
     use crate::domain::ids::{
         CommentId, CommitSha, InstallationId, Login, RepoId, TaskId, ThreadKey, ThreadNumber,
     };
@@ -180,6 +181,7 @@ mod tests {
             state: State::Running,
             jobs: 1,
             branch: BranchName::for_thread(ThreadNumber(1), "Mend it"),
+            home: Home::Own,
             head: None,
             pull: None,
             last: None,

@@ -20,6 +20,7 @@ use crate::domain::branch::BranchName;
 use crate::domain::diff::Diff;
 use crate::domain::event::ThreadKind;
 use crate::domain::evidence::Evidence;
+use crate::domain::home::Home;
 use crate::domain::ids::{CommitSha, RepoName};
 use crate::domain::job::{PutBack, Remark, Request, Wanted};
 use crate::domain::policy::{Policy, Untrusted};
@@ -40,11 +41,13 @@ pub struct Parts<'a> {
     pub branch: &'a BranchName,
     /// Whether the branch already holds work of this task.
     pub on_branch: bool,
+    /// Whose branch it is.
+    pub home: Home,
     /// Files that the agent gets as the default branch has them, and not as this one does.
     pub restored: &'a [PutBack],
     /// The conflicts with the base, if they are to be resolved.
     pub conflicts: Option<Conflicts<'a>>,
-    /// What the pull request changes, if it is to be reviewed.
+    /// What the pull request changes, if it is to be reviewed, or is a person's.
     pub change: Option<&'a Diff>,
     /// What was asked.
     pub request: &'a Request,
@@ -68,13 +71,17 @@ pub fn brief(parts: &Parts<'_>) -> String {
     let untrusted = parts.policy.text.untrusted;
     review::comments(&mut out, (1, parts.request), untrusted);
     since::all(&mut out, (parts.request, parts.steered), untrusted);
-    if let Some(diff) = parts.change {
+    let reviews = parts.request.wanted == Wanted::Review;
+    if let Some(diff) = parts.change.filter(|_| reviews) {
         change::change(&mut out, diff);
     }
     failed(&mut out, parts.failed);
     around::integration(&mut out, parts.integration);
     thread(&mut out, parts.request, untrusted);
     remarks(&mut out, &parts.request.remarks, untrusted);
+    if let Some(diff) = parts.change.filter(|_| !reviews) {
+        change::so_far(&mut out, diff, parts.restored);
+    }
     instructions(&mut out, parts.instructions);
     around::linked(&mut out, &parts.request.linked, untrusted);
     rules(&mut out, parts);
@@ -104,8 +111,18 @@ fn asked(out: &mut String, parts: &Parts<'_>) {
         "You work on `{repo}`, {kind} #{number}, in a checkout of commit {base}, on branch `{}`.",
         branch.as_str()
     );
-    if parts.on_branch {
-        out.push_str("The branch already holds earlier work for this; build on it.\n");
+    match parts.home {
+        Home::Own if parts.on_branch => {
+            out.push_str("The branch already holds earlier work for this; build on it.\n");
+        }
+        Home::Own => {}
+        Home::Theirs | Home::Fork => {
+            let _ = writeln!(
+                out,
+                "That is the pull request of @{}: keep what it does, and change no more of it than is asked.",
+                request.thread.author
+            );
+        }
     }
     put_back(out, parts.restored);
     match &parts.conflicts {
@@ -489,6 +506,7 @@ mod tests {
             base: &CommitSha::new("a".repeat(40)),
             branch: &BranchName::for_thread(ThreadNumber(1), "x"),
             on_branch: true,
+            home: Home::Own,
             restored: &[],
             conflicts: None,
             change: Some(&diff),
@@ -525,11 +543,11 @@ mod tests {
         let order = [
             "## What is asked",
             "## What was asked for since",
-            "## The change, since",
             "## A check that fails",
             "## What continuous integration says",
             "## The issue, by",
             "## The conversation",
+            "## What the pull request changes so far, since",
             "## Instructions of the repository",
             "## Issues and pull requests that this names",
             "## How to work",

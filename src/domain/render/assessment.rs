@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::domain::assessment::{Assessment, Point};
 use crate::domain::ids::CommitSha;
 use crate::domain::job::Request;
+use crate::domain::render::offered::folded;
 use crate::domain::report::Report;
 use crate::domain::sanitize::{neutral, visible};
 
@@ -40,6 +41,17 @@ pub fn body(assessment: &Assessment) -> String {
     if !assessment.summary.is_empty() {
         let summary = neutral::quote(&assessment.summary);
         let _ = write!(out, "\n\n{summary}\n\n{}", assessment.marker());
+    }
+    if let Some(patch) = assessment
+        .patch
+        .as_ref()
+        .filter(|_| assessment.suggestions.is_empty())
+    {
+        let _ = write!(
+            out,
+            "\n\nThe lines are not there any more; this is the same as a patch.\n\n{}",
+            folded(patch)
+        );
     }
     let others = assessment.points.iter().filter(|point| !point.on_line);
     let others: Vec<_> = others.map(elsewhere).collect();
@@ -112,6 +124,8 @@ mod tests {
             heading: "**Review**".to_owned(),
             summary: "Fine, @octo.".to_owned(),
             points,
+            suggestions: Vec::new(),
+            patch: None,
         }
     }
 

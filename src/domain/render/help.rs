@@ -18,7 +18,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
     format!(
         "Label an issue `{label}`, or write in a comment:\n\n\
          | command | effect |\n| --- | --- |\n\
-         | {} | does it: a pull request, or follow-up commits on mine |\n\
+         | {} | does it: a pull request; on a pull request a commit, or suggestions where it comes from a fork |\n\
          | {} | the same with that agent |\n\
          | {} | lets two to four agents do it at once, and proposes what passes the checks |\n\
          | {} | runs a recipe, no model involved |\n\
@@ -26,7 +26,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | {} | ends what runs; what is done so far stays on the branch |\n\
          | {} | tries again |\n\
          | {} | takes the last follow-up on a pull request back, by one more commit |\n\
-         | {} | merges the newest base into the branch of my pull request, never by force; an agent resolves conflicts |\n\
+         | {} | merges the newest base into the branch of a pull request that I work on, never by force; an agent resolves conflicts |\n\
          | {} | answers a question about the code, and changes nothing |\n\
          | {} | reviews the pull request, of whomever, with comments on its lines; never approves |\n\
          | {} | makes a plan, and changes nothing before it is approved |\n\

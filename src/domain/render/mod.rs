@@ -11,6 +11,7 @@ pub mod footing;
 pub mod help;
 pub mod integration;
 pub mod live;
+pub mod offered;
 pub mod parts;
 pub mod pull;
 pub mod refusal;

@@ -103,7 +103,7 @@ pub fn race(report: &Report, task: &Task, links: &Links) -> String {
         report.rivals.len() + 1
     );
     let own = report.commit.as_ref();
-    let first = report.as_rival(own.map(|(commit, _)| (task.branch.clone(), commit.clone())));
+    let first = report.as_rival(own.map(|(commit, _)| (task.holder(report), commit.clone())));
     for rival in std::iter::once(&first).chain(&report.rivals) {
         let (passed, of) = rival.checks;
         let result = match &rival.outcome {

@@ -1,7 +1,9 @@
 //! Answers that start nothing: why not, and what to do instead.
 
+use crate::domain::branch::BranchName;
 use crate::domain::built_in::{BuiltIn, NoRule};
 use crate::domain::event::ThreadKind;
+use crate::domain::home::Unfit;
 use crate::domain::ids::{CommitSha, ThreadNumber};
 use crate::domain::job::PassedOver;
 use crate::domain::money::Usd;
@@ -54,8 +56,8 @@ pub enum Refusal {
     NothingToUndo,
     /// There is no pull request whose branch could be brought up to date.
     NothingToRebase,
-    /// The pull request is not one of ours.
-    ForeignPull,
+    /// Nothing can be done for the pull request of a person: why.
+    ForeignPull(Unfit),
     /// The task already has a pull request.
     HasPull(ThreadNumber),
     /// There is no pull request here to review; the one that was made of the issue.
@@ -130,9 +132,7 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
         ),
         Refusal::NothingToUndo => "There is no follow-up at the head of the branch that I could take back: I take back what I did last for a request on a pull request, once, and nothing below commits of others.".to_owned(),
         Refusal::NothingToRebase => "There is no pull request of mine here whose branch I could bring up to date.".to_owned(),
-        Refusal::ForeignPull => {
-            "I work on issues and on pull requests that I opened; this one is somebody else's, so nothing was done.".to_owned()
-        }
+        Refusal::ForeignPull(why) => foreign_pull(why, links),
         Refusal::HasPull(number) => format!(
             "My pull request for this is #{number}. Ask for changes there."
         ),
@@ -150,6 +150,24 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
     }
 }
 
+/// Tells why nothing can be done for the pull request of a person, and what can.
+fn foreign_pull(why: &Unfit, links: &Links) -> String {
+    let why = match why {
+        Unfit::DefaultBranch => {
+            "The head of this pull request is the default branch, which I never commit to"
+        }
+        Unfit::SourceGone => {
+            "The repository that this pull request came from is gone, so nobody can put anything on it"
+        }
+        Unfit::Unseen => "GitHub does not show me where the head of this pull request is",
+    };
+    format!(
+        "{why}; nothing was done. I can still read it: {} and {} work here.",
+        links.command("review"),
+        links.command("ask")
+    )
+}
+
 /// Tells that the default branch is not there. GitHub names one for a repository without a commit,
 /// too, so this is seen only when it is fetched.
 #[must_use]
@@ -157,6 +175,15 @@ pub fn no_default_branch(branch: &str) -> String {
     format!(
         "There is no branch {} here yet, so there is nothing to work on. Push a first commit, then ask again.",
         neutral::inline(branch, 100)
+    )
+}
+
+/// Tells that the branch of a person's pull request is gone.
+#[must_use]
+pub fn no_head_now(branch: &BranchName) -> String {
+    format!(
+        "The branch {} of this pull request is gone, and I do not make it anew: push it again, then ask again.",
+        neutral::inline(branch.as_str(), 100)
     )
 }
 

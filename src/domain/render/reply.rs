@@ -98,13 +98,18 @@ fn observed(task: &Task, report: &Report, comment: &ReviewComment, links: &Links
     let commit = report.commit.as_ref();
     let commit = commit.map(|(commit, _)| links.commit(&task.repo.name, commit));
     let shown = neutral::inline(&comment.path, 200);
+    let verb = if report.touches(&comment.path) {
+        "changes"
+    } else {
+        "does not touch"
+    };
+    if report.offer.is_some() && report.outcome == Outcome::Proposed {
+        return format!(
+            "I cannot push to the fork, so what came of this review is proposed on this pull request. It {verb} {shown}."
+        );
+    }
     match (&task.state, commit) {
         (State::InReview, Some(commit)) => {
-            let verb = if report.touches(&comment.path) {
-                "changes"
-            } else {
-                "does not touch"
-            };
             format!("{commit} is what came of this review. It {verb} {shown}.")
         }
         (

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::home::Home;
 use crate::domain::ids::CommitSha;
 use crate::domain::job::{Told, Wanted};
 use crate::domain::render::integration;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
-use crate::domain::render::{footing, spend, words};
+use crate::domain::render::{footing, offered, spend, words};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
 use crate::domain::task::{State, Task};
@@ -40,7 +41,12 @@ pub fn status(task: &Task, links: &Links) -> String {
             behind(task)
         ),
         State::Publishing => format!(
-            "**Publishing**, {asked}: the work is done; its pull request is next.{}",
+            "**Publishing**, {asked}: the work is done; its {} is next.{}",
+            if task.home.is_own() {
+                "pull request"
+            } else {
+                "commit"
+            },
             behind(task)
         ),
         State::InReview => in_review(task, links),
@@ -123,10 +129,14 @@ fn requests(count: usize) -> String {
 
 /// Shows what was said for a task that asked for no more.
 fn answered(task: &Task, links: &Links) -> String {
-    let last = task.last.as_ref();
-    last.map_or_else(String::new, |report| {
-        words::words(report, &task.work.request, links)
-    })
+    let request = &task.work.request;
+    let said = |report: &Report| match request.wanted {
+        Wanted::Change => offered::proposed(task, report, links),
+        Wanted::Answer | Wanted::Review | Wanted::Plan | Wanted::PlanFirst => {
+            words::words(report, request, links)
+        }
+    };
+    task.last.as_ref().map_or_else(String::new, said)
 }
 
 /// Returns whether the plan that was asked for last is there, and waits for a word.
@@ -267,11 +277,23 @@ fn pull(task: &Task) -> String {
 }
 
 fn in_review(task: &Task, links: &Links) -> String {
-    let mut out = format!("**In review**: {}", pull(task));
+    let mut out = match (task.home, &task.last) {
+        (Home::Own, _) => format!("**In review**: {}", pull(task)),
+        (Home::Theirs | Home::Fork, Some(_)) => format!("**Done** on {}", pull(task)),
+        (Home::Theirs | Home::Fork, None) => format!(
+            "**Nothing of mine** is left on {}.\n\n{}",
+            pull(task),
+            taken_back(task, links)
+        ),
+    };
     if let Some(report) = &task.last {
         let _ = write!(out, ", {} changed", files(report.changes.len()));
         if let Some((commit, _)) = &report.commit {
             let _ = write!(out, " in {}", links.commit(&task.repo.name, commit));
+        }
+        if !task.home.is_own() {
+            let branch = links.branch(&task.repo.name, &task.branch);
+            let _ = write!(out, " on {branch}, {}", asked(task));
         }
         out.push_str(".\n\n");
         out.push_str(&footing::resolved(task));
@@ -294,12 +316,15 @@ fn in_review(task: &Task, links: &Links) -> String {
     } else {
         ""
     };
-    let _ = write!(
-        out,
-        "\nWaits for {first}a review of {}. Comment there with {} to ask for changes.",
-        pull(task),
-        links.command("…")
-    );
+    let _ = match task.home {
+        Home::Own => write!(
+            out,
+            "\nWaits for {first}a review of {}. Comment there with {} to ask for changes.",
+            pull(task),
+            links.command("…")
+        ),
+        Home::Theirs | Home::Fork => write!(out, "\n{} asks for more.", links.command("…")),
+    };
     out
 }
 
@@ -315,9 +340,12 @@ fn blocked(task: &Task, links: &Links) -> String {
             next(task, links)
         );
     }
-    let so = match task.pull {
-        None => "no pull request was opened".to_owned(),
-        Some(number) => format!("pull request #{number} is not ready for a review"),
+    let so = match (task.pull, task.home) {
+        (None, _) => "no pull request was opened".to_owned(),
+        (Some(number), Home::Own) => format!("pull request #{number} is not ready for a review"),
+        (Some(number), Home::Theirs | Home::Fork) => {
+            format!("nothing was put on pull request #{number}")
+        }
     };
     let mut out = format!("**{}** {}\n", headline(report), story(report, &so));
     if task.work.request.occasion.is_some() {
@@ -482,17 +510,16 @@ fn kept(task: &Task, links: &Links) -> String {
     match &report.commit {
         Some((commit, _)) => format!(
             "{what} is kept on {} as {}.\n\n",
-            links.branch(&task.repo.name, &task.branch),
+            links.branch(&task.repo.name, &task.holder(report)),
             links.commit(&task.repo.name, commit)
         ),
-        None => String::new(),
+        None => offered::left(report),
     }
 }
 
 fn next(task: &Task, links: &Links) -> String {
-    let open = task
-        .pull
-        .map_or_else(String::new, |n| format!(" Pull request #{n} stays open."));
+    let open = task.pull.filter(|_| task.home.is_own());
+    let open = open.map_or_else(String::new, |n| format!(" Pull request #{n} stays open."));
     format!(
         "Waits for a person: {} runs it again, {} asks for something else.{open}",
         links.command("retry"),

@@ -157,6 +157,18 @@ fn html_code(line: &str) -> String {
     out
 }
 
+/// Shows a text as a code block exactly as it is; it is for what was found to be plain.
+#[must_use]
+pub fn exactly(text: &str, language: &str) -> String {
+    let fence = "`".repeat(longest_run(text).saturating_add(1).max(3));
+    let end = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    format!("{fence}{language}\n{text}{end}{fence}")
+}
+
 fn longest_run(text: &str) -> usize {
     let runs = text.split(|c| c != '`').map(str::len);
     runs.max().unwrap_or(0)

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use prova::domain::effect::{Effect, EffectKey, Sent};
+use prova::domain::home::Home;
 use prova::domain::ids::{CommentId, CommitSha, ThreadKey};
 use prova::domain::time::Timestamp;
 use prova::ports::store::{Changes, EffectEnd, EffectLease, LeasedEffect, Store};
@@ -134,6 +135,7 @@ impl Model {
                 branch: branch("prova/1-x"),
                 to: CommitSha::new(text),
                 from: None,
+                home: Home::Own,
             }
         } else {
             comment(&text)

@@ -12,6 +12,7 @@ use crate::domain::annotation::Mark;
 use crate::domain::branch::BranchName;
 use crate::domain::drift::Proposal;
 use crate::domain::effect::ReactionTarget;
+use crate::domain::home::PullNow;
 use crate::domain::ids::{
     AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
     ThreadNumber,
@@ -27,8 +28,8 @@ use crate::domain::time::Timestamp;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{
     App, AppFacts, Census, Checks, Commits, Covered, Hooks, NewCheck, NewPull, NewReview,
-    PostedCheck, PostedComment, PostedPull, PostedReview, PostedThread, PullNow, Pulls,
-    Repositories, Reviews, ThreadNow, Threads,
+    PostedCheck, PostedComment, PostedPull, PostedReview, PostedThread, Pulls, Repositories,
+    Reviews, ThreadNow, Threads,
 };
 
 /// The largest file that is read of the current branch, in bytes.
@@ -179,7 +180,7 @@ impl Pulls for LocalForge {
         Err(Fault::new(Class::NotFound, doing, "there is none here"))
     }
 
-    async fn proposals(&self, repo: &Repo, _by: &Login) -> Result<Vec<Proposal>, Fault> {
+    async fn proposals(&self, repo: &Repo, _us: &Login) -> Result<Vec<Proposal>, Fault> {
         let heads: Vec<_> = (self.memory().pulls.iter())
             .map(|pull| (pull.head.clone(), pull.base.clone()))
             .collect();
@@ -192,6 +193,7 @@ impl Pulls for LocalForge {
                     branch,
                     head,
                     base,
+                    ours: true,
                 });
             }
         }
