@@ -27,16 +27,22 @@ pub async fn publish_next(ctx: &Context) -> Result<bool, Fault> {
     let Some(leased) = leased.await? else {
         return Ok(false);
     };
-    let (end, ending) = match send(ctx, &leased).await {
+    // It holds what each kind of write takes; whoever publishes need not hold that inline.
+    Box::pin(publish(ctx, &leased)).await?;
+    Ok(true)
+}
+
+/// Sends an effect, and marks what came of it.
+async fn publish(ctx: &Context, leased: &LeasedEffect) -> Result<(), Fault> {
+    let (end, ending) = match send(ctx, leased).await {
         Ok(sent) => (EffectEnd::Sent(sent.clone()), Some(Ending::Sent(sent))),
-        Err(fault) => failed(ctx, &leased, &fault),
+        Err(fault) => failed(ctx, leased, &fault),
     };
     if let Some(ending) = &ending {
         // Before it is marked: whoever dies in between does it again.
-        refused(ctx, &leased, ending).await?;
+        refused(ctx, leased, ending).await?;
     }
-    conclude(ctx, &leased, (end, ending)).await?;
-    Ok(true)
+    conclude(ctx, leased, (end, ending)).await
 }
 
 /// Marks the attempt and moves the task along in one transaction. The task may be changed by a

@@ -87,35 +87,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
                 Ending::Parked(why) => why.clone(),
                 Ending::Overtaken | Ending::Sent(_) => overtaken(task, links),
             };
-            let mut task = task.clone();
-            advance(&mut task, Step::Block);
-            let (kept, beside) = kept(&task, effect);
-            let commit = match effect {
-                // Without its branch nobody can reach the commit, so it is not offered.
-                Effect::Branch { .. } => kept,
-                Effect::Pull { .. }
-                | Effect::Undo { .. }
-                | Effect::Update { .. }
-                | Effect::React { .. }
-                | Effect::Comment { .. }
-                | Effect::Delete { .. }
-                | Effect::Rerun { .. }
-                | Effect::Review { .. }
-                | Effect::ReviewReply { .. }
-                | Effect::Resolve { .. }
-                | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
-            };
-            task.last = task.last.map(|last| Report {
-                outcome: Outcome::Faulted(why),
-                commit,
-                ..last
-            });
-            let mut decision = Decision {
-                withdraw: true,
-                ..answered(task, links, "publishing was given up")
-            };
-            decision.effects.extend(beside);
-            decision
+            given_up(task, effect, why, links)
         }
         (Effect::ReviewReply { to, .. }, Ending::Parked(why)) => Decision {
             reasons: vec![format!("review comment {to} has no answer: {why}")],
@@ -138,6 +110,39 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             _,
         ) => Decision::default(),
     }
+}
+
+/// Decides what it changes that the branch or the pull request of a change was given up.
+fn given_up(task: &Task, effect: &Effect, why: String, links: &Links) -> Decision {
+    let mut task = task.clone();
+    advance(&mut task, Step::Block);
+    let (kept, beside) = kept(&task, effect);
+    let commit = match effect {
+        // Without its branch nobody can reach the commit, so it is not offered.
+        Effect::Branch { .. } => kept,
+        Effect::Pull { .. }
+        | Effect::Undo { .. }
+        | Effect::Update { .. }
+        | Effect::React { .. }
+        | Effect::Comment { .. }
+        | Effect::Delete { .. }
+        | Effect::Rerun { .. }
+        | Effect::Review { .. }
+        | Effect::ReviewReply { .. }
+        | Effect::Resolve { .. }
+        | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
+    };
+    task.last = task.last.map(|last| Report {
+        outcome: Outcome::Faulted(why),
+        commit,
+        ..last
+    });
+    let mut decision = Decision {
+        withdraw: true,
+        ..answered(task, links, "publishing was given up")
+    };
+    decision.effects.extend(beside);
+    decision
 }
 
 /// Returns the commit that a person's branch did not get, and the branch of ours that keeps it; neither
