@@ -293,6 +293,19 @@ async fn checked(mend: &str) -> Bot {
     bot
 }
 
+impl Scenario {
+    /// Leaves out of what was seen in the end what may well differ: a review and the status comment are
+    /// both news when the job has ended, and whichever waited for nothing comes first.
+    fn told(self, seen: String) -> String {
+        if !matches!(self, Self::Fork) {
+            return seen;
+        }
+        let mut lines: Vec<_> = seen.lines().collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    }
+}
+
 /// What GitHub shows, and how the tasks stand.
 async fn end(bot: &Bot) -> String {
     let mut told = bot.everything().replace(" (edited)", "");
@@ -369,7 +382,7 @@ async fn sweep(scenario: Scenario, blow: Blow) {
     let knife = Arc::new(Knife::default());
     clean.take_up(&knife);
     live(&clean).await;
-    let (calls, expected) = (knife.calls(), end(&clean).await);
+    let (calls, expected) = (knife.calls(), scenario.told(end(&clean).await));
     assert!(calls.len() > 20, "{calls:?}");
     let all = std::env::var_os("PROVA_SWEEP").is_some();
     let stride = if all { 1 } else { calls.len().div_ceil(SAMPLE) };
@@ -399,7 +412,7 @@ async fn sweep(scenario: Scenario, blow: Blow) {
         live(&bot).await;
         // As every start does.
         remove_orphans(bot.ctx()).await;
-        assert_eq!(end(&bot).await, expected, "{told}");
+        assert_eq!(scenario.told(end(&bot).await), expected, "{told}");
     }
 }
 
