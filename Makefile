@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test sweep lint bench image agents conformance setup setup-build setup-run setup-test setup-lint
+.PHONY: help demo test sweep fuzz lint bench image agents conformance setup setup-build setup-run setup-test setup-fuzz setup-lint
 
 # More for the program or the runner: make demo ARGS=--once, make test ARGS='-E "test(/markdown/)"'.
 ARGS ?=
@@ -32,6 +32,10 @@ sweep: setup-test ## Cut every call and kill many servers; SWEEP_SEED and SWEEP_
 	PROVA_SWEEP=all PROVA_SWEEP_SEED=$(SWEEP_SEED) PROVA_SWEEP_KILLS=$(SWEEP_KILLS) \
 	  cargo nextest run --locked --profile sweep -E 'test(/sweep/)' $(ARGS)
 
+FUZZ_SECONDS ?= 20
+fuzz: setup-fuzz ## Fuzz what reads hostile bytes, each for FUZZ_SECONDS; ARGS names targets
+	scripts/fuzz $(FUZZ_SECONDS) $(ARGS)
+
 # The cheap first: what fails in a second should not wait for the compiler.
 lint: setup-lint ## Check format, lints, architecture, docs and dependencies
 	cargo fmt --check
@@ -60,5 +64,5 @@ conformance: setup-test agents ## Try every case with every real agent, and writ
 setup: ## Install what all of these need
 	scripts/setup build run test lint
 
-setup-build setup-run setup-test setup-lint: setup-%:
+setup-build setup-run setup-test setup-fuzz setup-lint: setup-%:
 	@scripts/setup $*

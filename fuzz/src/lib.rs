@@ -31,6 +31,11 @@ const SECRET: &[u8] = b"the secret of the host";
 /// Builds a directory as the bytes say and surveys it: nothing from outside is found, and what is
 /// found is there.
 pub fn walker(bytes: &[u8]) {
+    let says = |bytes: &[u8]| bytes.windows(SECRET.len()).any(|window| window == SECRET);
+    // A fuzzer learns it from the comparison below; then it would stand inside.
+    if says(bytes) {
+        return;
+    }
     let Ok(home) = tempfile::tempdir() else {
         return;
     };
@@ -54,9 +59,7 @@ pub fn walker(bytes: &[u8]) {
             "{path:?} was found and is refused"
         );
     }
-    let kept = surveyed.kept;
-    let holds = kept.windows(SECRET.len()).any(|window| window == SECRET);
-    assert!(!holds, "what stands outside was read");
+    assert!(!says(&surveyed.kept), "what stands outside was read");
 }
 
 /// Each line of a plan is one thing: a letter and a path; of a link, also a target.
