@@ -229,17 +229,7 @@ pub fn conclude(
         // There was nothing left to merge, and what it did is said without one.
         task.work.resolve = None;
     }
-    task.last = Some(match task.state {
-        State::Stopped => report.stopped(),
-        State::Queued
-        | State::Running
-        | State::Publishing
-        | State::InReview
-        | State::Blocked
-        | State::Merged
-        | State::Closed
-        | State::Answered => report,
-    });
+    task.last = Some(task.ended_with(report));
     if !publish {
         // Whoever asked to bring the branch up to date has waited for the end of this.
         decision.compare = task.footing.asked.is_some();

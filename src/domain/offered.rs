@@ -40,17 +40,7 @@ pub fn offered(task: &Task, report: Report, work: &Work, links: &Links) -> Decis
         decision.effects.push((key, thread, review));
     }
     let waits = !task.waiting.is_empty();
-    task.last = Some(match task.state {
-        State::Stopped => report.stopped(),
-        State::Queued
-        | State::Running
-        | State::Publishing
-        | State::InReview
-        | State::Blocked
-        | State::Merged
-        | State::Closed
-        | State::Answered => report,
-    });
+    task.last = Some(task.ended_with(report));
     let step = if proposed { Step::Answer } else { Step::Block };
     // A stopped task stays stopped whatever its job came to.
     let state = transition(&task.state, step).unwrap_or(State::Stopped);

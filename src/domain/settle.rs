@@ -1,14 +1,14 @@
 //! What the end of an effect changes for its task: states follow what was observed on GitHub.
 
 use crate::domain::assessment::Assessment;
-use crate::domain::conclude::beside;
+use crate::domain::conclude;
 use crate::domain::decide::Decision;
 use crate::domain::decide::next::begin_next;
 use crate::domain::decide::replies::replies_of;
 use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::{Effect, EffectKey, Sent};
 use crate::domain::footing::Stand;
-use crate::domain::ids::{CommitSha, ThreadKey, TreeSha};
+use crate::domain::ids::{CommitSha, JobId, ThreadKey, TreeSha};
 use crate::domain::rebase::{self, not_updated, updated};
 use crate::domain::render::assessment::unposted;
 use crate::domain::render::parts::Links;
@@ -16,9 +16,6 @@ use crate::domain::render::status::{not_undone, overtaken};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::task::{State, Step, Task, transition};
 use crate::domain::undo::{not_taken_back, taken_back};
-
-/// An effect with its name and the thread that it belongs to.
-type Addressed = (EffectKey, ThreadKey, Effect);
 
 /// How an effect ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,21 +113,17 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
 fn given_up(task: &Task, effect: &Effect, why: String, links: &Links) -> Decision {
     let mut task = task.clone();
     advance(&mut task, Step::Block);
-    let (kept, beside) = kept(&task, effect);
-    let commit = match effect {
+    let mut beside = None;
+    let commit = if let Effect::Branch { to, .. } = effect {
         // Without its branch nobody can reach the commit, so it is not offered.
-        Effect::Branch { .. } => kept,
-        Effect::Pull { .. }
-        | Effect::Undo { .. }
-        | Effect::Update { .. }
-        | Effect::React { .. }
-        | Effect::Comment { .. }
-        | Effect::Delete { .. }
-        | Effect::Rerun { .. }
-        | Effect::Review { .. }
-        | Effect::ReviewReply { .. }
-        | Effect::Resolve { .. }
-        | Effect::Check { .. } => task.last.as_ref().and_then(|l| l.commit.clone()),
+        let kept = kept(&task, to);
+        beside = kept.as_ref().map(|(job, (commit, _))| {
+            let effect = conclude::beside(&task, *job, commit);
+            (EffectKey::kept(*job), task.id.thread, effect)
+        });
+        kept.map(|(_, commit)| commit)
+    } else {
+        task.last.as_ref().and_then(|last| last.commit.clone())
     };
     task.last = task.last.map(|last| Report {
         outcome: Outcome::Faulted(why),
@@ -145,33 +138,12 @@ fn given_up(task: &Task, effect: &Effect, why: String, links: &Links) -> Decisio
     decision
 }
 
-/// Returns the commit that a person's branch did not get, and the branch of ours that keeps it; neither
-/// for what went to a branch of ours, on which whoever asks again begins.
-fn kept(task: &Task, effect: &Effect) -> (Option<(CommitSha, TreeSha)>, Option<Addressed>) {
-    let last = task.last.as_ref().filter(|_| !task.home.takes_partial());
-    let kept = last.and_then(|last| Some((last.job, last.commit.clone()?)));
-    let Some((job, (commit, tree))) = kept else {
-        return (None, None);
-    };
-    match effect {
-        Effect::Branch { to, .. } if *to == commit => {
-            let effect = beside(task, job, &commit);
-            let addressed = (EffectKey::kept(job), task.id.thread, effect);
-            (Some((commit, tree)), Some(addressed))
-        }
-        Effect::Branch { .. }
-        | Effect::Pull { .. }
-        | Effect::Undo { .. }
-        | Effect::Update { .. }
-        | Effect::React { .. }
-        | Effect::Comment { .. }
-        | Effect::Delete { .. }
-        | Effect::Rerun { .. }
-        | Effect::Review { .. }
-        | Effect::ReviewReply { .. }
-        | Effect::Resolve { .. }
-        | Effect::Check { .. } => (None, None),
-    }
+/// Returns the commit that a person's branch did not get, of which job, when that is what the branch was
+/// to point at; a branch of ours keeps it. What went to one of ours is where whoever asks again begins.
+fn kept(task: &Task, to: &CommitSha) -> Option<(JobId, (CommitSha, TreeSha))> {
+    let last = task.last.as_ref().filter(|_| !task.home.takes_partial())?;
+    let commit = last.commit.clone().filter(|(commit, _)| commit == to)?;
+    Some((last.job, commit))
 }
 
 /// Says in a comment what could not be said in a review, also when the task has ended with it.

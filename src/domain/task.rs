@@ -71,6 +71,17 @@ pub struct Task {
 }
 
 impl Task {
+    /// Returns the report of its job as it is told: what a person has stopped was stopped, whatever the
+    /// job came to.
+    #[must_use]
+    pub fn ended_with(&self, report: Report) -> Report {
+        if self.state == State::Stopped {
+            report.stopped()
+        } else {
+            report
+        }
+    }
+
     /// Returns the job that `work` was queued as.
     #[must_use]
     pub fn job(&self) -> JobId {
