@@ -29,6 +29,7 @@ pub(crate) fn links() -> Links {
     Links {
         web_url: "https://github.com".to_owned(),
         slug: "prova".to_owned(),
+        pages: None,
     }
 }
 

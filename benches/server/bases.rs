@@ -83,6 +83,7 @@ async fn sweep(git: &GitCheckouts, store: &SqlStore, base: &CommitSha) -> usize 
     let links = Links {
         web_url: "https://github.com".to_owned(),
         slug: "prova".to_owned(),
+        pages: None,
     };
     let mut conflicts = 0;
     for (one, (pair, merge)) in tasks.iter().zip(pairs.into_iter().zip(merged)) {

@@ -206,6 +206,7 @@ impl House {
                 Remotes::Only(_) => String::new(),
             },
             slug: slug.to_owned(),
+            pages: (settings.server.public_url.clone()).filter(|_| settings.server.dashboard),
         };
         Context {
             clock: self.clock.clone(),
@@ -310,6 +311,7 @@ impl House {
         let face = Face {
             clock: self.clock.clone(),
             store: self.store.clone() as Arc<dyn Store>,
+            logs: open_logs(&self.settings),
             ingest,
             secrets: self.secrets.clone(),
             desk: Arc::new(Desk::default()),

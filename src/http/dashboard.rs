@@ -188,11 +188,13 @@ fn traffic(out: &mut String, traffic: &Traffic) {
 fn steps(out: &mut String, job: &JobLine) {
     let _ = write!(
         out,
-        "<h2>Job {}: {} ({}), ${}</h2><table><tr><th>Attempt<th>Step</tr>",
+        "<h2 id=job-{}>Job {}: {} ({}), ${}</h2><p><a href=\"/jobs/{}/log\">What it has printed</a></p><table><tr><th>Attempt<th>Step</tr>",
+        job.id.ordinal,
         job.id,
         escaped(&job.state),
         escaped(&job.note),
-        job.cost
+        job.cost,
+        job.id,
     );
     if let Some(waits_for) = job.waits_for {
         let waits_for = escaped(waits_for.told());
@@ -205,7 +207,7 @@ fn steps(out: &mut String, job: &JobLine) {
 }
 
 /// Every page passes here, and says no secret.
-fn page(face: &Face, title: &str, body: &str) -> Response {
+pub(super) fn page(face: &Face, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width,initial-scale=1\">\
@@ -227,22 +229,22 @@ fn headers() -> [(HeaderName, &'static str); 4] {
     ]
 }
 
-fn missing(face: &Face) -> Response {
+pub(super) fn missing(face: &Face) -> Response {
     (
         StatusCode::NOT_FOUND,
-        page(face, "Not found", "<p>There is no such task.</p>"),
+        page(face, "Not found", "<p>There is no such page.</p>"),
     )
         .into_response()
 }
 
-fn failed(face: &Face, fault: &Fault) -> Response {
-    tracing::error!(%fault, "cannot show the tasks");
-    let body = "<p>The store does not answer; the log says why.</p>";
+pub(super) fn failed(face: &Face, fault: &Fault) -> Response {
+    tracing::error!(%fault, "cannot show a page");
+    let body = "<p>What is to be shown cannot be read; the server's log says why.</p>";
     (StatusCode::SERVICE_UNAVAILABLE, page(face, "Error", body)).into_response()
 }
 
 /// Escapes text for HTML, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

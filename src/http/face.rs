@@ -10,6 +10,7 @@ use crate::http::signature::Secrets;
 use crate::ports::clock::Clock;
 use crate::ports::held_up::HeldUp;
 use crate::ports::live::LiveSecrets;
+use crate::ports::logs::Logs;
 use crate::ports::store::Store;
 
 /// What the handlers share.
@@ -19,6 +20,8 @@ pub struct Face {
     pub clock: Arc<dyn Clock>,
     /// What is shown.
     pub store: Arc<dyn Store>,
+    /// What jobs have printed.
+    pub logs: Arc<dyn Logs>,
     /// The way into the inbox.
     pub ingest: Ingest,
     /// What deliveries are signed with.

@@ -9,6 +9,7 @@ pub mod face;
 
 pub mod dashboard;
 pub mod health;
+pub mod printed;
 pub mod webhook;
 
 pub mod router;

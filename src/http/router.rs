@@ -4,7 +4,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::http::face::{Face, Vitals};
-use crate::http::{dashboard, health, webhook};
+use crate::http::{dashboard, health, printed, webhook};
 
 /// Addresses, and what answers there.
 pub type Routes = Router;
@@ -25,7 +25,8 @@ pub fn router(face: Face) -> Routes {
     if face.dashboard {
         router = router
             .route("/", get(dashboard::tasks))
-            .route("/tasks/{id}", get(dashboard::task));
+            .route("/tasks/{id}", get(dashboard::task))
+            .route("/jobs/{id}/log", get(printed::log));
     }
     router.with_state(face).merge(vital)
 }

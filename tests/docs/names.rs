@@ -163,6 +163,7 @@ fn what_people_can_say_is_what_help_says() {
     let links = Links {
         web_url: String::new(),
         slug: "prova".to_owned(),
+        pages: None,
     };
     let none: [Name; 0] = [];
     let told = help("prova", &none, &none, &links);

@@ -84,6 +84,14 @@ impl Home {
         std::fs::write(&path, text.replace("sqlite://prova.db", url)).unwrap();
     }
 
+    /// Has the server show pages, which are reached by an address.
+    pub(crate) fn shows_pages(&self, address: &str) {
+        let path = self.path().join("prova.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let shown = format!("[server]\ndashboard = true\npublic_url = \"{address}\"\n");
+        std::fs::write(&path, text.replace("[server]\n", &shown)).unwrap();
+    }
+
     /// Returns the binary, to be run here with no variable of ours around.
     pub(crate) fn prova(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prova"));

@@ -17,6 +17,7 @@ mod fleet;
 mod home;
 mod independent;
 mod octocat;
+mod pages;
 mod simulated;
 mod sweep;
 mod versions;

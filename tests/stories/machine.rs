@@ -226,6 +226,7 @@ impl World {
             links: Links {
                 web_url: "https://github.test".to_owned(),
                 slug: "prova".to_owned(),
+                pages: None,
             },
         }
     }

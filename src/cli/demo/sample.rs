@@ -56,6 +56,7 @@ pub(super) fn settings(listen: &str, github: &str) -> String {
     format!(
         r#"[server]
 listen = "{listen}"
+public_url = "http://{listen}"
 dashboard = true
 [github]
 api_url = "{github}"

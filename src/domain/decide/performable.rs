@@ -142,6 +142,7 @@ mod tests {
             Links {
                 web_url: String::new(),
                 slug: "prova".to_owned(),
+                pages: None,
             },
         );
         for (built_in, started) in [(vec![], false), (vec![BuiltIn::Typos], true)] {

@@ -10,7 +10,7 @@ use crate::domain::render::integration;
 use crate::domain::render::live::Live;
 use crate::domain::render::parts::Links;
 use crate::domain::render::reply::{handed, reply};
-use crate::domain::render::status::status;
+use crate::domain::render::status::{live, status};
 use crate::domain::review::Review;
 use crate::domain::task::Task;
 
@@ -22,11 +22,8 @@ pub fn live_status_of(
     links: &Links,
     redactor: &Redactor,
 ) -> (EffectKey, ThreadKey, Effect) {
-    let mut body = status(task, links);
-    for live in lives {
-        body.push_str("\n\n");
-        body.push_str(&live.markdown(redactor));
-    }
+    let runs: Vec<_> = lives.iter().map(|run| run.markdown(redactor)).collect();
+    let body = live(task, &runs, links);
     (
         EffectKey::status(task.id),
         task.id.thread,

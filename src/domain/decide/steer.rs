@@ -202,6 +202,7 @@ mod tests {
         Links {
             web_url: "https://github.test".to_owned(),
             slug: "prova".to_owned(),
+            pages: None,
         }
     }
 

@@ -18,4 +18,5 @@ pub mod refusal;
 pub mod reply;
 pub mod spend;
 pub mod status;
+pub mod trail;
 pub mod words;

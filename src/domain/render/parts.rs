@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::domain::branch::BranchName;
 use crate::domain::change::{ChangeKind, Mode, RefusalReason};
 use crate::domain::evidence::{Ending, Evidence};
-use crate::domain::ids::{CommitSha, RepoName};
+use crate::domain::ids::{CommitSha, JobId, RepoName};
 use crate::domain::job::PassedOver;
 use crate::domain::report::{Changed, Outcome, Report};
 use crate::domain::sanitize::neutral;
@@ -22,6 +22,8 @@ pub struct Links {
     pub web_url: String,
     /// The App's slug: what follows `@`.
     pub slug: String,
+    /// Where the server shows its own pages, without a slash at its end; `None` where it shows none.
+    pub pages: Option<String>,
 }
 
 impl Links {
@@ -36,6 +38,32 @@ impl Links {
     pub fn commit(&self, repo: &RepoName, commit: &CommitSha) -> String {
         let short = commit.short();
         format!("[`{short}`]({}/{repo}/commit/{commit})", self.web_url)
+    }
+
+    /// Returns a link to the check runs of a commit, where ours is the one called `prova`.
+    #[must_use]
+    pub fn checks(&self, repo: &RepoName, commit: &CommitSha) -> String {
+        format!(
+            "[check run]({}/{repo}/commit/{commit}/checks)",
+            self.web_url
+        )
+    }
+
+    /// Returns a link to what a job has printed, where the server shows pages.
+    #[must_use]
+    pub fn log(&self, job: JobId) -> Option<String> {
+        let pages = self.pages.as_ref()?;
+        Some(format!("[log]({pages}/jobs/{job}/log)"))
+    }
+
+    /// Returns a link to the steps of a job, where the server shows pages.
+    #[must_use]
+    pub fn steps(&self, job: JobId) -> Option<String> {
+        let pages = self.pages.as_ref()?;
+        let JobId { task, ordinal } = job;
+        Some(format!(
+            "[steps so far]({pages}/tasks/{task}#job-{ordinal})"
+        ))
     }
 
     /// Returns a command as a person would type it.

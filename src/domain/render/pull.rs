@@ -73,7 +73,7 @@ pub fn body(
     if let Some(claim) = &report.claim {
         out.push_str(&claimed(claim));
     }
-    let _ = write!(out, "\n{}", footer(task, report));
+    let _ = write!(out, "\n{}", footer(task, report, links));
     visible::cut(out, MAX_CHARS)
 }
 
@@ -114,7 +114,7 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
         ),
     };
     let mut summary = observed(report, links, task);
-    let _ = write!(summary, "\n{}", footer(task, report));
+    let _ = write!(summary, "\n{}", footer(task, report, links));
     (conclusion, title, visible::cut(summary, MAX_CHARS))
 }
 
@@ -189,7 +189,7 @@ fn claimed(claim: &Claim) -> String {
     )
 }
 
-fn footer(task: &Task, report: &Report) -> String {
+fn footer(task: &Task, report: &Report, links: &Links) -> String {
     let Some(RunFacts {
         brief_digest,
         base,
@@ -201,10 +201,11 @@ fn footer(task: &Task, report: &Report) -> String {
         return format!("<sub>Task `{}`, job `{}`.</sub>\n", task.id, report.job);
     };
     format!(
-        "<sub>Task `{}`, job `{}`, base `{base}`, brief `sha256:{}`, log `sha256:{}`, sandbox `{sandbox}`.</sub>\n",
+        "<sub>Task `{}`, job `{}`, base `{base}`, brief `sha256:{}`, {} `sha256:{}`, sandbox `{sandbox}`.</sub>\n",
         task.id,
         report.job,
         short(brief_digest),
+        links.log(report.job).unwrap_or_else(|| "log".to_owned()),
         short(log_digest),
     )
 }

@@ -9,6 +9,7 @@ use crate::domain::render::integration;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
 };
+use crate::domain::render::trail::trail;
 use crate::domain::render::{footing, offered, spend, words};
 use crate::domain::report::{Outcome, Report};
 use crate::domain::sanitize::{neutral, visible};
@@ -20,6 +21,30 @@ const MAX_CHARS: usize = 60_000;
 /// Returns the comment for the task as it is now.
 #[must_use]
 pub fn status(task: &Task, links: &Links) -> String {
+    with_trail(told(task, links), task, links)
+}
+
+/// Returns the comment while runs last, with how far each is, as Markdown.
+#[must_use]
+pub fn live(task: &Task, runs: &[String], links: &Links) -> String {
+    let mut text = told(task, links);
+    for run in runs {
+        text.push_str("\n\n");
+        text.push_str(run);
+    }
+    with_trail(text, task, links)
+}
+
+/// Cuts a text that is too long, and puts below it where the rest can be looked at.
+fn with_trail(text: String, task: &Task, links: &Links) -> String {
+    let text = visible::cut(text.trim_end().to_owned(), MAX_CHARS);
+    match trail(task, links) {
+        none if none.is_empty() => text,
+        trail => format!("{text}\n\n{trail}"),
+    }
+}
+
+fn told(task: &Task, links: &Links) -> String {
     let asked = asked(task);
     let stop = links.command("stop");
     let text = match &task.state {
@@ -66,7 +91,7 @@ pub fn status(task: &Task, links: &Links) -> String {
     if !footing.is_empty() {
         text = format!("{}\n\n{footing}", text.trim_end());
     }
-    visible::cut(text.trim_end().to_owned(), MAX_CHARS)
+    text
 }
 
 /// Who does what is asked for while a job is under way.

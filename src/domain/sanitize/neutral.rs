@@ -175,7 +175,8 @@ fn longest_run(text: &str) -> usize {
 }
 
 /// Removes the escape sequences with which programs colour and move in a terminal.
-fn without_terminal_codes(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn without_terminal_codes(text: &str) -> Cow<'_, str> {
     if !text.contains('\u{1b}') {
         return Cow::Borrowed(text);
     }
