@@ -25,7 +25,7 @@ use crate::domain::policy::{POLICY_PATH, Policy};
 use crate::domain::repo::{Permission, Repo};
 use crate::domain::retry::{Verdict, after_rate_limit, after_transient};
 use crate::domain::spend;
-use crate::domain::task::Task;
+use crate::domain::task::{State, Task};
 use crate::domain::time::{Span, Timestamp};
 use crate::domain::trigger::{Asked, Ended, Meaning, Whose, Wish, meaning, wishes};
 use crate::ports::fault::{Class, Fault};
@@ -356,6 +356,13 @@ async fn decide_asked(
         .permission(&event.repo, &event.actor.login)
         .await?;
     let open = open_task(ctx, event.key()).await?;
+    if let Some(open) = &open
+        && wished
+            .iter()
+            .any(|wish| matches!(wish, Wish::Command(Command::Undo)))
+    {
+        at_rest(ctx, &open.task).await?;
+    }
     let remarks = remarks(ctx, event, permission, &wished).await?;
     let untrusted = policy.as_ref().unwrap_or(&defaults).text.untrusted;
     let linked = if permission.starts_work() && wished.iter().any(starts_work) {
@@ -401,6 +408,21 @@ async fn decide_asked(
         links: &ctx.settings.links,
     };
     Ok(Some((decide(event, &wished, &snapshot), open)))
+}
+
+/// Returns whether nothing runs for a task. What was stopped takes a moment to end, and then puts what it
+/// has done so far on the branch: what is taken back meanwhile would be taken for somebody's push.
+async fn at_rest(ctx: &Context, task: &Task) -> Result<(), Fault> {
+    if task.state != State::Stopped {
+        return Ok(());
+    }
+    let jobs = ctx.store.jobs(task.id).await?;
+    if jobs.iter().all(|job| job.state != "running") {
+        return Ok(());
+    }
+    let doing = format!("take back what task {} has done", task.id);
+    let why = "the job that was stopped has not ended yet";
+    Err(Fault::new(Class::Conflict, doing, why))
 }
 
 /// Reads the pull request that work is to begin on, where that is a person's: no delivery of a comment

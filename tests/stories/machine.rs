@@ -404,6 +404,12 @@ impl World {
             prop_assert_eq!(state, Some(State::Stopped));
             return Ok(());
         }
+        let undoes =
+            |(_, _, effect): &(EffectKey, ThreadKey, Effect)| matches!(effect, Effect::Undo { .. });
+        if self.live.is_some() && decision.effects.iter().any(undoes) {
+            // Put off until what was stopped has ended.
+            return Ok(());
+        }
         self.apply(decision).map(drop)
     }
 
