@@ -324,6 +324,14 @@ impl Effect {
     }
 }
 
+/// How long a comment or an answer stands at least before it is edited, and before it is edited again: who
+/// reads it is to have the time, and GitHub counts edits as content.
+pub const STANDS: Span = Span::seconds(5);
+
+/// How long an edit waits for the next one, which says more, before it is sent: a job that is queued may
+/// run at once.
+pub const GATHERS: Span = Span::seconds(1);
+
 /// What a 👀 goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

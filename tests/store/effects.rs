@@ -20,10 +20,12 @@ async fn record(store: &dyn Store, name: &str, body: &str, now: i64) {
 }
 
 async fn end(store: &dyn Store, effect: &LeasedEffect, end: EffectEnd) {
-    store
-        .commit(&effect_ends(effect, end), at(50))
-        .await
-        .unwrap();
+    end_at(store, effect, end, 50).await;
+}
+
+async fn end_at(store: &dyn Store, effect: &LeasedEffect, end: EffectEnd, now: i64) {
+    let ended = effect_ends(effect, end);
+    store.commit(&ended, at(now)).await.unwrap();
 }
 
 fn sent(id: u64) -> EffectEnd {
@@ -133,7 +135,7 @@ pub(crate) async fn other_content_is_sent_anew_with_what_was_left(store: Arc<dyn
     let one = take_effect(&*store, 2).await.unwrap();
     end(&*store, &one, sent(77)).await;
     record(&*store, "status", "two", 60).await;
-    let two = take_effect(&*store, 60).await.unwrap();
+    let two = take_effect(&*store, 6_000).await.unwrap();
     assert_eq!(two.effect, comment("two"));
     assert_eq!((two.version, two.attempt, two.earlier_attempts), (2, 1, 2));
     assert_eq!(two.sent, Some(Sent::Comment(CommentId(77))));
@@ -142,25 +144,48 @@ pub(crate) async fn other_content_is_sent_anew_with_what_was_left(store: Arc<dyn
     assert_eq!(left, Some(Sent::Comment(CommentId(77))));
 }
 
+pub(crate) async fn what_was_said_stands_a_while_before_it_is_edited(store: Arc<dyn Store>) {
+    record(&*store, "status", "one", 0).await;
+    let one = take_effect(&*store, 0).await.unwrap();
+    end_at(&*store, &one, sent(7), 100).await;
+    record(&*store, "status", "two", 200).await;
+    record(&*store, "status", "three", 4_900).await;
+    // Nothing waits for it meanwhile, and it is no later for what comes in.
+    record(&*store, "answer", "aside", 5_000).await;
+    let aside = take_effect(&*store, 5_000).await.unwrap();
+    assert_eq!(aside.effect, comment("aside"));
+    end_at(&*store, &aside, sent(8), 5_000).await;
+    assert_eq!(take_effect(&*store, 5_099).await, None);
+    let three = take_effect(&*store, 5_100).await.unwrap();
+    assert_eq!(three.effect, comment("three"));
+    end_at(&*store, &three, sent(7), 5_100).await;
+    // Long afterwards, what comes within a moment is said at once.
+    record(&*store, "status", "four", 60_000).await;
+    record(&*store, "status", "five", 60_900).await;
+    assert_eq!(take_effect(&*store, 60_999).await, None);
+    let five = take_effect(&*store, 61_000).await.unwrap();
+    assert_eq!((&five.effect, five.version), (&comment("five"), 5));
+}
+
 pub(crate) async fn a_replacement_during_a_lease_keeps_what_was_sent(store: Arc<dyn Store>) {
     record(&*store, "status", "one", 1).await;
     let one = take_effect(&*store, 1).await.unwrap();
     record(&*store, "status", "two", 2).await;
     end(&*store, &one, sent(77)).await;
-    let two = take_effect(&*store, 60).await.unwrap();
+    let two = take_effect(&*store, 6_000).await.unwrap();
     assert_eq!((&two.effect, two.version), (&comment("two"), 2));
     assert_eq!((two.attempt, two.earlier_attempts), (1, 1));
     assert_eq!(two.sent, Some(Sent::Comment(CommentId(77))));
     // Given up is the old content only.
-    record(&*store, "status", "three", 61).await;
+    record(&*store, "status", "three", 6_001).await;
     end(&*store, &two, parked()).await;
-    let three = take_effect(&*store, 62).await.unwrap();
+    let three = take_effect(&*store, 7_001).await.unwrap();
     assert_eq!((&three.effect, three.version), (&comment("three"), 3));
     // A wait is kept: it is GitHub that asked for it.
-    record(&*store, "status", "four", 63).await;
-    end(&*store, &three, again(500)).await;
-    assert_eq!(take_effect(&*store, 499).await, None);
-    let four = take_effect(&*store, 500).await.unwrap();
+    record(&*store, "status", "four", 7_002).await;
+    end(&*store, &three, again(7_500)).await;
+    assert_eq!(take_effect(&*store, 7_499).await, None);
+    let four = take_effect(&*store, 7_500).await.unwrap();
     assert_eq!((&four.effect, four.earlier_attempts), (&comment("four"), 3));
 }
 

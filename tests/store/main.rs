@@ -125,6 +125,7 @@ macro_rules! all_stories {
                 the_same_content_changes_nothing
                 other_content_replaces_what_was_not_sent
                 other_content_is_sent_anew_with_what_was_left
+                what_was_said_stands_a_while_before_it_is_edited
                 a_replacement_during_a_lease_keeps_what_was_sent
                 a_replaced_effect_waits_for_the_attempt_that_runs
                 a_replacement_does_not_shorten_a_wait

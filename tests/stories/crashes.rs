@@ -36,6 +36,7 @@ async fn between_any_two_steps() {
     while clean.step().await {
         steps += 1;
     }
+    clean.settle().await;
     let expected = end(&clean);
     assert!(steps >= 8, "{steps}");
     for n in 0..=steps {

@@ -18,7 +18,7 @@ use prova::app::recover::take_back;
 use prova::app::worker::{lease_next, work};
 use prova::bootstrap::{House, StartError};
 use prova::config::server::ServerSettings;
-use prova::domain::effect::{EffectKey, Sent};
+use prova::domain::effect::{EffectKey, STANDS, Sent};
 use prova::domain::ids::DeliveryId;
 use prova::domain::task::Task;
 use prova::http::router::router;
@@ -231,14 +231,26 @@ impl Bot {
         true
     }
 
-    /// Receives, decides and publishes until only jobs are left.
+    /// Receives, decides and publishes until only jobs are left, and what waits longer than an edit does.
     pub(crate) async fn decide(&self) {
         let ctx = self.ctx();
-        while self.deliver().await
-            || dispatch_next(ctx).await.unwrap()
-            || publish_next(ctx).await.unwrap()
-            || compare_next(ctx).await.unwrap()
-        {}
+        loop {
+            while self.deliver().await
+                || dispatch_next(ctx).await.unwrap()
+                || publish_next(ctx).await.unwrap()
+                || compare_next(ctx).await.unwrap()
+            {}
+            let now = self.clock.now();
+            let edits = ctx.store.counts().await.unwrap().effects_pending > 0;
+            let due = ctx.store.next_due(now).await.unwrap().filter(|_| edits);
+            match due.map(|due| due.since(now)) {
+                Some(wait) if wait <= STANDS => {
+                    let wait = i64::try_from(wait.as_millis()).unwrap();
+                    self.clock.advance(wait.max(1));
+                }
+                Some(_) | None => return,
+            }
+        }
     }
 
     /// Runs until nothing is left to do, jumping over waits.

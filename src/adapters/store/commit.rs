@@ -49,7 +49,7 @@ pub(super) async fn apply(
         jobs::queue(session, job, now).await?;
     }
     if let Some((lease, end)) = effect_end {
-        outbox::end(session, lease, end).await?;
+        outbox::end(session, lease, end, now).await?;
     }
     if let Some(task) = drop_publishing {
         outbox::drop_publishing(session, *task).await?;

@@ -1,7 +1,10 @@
 //! The outbox: effects, given out in order within a thread.
 //!
 //! **Invariant:** of one thread at most one row has a `due` time: the one that is given out, else the
-//! oldest unsent one. Whoever changes a row calls [`next_of`] for its thread afterwards.
+//! first unsent one. Whoever changes a row calls [`next_of`] for its thread afterwards.
+//!
+//! The oldest comes first, and edits of what was said come last: they wait until that has stood a while
+//! ([`STANDS`], [`GATHERS`]), and nothing else waits for them.
 //!
 //! A row that was given out keeps `lease_version` and `lease_attempt` until that attempt ends or another is
 //! given out, whatever happens to its content meanwhile.
@@ -13,7 +16,7 @@ use crate::adapters::store::dialect::{Claim, Engine, claim};
 use crate::adapters::store::error::Error;
 use crate::adapters::store::jobs::Terms;
 use crate::adapters::store::session::{Row, Session, args};
-use crate::domain::effect::{Effect, EffectKey};
+use crate::domain::effect::{Effect, EffectKey, GATHERS, STANDS};
 use crate::domain::ids::TaskId;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::store::{Changes, EffectEnd, EffectLease, LeasedEffect, NewEffect};
@@ -22,7 +25,9 @@ pub(super) const FREE_TURN: &str = "UPDATE outbox SET due = NULL \
      WHERE thread = $1 AND due IS NOT NULL AND lease_until IS NULL";
 pub(super) const GIVE_TURN: &str = "UPDATE outbox SET due = not_before \
      WHERE thread = $1 AND state = 'unsent' AND seq = ( \
-         SELECT min(seq) FROM outbox WHERE thread = $1 AND state = 'unsent' \
+         SELECT seq FROM outbox WHERE thread = $1 AND state = 'unsent' \
+         ORDER BY CASE WHEN kind IN ('comment', 'review_reply') AND sent IS NOT NULL \
+             THEN not_before ELSE 0 END, seq LIMIT 1 \
      ) AND NOT EXISTS (SELECT 1 FROM outbox WHERE thread = $1 AND due IS NOT NULL)";
 
 /// Finds out again which effect of a thread is to be given out next.
@@ -71,7 +76,10 @@ pub(super) const REPLACE: &str = "UPDATE outbox SET seq = (SELECT coalesce(max(s
          task = $3, repo = $4, repo_document = $5, kind = $6, effect = $7, \
          version = version + 1, earlier_attempts = earlier_attempts + attempt, attempt = 0, \
          recorded_at = $8, note = '', \
-         not_before = CASE WHEN state = 'unsent' AND not_before > $8 THEN not_before ELSE $8 END, \
+         not_before = CASE \
+             WHEN state = 'unsent' THEN CASE WHEN not_before > $8 THEN not_before ELSE $8 END \
+             WHEN sent IS NULL OR kind NOT IN ('comment', 'review_reply') THEN $8 \
+             WHEN not_before > $9 THEN not_before ELSE $9 END, \
          state = 'unsent' \
      WHERE key = $1";
 
@@ -100,7 +108,7 @@ pub(super) async fn record(
             REPLACE
         }
     };
-    let values = args![
+    let mut values = args![
         new.key.as_str(),
         new.thread,
         new.task.map(|task| task.to_string()),
@@ -110,6 +118,9 @@ pub(super) async fn record(
         to_json(&new.effect)?,
         now,
     ];
+    if sql == REPLACE {
+        values.extend(args![now.plus(GATHERS)]);
+    }
     session.run(sql, values).await?;
     next_of(session, &new.thread.to_string()).await
 }
@@ -236,8 +247,10 @@ pub(super) fn held(row: &Row) -> Result<EffectLease, Error> {
 
 pub(super) const LEASED: &str = "SELECT state, version, not_before, note, thread FROM outbox \
      WHERE key = $1 AND lease_version = $2 AND lease_attempt = $3";
-pub(super) const END: &str = "UPDATE outbox SET state = $2, not_before = $3, note = $4, \
+pub(super) const END: &str = "UPDATE outbox SET state = $2, note = $4, \
          sent = coalesce($5, sent), \
+         not_before = CASE WHEN $5 IS NOT NULL AND kind IN ('comment', 'review_reply') \
+             THEN $8 ELSE $3 END, \
          due = NULL, lease_until = NULL, lease_version = NULL, lease_attempt = NULL, worker = NULL \
      WHERE key = $1 AND lease_version = $6 AND lease_attempt = $7";
 
@@ -246,6 +259,7 @@ pub(super) async fn end(
     session: &mut Session,
     lease: &EffectLease,
     end: &EffectEnd,
+    now: Timestamp,
 ) -> Result<(), Error> {
     let key = lease.key.as_str();
     let Some(row) = session
@@ -283,7 +297,8 @@ pub(super) async fn end(
         note,
         sent,
         lease.version,
-        lease.attempt
+        lease.attempt,
+        now.plus(STANDS)
     ];
     // It may have been given out again since it was read.
     if session.run(END, row_now).await? == 0 {

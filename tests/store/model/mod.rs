@@ -29,6 +29,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => (1i64..80).prop_map(Op::Pass),
+        1 => (900i64..6_000).prop_map(Op::Pass),
         2 => inbox::op().prop_map(Op::Inbox),
         4 => lanes::op().prop_map(Op::Lanes),
         4 => outbox::op().prop_map(Op::Outbox),

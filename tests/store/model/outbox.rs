@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use prova::domain::effect::{Effect, EffectKey, Sent};
+use prova::domain::effect::{Effect, EffectKey, GATHERS, STANDS, Sent};
 use prova::domain::home::Home;
 use prova::domain::ids::{CommentId, CommitSha, ThreadKey};
 use prova::domain::time::Timestamp;
@@ -65,6 +65,11 @@ impl Row {
         matches!(self.effect, Effect::Branch { .. })
     }
 
+    /// Whether it changes what was said.
+    fn edits(&self) -> bool {
+        matches!(self.effect, Effect::Comment { .. }) && self.sent.is_some()
+    }
+
     /// Whether the content that was leased is still what is to be sent.
     fn as_leased(&self) -> bool {
         self.state == State::Unsent && self.lease.is_some_and(|lease| lease.0 == self.version)
@@ -86,17 +91,18 @@ impl Model {
 
     /// The effect of a thread that may be given out now.
     fn due(&self, thread: ThreadKey, now: Timestamp) -> Option<&EffectKey> {
-        let mut rows = self.rows.iter().filter(|row| row.thread == thread);
+        let rows = self.rows.iter().filter(|row| row.thread == thread);
         let given_out = |row: &&Row| row.lease.is_some_and(|lease| lease.2 > now);
         if rows.clone().any(|row| given_out(&row)) {
             return None;
         }
-        let oldest = rows.find(|row| row.state == State::Unsent)?;
-        let due = match oldest.lease {
-            Some((_, _, until)) if oldest.as_leased() => until,
-            Some(_) | None => oldest.not_before,
-        };
-        (due <= now).then_some(&oldest.key)
+        let unsent = || rows.clone().filter(|row| row.state == State::Unsent);
+        // What is given out is so until its lease has run out, whatever comes before it meanwhile.
+        if let Some(left) = unsent().find(|row| row.as_leased()) {
+            return Some(&left.key);
+        }
+        let first = unsent().min_by_key(|row| row.edits().then_some(row.not_before))?;
+        (first.not_before <= now).then_some(&first.key)
     }
 
     pub(super) async fn play(&mut self, store: &dyn Store, op: Op, now: Timestamp) {
@@ -164,6 +170,9 @@ impl Model {
         let mut row = self.rows.remove(n);
         row.not_before = match row.state {
             State::Unsent => row.not_before.max(now),
+            State::Sent | State::Parked | State::Dropped if row.edits() => {
+                row.not_before.max(now.plus(GATHERS))
+            }
             State::Sent | State::Parked | State::Dropped => now,
         };
         row.effect = effect;
@@ -225,6 +234,9 @@ impl Model {
         match end {
             EffectEnd::Sent(sent) => {
                 row.sent = Some(sent.clone());
+                if row.edits() {
+                    row.not_before = now.plus(STANDS);
+                }
                 if !replaced {
                     row.state = State::Sent;
                 }
