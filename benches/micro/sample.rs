@@ -128,6 +128,7 @@ pub(crate) fn task(repo_id: u64, number: u64) -> Task {
         mending: Mending::default(),
         footing: Footing::default(),
         home: Home::Own,
+        red: None,
     }
 }
 

@@ -158,6 +158,7 @@ pub fn unknown(
         mending: Mending::default(),
         footing: found(Some(proposal.head.clone())),
         home: Home::Own,
+        red: None,
     };
     Decision {
         reasons: vec![format!(

@@ -50,6 +50,8 @@ pub struct Checked {
     pub branch: Option<String>,
     /// The commit.
     pub commit: CommitSha,
+    /// Whether a run of the suite has failed; not, when the payload does not tell.
+    pub failed: bool,
 }
 
 /// A button of a check run that was pressed, or GitHub's `Re-run` of one or of all of a suite.

@@ -68,6 +68,9 @@ pub struct Task {
     /// Whose branch its work goes to.
     #[serde(default, skip_serializing_if = "Home::is_own")]
     pub home: Home,
+    /// The last commit on its branch that a check of others was told to fail on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub red: Option<CommitSha>,
 }
 
 impl Task {

@@ -22,25 +22,26 @@ async fn a_thread_leads_to_the_log_of_its_job_and_the_log_is_a_page() {
         let told = sim.transcript(REPO, 1).unwrap();
         told.contains("**In review**").then_some(told)
     });
-    let link = "[log](https://prova.test/at/jobs/1-1-1.1/log)";
+    let (task, log) = ("/tasks/1003-1-1", "/jobs/1003-1-1.1/log");
+    let link = format!("[log](https://prova.test/at{log})");
     let line = told.lines().find(|line| line.contains("<sub>")).unwrap();
-    assert!(line.contains(link) && line.contains("/checks)"), "{line}");
+    assert!(line.contains(&link) && line.contains("/checks)"), "{line}");
     let pull = wait_for(&home, "the check run", || {
         let pull = sim.transcript(REPO, 2).unwrap();
         pull.contains("prova: success").then_some(pull)
     });
-    assert!(pull.contains(link), "{pull}");
+    assert!(pull.contains(&link), "{pull}");
 
-    let (status, task) = home.get("/tasks/1-1-1");
+    let (status, page) = home.get(task);
     assert_eq!(status, 200);
-    assert!(task.contains("<a href=\"/jobs/1-1-1.1/log\">"), "{task}");
-    let (status, log) = home.get("/jobs/1-1-1.1/log");
-    assert_eq!(status, 200, "{log}");
+    assert!(page.contains(&format!("<a href=\"{log}\">")), "{page}");
+    let (status, page) = home.get(log);
+    assert_eq!(status, 200, "{page}");
     let said = "<pre>red &lt;script&gt;alert(1)&lt;/script&gt;\n";
-    assert!(log.contains(said), "{log}");
+    assert!(page.contains(said), "{page}");
     for (path, status, told) in [
-        ("/jobs/1-1-1.2/log", 200, "Nothing of it is here"),
-        ("/jobs/1-1-1/log", 404, "no such page"),
+        ("/jobs/1003-1-1.2/log", 200, "Nothing of it is here"),
+        ("/jobs/1003-1-1/log", 404, "no such page"),
         ("/jobs/..%2f..%2fapp.pem/log", 404, "no such page"),
     ] {
         let (was, page) = home.get(path);

@@ -83,6 +83,7 @@ pub(crate) fn task(id: TaskId) -> Task {
         mending: Mending::default(),
         footing: Footing::default(),
         home: Home::Own,
+        red: None,
     }
 }
 

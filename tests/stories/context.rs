@@ -156,3 +156,33 @@ async fn a_follow_up_is_told_what_integration_says() {
     let brief = brief_on(&bot, &branch);
     assert!(!brief.contains("continuous integration"), "{brief}");
 }
+
+#[tokio::test]
+async fn of_a_thread_of_five_hundred_comments_the_brief_has_what_there_is_room_for() {
+    let bot = shower().await;
+    three(&bot);
+    let issue = bot.octo().open_issue(REPO, "Greet", "", &[]).unwrap();
+    for n in 0..500 {
+        let said = format!("Word {n}. {}", "And more of it. ".repeat(40));
+        bot.alice().comment(REPO, issue, &said).unwrap();
+    }
+    bot.clock.advance(60_000);
+    bot.requests();
+    bot.say("octo", issue, "@prova greet with all of these")
+        .await;
+    let read = format!("GET /repos/{REPO}/issues/{issue}/comments");
+    let pages = bot
+        .requests()
+        .into_iter()
+        .filter(|one| one.starts_with(&read));
+    assert_eq!(
+        pages.count(),
+        6,
+        "a hundred on each, and the request itself"
+    );
+    let brief = brief(&bot);
+    assert!(brief.len() <= 470_000);
+    for said in ["Word 499.", "left out"] {
+        assert!(brief.contains(said), "{said} is not in {brief}");
+    }
+}

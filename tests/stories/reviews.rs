@@ -4,6 +4,8 @@ use prova::simulator::faults::{Fault, FaultKind};
 use prova::simulator::world::repositories::File;
 use prova::simulator::world::reviews::{ReviewDraft, Verdict};
 
+use prova::app::publish::publish_next;
+
 use crate::harness::{Bot, REPO, World, normal};
 
 const BRANCH: &str = "prova/1-fix-the-typo-in-the-readme";
@@ -398,4 +400,77 @@ async fn a_follow_up_by_a_review_costs_few_requests() {
     let said = asked.iter().filter(|one| is_said(one)).count();
     insta::assert_snapshot!(normal(&asked.join("\n"), bot.sim.web_url()));
     assert!(asked.len() - said <= 8, "{asked:#?}");
+}
+
+/// The second run takes its time.
+const SLOW: &str = "if grep -q teh README.md; then sed -i s/teh/the/ README.md; exit; fi\n\
+    touch /prova/out/works; until [ -e /prova/out/enough ]; do sleep 0.05; done\n\
+    echo more >> README.md";
+
+#[tokio::test]
+async fn a_follow_up_costs_eight_requests_beyond_what_is_answered() {
+    let world = World::new().agent("heeder", SLOW).policy("draft = false\n");
+    let bot = world.start().await;
+    let (issue, pull) = bot.in_review().await;
+    // A server has done that when it began.
+    bot.ctx().github.app().await.unwrap();
+    bot.requests();
+    let alice = bot.sim.as_person("alice");
+    alice.review(REPO, pull, CHANGES).unwrap();
+    // As on a server with a worker that is free: the job begins in the moment in which it is queued.
+    while bot.jobs(issue).await.len() < 2 {
+        assert!(bot.step().await);
+    }
+    bot.work_while(async {
+        bot.agent_has_made("works").await;
+        for _ in 0..8 {
+            bot.clock.advance(1_000);
+            while publish_next(bot.ctx()).await.unwrap() {}
+        }
+        bot.let_the_agent_go_on("enough");
+    })
+    .await;
+    bot.settle().await;
+    let sent = bot.requests();
+    let api = sent.iter().filter(|one| !one.contains(".git/"));
+    let api: Vec<_> = api.map(|one| normal(one, bot.sim.web_url())).collect();
+    insta::assert_snapshot!("what_a_follow_up_asks_of_github", api.join("\n"));
+    let status = format!("/comments/{} ", bot.last_comment_of_ours(issue).await);
+    let says = ["/replies ", "/reactions ", "/comments ", "/comments/"];
+    let answers = |one: &&String| {
+        let said = says.iter().any(|place| one.contains(place));
+        said && !one.starts_with("GET") && !one.contains(&status)
+    };
+    // GitHub does not count what has not changed since it was asked for.
+    let free = |one: &&String| one.ends_with("-> 304");
+    let costs: Vec<_> = (api.iter())
+        .filter(|one| !answers(one) && !free(one))
+        .collect();
+    assert!(costs.len() <= 8, "{costs:#?}");
+}
+
+#[tokio::test]
+async fn a_suggestion_for_lines_that_have_changed_since_is_told_as_one() {
+    let (bot, issue, pull) = heeding().await;
+    let mallory = bot.sim.as_person("mallory");
+    let suggestion = "Say which.\n\n```suggestion\nThis is our readme.\n```";
+    let top = mallory
+        .review_comment(REPO, pull, "README.md:3", suggestion)
+        .unwrap();
+    bot.settle().await;
+    assert_eq!(bot.jobs(issue).await.len(), 1, "mallory may not write here");
+    // The line that it is about is another one now, and what it would put there does not apply.
+    let mut readme = bot.file(BRANCH, "README.md").unwrap();
+    readme = readme.replace("the readme", "a readme");
+    let readme = File::new("README.md", readme);
+    bot.alice().push(REPO, BRANCH, &[readme], &[]).unwrap();
+    bot.settle().await;
+    bot.alice()
+        .reply(REPO, pull, top, "@prova take what still holds of it")
+        .unwrap();
+    bot.settle().await;
+    assert_eq!(bot.state(issue).await, "in review", "{}", bot.thread(pull));
+    let brief = bot.brief_of_review();
+    assert!(brief.contains("they have changed since"), "{brief}");
+    insta::assert_snapshot!(brief);
 }

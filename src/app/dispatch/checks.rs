@@ -62,11 +62,13 @@ fn branch_of(checked: &Checked) -> Option<BranchName> {
 /// Looks at the checks of a commit, one suite of which has ended.
 pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) -> Result<(), Fault> {
     let id = &stored.delivery.id;
-    let Some(read) = task_of(ctx, checked).await? else {
-        return over(ctx, id, "no task is open on this branch").await;
+    let Some(mut read) = task_of(ctx, checked).await? else {
+        let state = DeliveryState::Done("no task is open on this branch".to_owned());
+        return finish(ctx, id, state).await;
     };
+    let mut news = checked.failed && note(&mut read.task, &checked.commit);
     if let Some(why) = passed_over(&read.task, &checked.commit) {
-        return over(ctx, id, why).await;
+        return over(ctx, id, (why, news.then_some(read))).await;
     }
     if read.task.aside.is_some() {
         let (at, why) = (ctx.now().plus(A_WHILE), "a question is answered first");
@@ -76,10 +78,20 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
         // The checks may be faster than the pull request is opened, and they do not tell twice.
         return later(ctx, stored).await;
     }
-    let decision = match look(ctx, &checked.repo, &read.task, &checked.commit).await? {
-        Look::Nothing(why) => return over(ctx, id, why).await,
+    let runs = ctx
+        .github
+        .check_runs(&checked.repo, &checked.commit)
+        .await?;
+    if in_state(&runs, CheckState::Failed).next().is_some() {
+        news |= note(&mut read.task, &checked.commit);
+    }
+    let mut decision = match look(ctx, &read.task, (&checked.commit, &runs)).await? {
+        Look::Nothing(why) => return over(ctx, id, (why, news.then_some(read))).await,
         Look::Changes(decision) => *decision,
     };
+    if news && decision.task.is_none() {
+        decision.task = Some(read.task.clone());
+    }
     let note = decision.note();
     tracing::info!(delivery.id = %id, task = %read.task.id, note, "looked at the checks of others");
     let now = ctx.now();
@@ -90,8 +102,24 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
     ctx.commit(&changes).await
 }
 
-async fn over(ctx: &Context, id: &DeliveryId, why: &str) -> Result<(), Fault> {
-    finish(ctx, id, DeliveryState::Done(why.to_owned())).await
+/// Notes that checks fail on a commit, of which whoever works next is told; returns whether that is news.
+fn note(task: &mut Task, commit: &CommitSha) -> bool {
+    let before = task.red.replace(commit.clone());
+    before.as_ref() != Some(commit)
+}
+
+/// Ends a delivery from which nothing follows but what was noted.
+async fn over(
+    ctx: &Context,
+    id: &DeliveryId,
+    (why, noted): (&str, Option<Versioned>),
+) -> Result<(), Fault> {
+    let changes = Changes {
+        delivery: Some((id.clone(), DeliveryState::Done(why.to_owned()))),
+        task: noted.map(|read| (read.task, read.version)),
+        ..Changes::default()
+    };
+    ctx.store.commit(&changes, ctx.now()).await
 }
 
 /// Returns the open task whose branch it is.
@@ -112,8 +140,12 @@ async fn task_of(ctx: &Context, checked: &Checked) -> Result<Option<Versioned>, 
     Ok(open.filter(ours))
 }
 
-async fn look(ctx: &Context, repo: &Repo, task: &Task, commit: &CommitSha) -> Result<Look, Fault> {
-    let runs = ctx.github.check_runs(repo, commit).await?;
+async fn look(
+    ctx: &Context,
+    task: &Task,
+    (commit, runs): (&CommitSha, &[CheckRun]),
+) -> Result<Look, Fault> {
+    let repo = &task.repo;
     if runs.iter().any(|run| run.state == CheckState::Running) {
         return Ok(Look::Nothing("other checks of the commit still run"));
     }
@@ -129,8 +161,8 @@ async fn look(ctx: &Context, repo: &Repo, task: &Task, commit: &CommitSha) -> Re
     }
     let found = Found {
         commit: commit.clone(),
-        failing: failing(ctx, repo, &runs).await?,
-        passing: in_state(&runs, CheckState::Passed)
+        failing: failing(ctx, repo, runs).await?,
+        passing: in_state(runs, CheckState::Passed)
             .map(|run| run.check.clone())
             .collect(),
     };

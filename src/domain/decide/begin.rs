@@ -261,6 +261,7 @@ impl Desk<'_> {
             mending: Mending::default(),
             footing: Footing::default(),
             home: Home::Own,
+            red: None,
         };
         let job = task.job();
         (task, job)

@@ -182,6 +182,7 @@ mod tests {
             jobs: 1,
             branch: BranchName::for_thread(ThreadNumber(1), "Mend it"),
             home: Home::Own,
+            red: None,
             head: None,
             pull: None,
             last: None,

@@ -19,6 +19,7 @@ use crate::domain::event::{
 use crate::domain::ids::{
     CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
 };
+use crate::domain::integration::CheckState;
 use crate::domain::overlooked::{Act, Standing};
 use crate::domain::repo::Repo;
 use crate::domain::review::{Review, Verdict};
@@ -264,6 +265,7 @@ impl Delivered<'_> {
             app: suite.app.and_then(|app| app.slug).unwrap_or_default(),
             branch: suite.head_branch,
             commit: CommitSha::new(suite.head_sha),
+            failed: CheckState::of("completed", suite.conclusion.as_deref()) == CheckState::Failed,
         }))))
     }
 

@@ -146,6 +146,9 @@ pub(super) struct Suite {
     pub(super) head_branch: Option<String>,
     #[serde(default)]
     pub(super) app: Option<ByApp>,
+    /// None in what we tell ourselves.
+    #[serde(default)]
+    pub(super) conclusion: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
