@@ -31,7 +31,8 @@ use crate::ports::fault::Fault;
 /// Questions about a repository.
 #[async_trait::async_trait]
 pub trait Repositories: Send + Sync {
-    /// Returns what `login` may do there now. Never cached. (metadata: read)
+    /// Returns what `login` may do there now: GitHub is asked each time, with the `ETag` of the last answer.
+    /// (metadata: read)
     async fn permission(&self, repo: &Repo, login: &Login) -> Result<Permission, Fault>;
 
     /// Returns a file of the default branch; `None` when there is no such file or the repository is

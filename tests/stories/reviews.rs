@@ -409,13 +409,14 @@ const SLOW: &str = "if grep -q teh README.md; then sed -i s/teh/the/ README.md; 
 
 #[tokio::test]
 async fn a_follow_up_costs_eight_requests_beyond_what_is_answered() {
-    let world = World::new().agent("heeder", SLOW).policy("draft = false\n");
+    let world = World::new().agent("heeder", SLOW);
     let bot = world.start().await;
     let (issue, pull) = bot.in_review().await;
-    // A server has done that when it began.
+    let alice = bot.sim.as_person("alice");
+    // It is not the first time that she is heard, and a server has looked up itself when it began.
+    bot.say("alice", pull, "@prova status").await;
     bot.ctx().github.app().await.unwrap();
     bot.requests();
-    let alice = bot.sim.as_person("alice");
     alice.review(REPO, pull, CHANGES).unwrap();
     // As on a server with a worker that is free: the job begins in the moment in which it is queued.
     while bot.jobs(issue).await.len() < 2 {

@@ -77,6 +77,6 @@ impl App for Client {
 
     fn forget(&self, repo: RepoId) {
         self.forget_tokens(repo);
-        self.files.forget(repo);
+        self.known.forget(repo);
     }
 }

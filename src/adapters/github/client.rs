@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::adapters::github::answer::Answer;
 use crate::adapters::github::app_key::AppKey;
 use crate::adapters::github::date;
-use crate::adapters::github::files::Files;
 use crate::adapters::github::gate::Payer;
+use crate::adapters::github::known::Known;
 use crate::adapters::github::outgoing;
 use crate::adapters::github::request::Request;
 use crate::adapters::github::settings::{InvalidSettings, Settings};
@@ -40,7 +40,7 @@ pub struct Client {
     tokens: Tokens,
     /// The bot's login, once GitHub has told it.
     login: OnceLock<Login>,
-    pub(super) files: Files,
+    pub(super) known: Known,
     /// What no request may say.
     live: Arc<LiveSecrets>,
 }
@@ -82,7 +82,7 @@ impl Client {
             skew_ms: AtomicI64::new(0),
             tokens: Tokens::new(),
             login: OnceLock::new(),
-            files: Files::new(),
+            known: Known::new(),
             live: Arc::default(),
         })
     }

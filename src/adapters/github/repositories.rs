@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::adapters::github::Client;
 use crate::adapters::github::answer::Answer;
+use crate::adapters::github::known::Told;
 use crate::adapters::github::request::{Request, in_repo, segment, segments};
 use crate::adapters::github::tokens::Scope;
 use crate::domain::governor::limits::Importance;
@@ -29,8 +30,7 @@ impl Repositories for Client {
     async fn permission(&self, repo: &Repo, login: &Login) -> Result<Permission, Fault> {
         let doing = format!("look up what {login} may do in {}", repo.name);
         let path = format!("/collaborators/{}/permission", segment(login.as_str()));
-        let request = Request::get(doing, in_repo(repo, &path)).of(Importance::Awaited);
-        let answer = self.send(repo, &request).await?;
+        let answer = self.ask_again(repo, doing, &path).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(Permission::None);
         }
@@ -48,27 +48,39 @@ impl Repositories for Client {
             return Err(Fault::permanent(doing, cause));
         }
         let rest = format!("/contents/{}", segments(path));
-        let mut request = Request::get(doing, in_repo(repo, &rest)).of(Importance::Awaited);
-        let known = self.files.get(repo.id, path).await;
-        request.if_none_match = known.as_ref().map(|file| file.tag.clone());
-
-        let answer = self.send(repo, &request).await?;
-        match (answer.status, known) {
-            (StatusCode::NOT_FOUND, _) => Ok(None),
-            (StatusCode::NOT_MODIFIED, Some(file)) => Ok(Some(file.bytes.clone())),
-            (_, _) => {
-                let tag = answer.headers.get(http::header::ETAG).cloned();
-                let bytes = content(answer)?;
-                if let (Some(tag), Some(bytes)) = (tag, &bytes) {
-                    self.files.keep(repo.id, path, tag, bytes).await;
-                }
-                Ok(bytes)
-            }
+        let answer = self.ask_again(repo, doing, &rest).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => content(answer),
         }
     }
 
     async fn fetch_token(&self, repo: &Repo) -> Result<SecretString, Fault> {
         Ok(self.token(repo, Scope::Fetch).await?.token.clone())
+    }
+}
+
+impl Client {
+    /// Asks something of a repository with the tag of the last answer, and returns that where GitHub says
+    /// that it still holds.
+    async fn ask_again(&self, repo: &Repo, doing: String, path: &str) -> Result<Answer, Fault> {
+        let mut request = Request::get(doing, in_repo(repo, path)).of(Importance::Awaited);
+        let known = self.known.get(repo.id, path).await;
+        request.if_none_match = known.as_ref().map(|told| told.tag.clone());
+        let answer = self.send(repo, &request).await?;
+        if let (StatusCode::NOT_MODIFIED, Some(told)) = (answer.status, known) {
+            return Ok(Answer {
+                status: StatusCode::OK,
+                body: told.body.clone(),
+                ..answer
+            });
+        }
+        let tag = answer.headers.get(http::header::ETAG).cloned();
+        if let (true, Some(tag)) = (answer.status.is_success(), tag) {
+            let body = answer.body.clone();
+            self.known.keep(repo.id, path, Told { tag, body }).await;
+        }
+        Ok(answer)
     }
 }
 
