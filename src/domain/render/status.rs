@@ -21,7 +21,7 @@ const MAX_CHARS: usize = 60_000;
 /// Returns the comment for the task as it is now.
 #[must_use]
 pub fn status(task: &Task, links: &Links) -> String {
-    with_trail(told(task, links), task, links)
+    with_trail(&told(task, links), task, links)
 }
 
 /// Returns the comment while runs last, with how far each is, as Markdown.
@@ -32,11 +32,11 @@ pub fn live(task: &Task, runs: &[String], links: &Links) -> String {
         text.push_str("\n\n");
         text.push_str(run);
     }
-    with_trail(text, task, links)
+    with_trail(&text, task, links)
 }
 
 /// Cuts a text that is too long, and puts below it where the rest can be looked at.
-fn with_trail(text: String, task: &Task, links: &Links) -> String {
+fn with_trail(text: &str, task: &Task, links: &Links) -> String {
     let text = visible::cut(text.trim_end().to_owned(), MAX_CHARS);
     match trail(task, links) {
         none if none.is_empty() => text,
