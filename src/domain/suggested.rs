@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::domain::diff::{Patch, Shown, files, hunk_of, name};
 use crate::domain::ids::CommitSha;
 use crate::domain::sanitize::invisible;
+use crate::domain::sanitize::neutral::MARK;
 
 /// How many suggestions a review has at most: more are no help to whoever must apply them.
 pub const MOST: usize = 20;
 /// The longest patch that is shown in a comment, in bytes.
 const MOST_PATCH: usize = 20_000;
-/// What our own marks in comments begin with; no text of others may carry one there.
-const MARK: &str = "<!-- prova:";
 
 /// What a job proposes for a pull request that it cannot push to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

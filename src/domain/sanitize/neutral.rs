@@ -9,6 +9,10 @@ use std::fmt::Write as _;
 
 use crate::domain::sanitize::invisible;
 
+/// What our own marks in comments begin with. We find by them again what we wrote, so no text of others
+/// may carry one, in code neither.
+pub const MARK: &str = "<!-- prova:";
+
 /// Shows foreign text within a line of Markdown, at most `max_chars` characters of it: a code span
 /// that it cannot leave, in a table cell too.
 #[must_use]
@@ -52,7 +56,7 @@ pub fn fenced(text: &str) -> String {
     let text = without_terminal_codes(text);
     let text = invisible::strip(&text);
     let fence = "`".repeat(longest_run(&text).saturating_add(1).max(3));
-    let text = text.trim_end_matches('\n');
+    let text = unmarked(text.trim_end_matches('\n'));
     format!("{fence}text\n{text}\n{fence}")
 }
 
@@ -82,6 +86,11 @@ fn plain_word(word: &str, first: bool) -> String {
     if acts(word) {
         return code_span(word);
     }
+    escaped(word, first)
+}
+
+/// Writes a word so that it is no markup; `first` when it opens its line.
+pub(super) fn escaped(word: &str, first: bool) -> String {
     let mut out = String::with_capacity(word.len() + 4);
     // "1." and "1)" at the start of a line begin a list.
     let counts = first
@@ -89,8 +98,12 @@ fn plain_word(word: &str, first: bool) -> String {
             .trim_end_matches(['.', ')'])
             .bytes()
             .all(|b| b.is_ascii_digit());
+    // These begin a list, or underline what stands above, where nothing but signs is in their word.
+    let signs = first && !word.contains(char::is_alphanumeric);
     for c in word.chars() {
-        let marks = r"\`*_{}[]<>#+-!|~&=$^".contains(c);
+        // A mark of ours is looked for as it is written.
+        let opens = c == '!' && out.ends_with('<');
+        let marks = r"\`*_{}[]<>#|~&$^".contains(c) || (signs && "+-=".contains(c)) || opens;
         if marks || (counts && ".)".contains(c)) {
             out.push('\\');
         }
@@ -99,17 +112,39 @@ fn plain_word(word: &str, first: bool) -> String {
     out
 }
 
-/// Tells whether GitHub would make something of a word: a mention, a reference, a link, an e-mail.
-fn acts(word: &str) -> bool {
+/// Tells whether GitHub would make something of a word: a mention, a reference, a link, an e-mail, a
+/// formula, a commit, or of a quote that begins with it a note of our own.
+pub(super) fn acts(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    word.contains('@')
+    let counts = |mark: &str| {
+        let mut after = lower.split(mark).skip(1);
+        after.any(|after| after.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    lower.contains(['@', '$'])
         || lower.contains("://")
         || lower.contains("www.")
-        || lower.contains("gh-")
-        || word
-            .split('#')
-            .skip(1)
-            .any(|after| after.starts_with(|c: char| c.is_ascii_digit()))
+        || lower.starts_with("[!")
+        || counts("gh-")
+        || counts("#")
+        || lower
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .any(is_commit)
+}
+
+/// Tells whether a word may be the name of a commit, and is no number.
+fn is_commit(word: &str) -> bool {
+    (7..=40).contains(&word.len())
+        && word.bytes().all(|b| b.is_ascii_hexdigit())
+        && word.contains(|c: char| c.is_ascii_digit())
+        && word.contains(|c: char| c.is_ascii_alphabetic())
+}
+
+/// Returns a text for code that none of our marks is in.
+pub(super) fn unmarked(text: &str) -> Cow<'_, str> {
+    if !text.contains(MARK) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(MARK, "<!--prova:"))
 }
 
 fn ends_with_gh(text: &str) -> bool {
@@ -117,7 +152,8 @@ fn ends_with_gh(text: &str) -> bool {
     before.is_some_and(|end| end.eq_ignore_ascii_case("gh-"))
 }
 
-fn one_line(text: &str, max_chars: usize) -> String {
+/// Returns the words of a text on one line, at most `max_chars` characters.
+pub(super) fn one_line(text: &str, max_chars: usize) -> String {
     let text = invisible::strip(text);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= max_chars {
@@ -129,10 +165,16 @@ fn one_line(text: &str, max_chars: usize) -> String {
     cut
 }
 
-fn code_span(line: &str) -> String {
+/// Shows a line as code, in a cell of a table too.
+pub(super) fn code_span(line: &str) -> String {
     if line.contains('|') {
         return html_code(line);
     }
+    ticked(&unmarked(line))
+}
+
+/// Shows a line as code where no table is.
+pub(super) fn ticked(line: &str) -> String {
     let fence = "`".repeat(longest_run(line) + 1);
     let pad = if line.starts_with('`') || line.ends_with('`') {
         " "
@@ -169,7 +211,7 @@ pub fn exactly(text: &str, language: &str) -> String {
     format!("{fence}{language}\n{text}{end}{fence}")
 }
 
-fn longest_run(text: &str) -> usize {
+pub(super) fn longest_run(text: &str) -> usize {
     let runs = text.split(|c| c != '`').map(str::len);
     runs.max().unwrap_or(0)
 }
@@ -261,6 +303,10 @@ mod tests {
             "```text\naBb\n```"
         );
         assert_eq!(fenced(""), "```text\n\n```");
+        assert!(!fenced("<!-- pro\u{1b}[0mva:x -->").contains(MARK));
+        for shown in [inline, |text: &str, _| quote(text)] {
+            assert!(!shown("a<!-- prova:x -->", 90).contains(MARK));
+        }
     }
 
     #[test]
@@ -278,6 +324,10 @@ mod tests {
             "> see `https://e.org` \\<b\\>"
         );
         assert_eq!(quote("2024 was 1.5"), "> 2024 was 1.5");
+        assert_eq!(
+            quote("[!NOTE] high-level, GH-3 $5 0123abc 1234567"),
+            "> `[!NOTE]` high-level, `GH-3` `$5` `0123abc` 1234567"
+        );
         assert_eq!(quote("#\n\n1"), "> \\#\n>\n> 1");
         assert_eq!(quote(""), ">");
     }
