@@ -19,7 +19,7 @@ use prova::domain::egress::{HostRule, Target};
 use prova::domain::model::Api;
 use prova::domain::progress::Heard;
 use prova::domain::redact::{MIN_VALUE, REDACTED, Redactor};
-use prova::domain::sanitize::{neutral, visible};
+use prova::domain::sanitize::{neutral, said, visible};
 use prova::domain::stream::{Lines, updates};
 use prova::domain::time::Timestamp;
 use prova::ports::github::Translate as _;
@@ -177,10 +177,16 @@ pub fn sanitizer(bytes: &[u8]) {
         quoted.lines().all(|line| line.starts_with('>')),
         "{quoted:?}"
     );
+    let said = said::quote(&text, 500);
+    assert!(said.lines().all(|line| line.starts_with('>')), "{said:?}");
+    assert!(said.chars().count() <= 1_000, "{said:?} is too long");
+    for shown in [&line, &fenced, &quoted, &said] {
+        assert!(!shown.contains(neutral::MARK), "{shown:?} has a mark");
+    }
     let subject = neutral::subject(&text, 100);
     assert!(!subject.contains('\n') && subject.chars().count() <= 100);
     // Whatever is shown of others' words, nobody can speak to us through it.
-    for shown in [line, fenced, quoted, subject] {
+    for shown in [line, fenced, quoted, said, subject] {
         let heard = parse(&shown, &Mention::new("prova"));
         assert_eq!(heard, [], "{shown:?}");
     }

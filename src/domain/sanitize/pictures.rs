@@ -12,6 +12,12 @@ const UNDRAWN: [&str; 4] = ["%%", "acctitle", "accdescr", "click"];
 /// What of a formula draws nothing, or in the colour of the page.
 const UNSEEN: [&str; 4] = ["%", "phantom", "color", "\\htmlid"];
 
+/// Tells whether GitHub shows a picture instead of code in a language.
+pub(super) fn is_drawn(language: &str) -> bool {
+    let language = language.to_ascii_lowercase();
+    ["mermaid", "math"].contains(&language.as_str()) || OPAQUE.contains(&language.as_str())
+}
+
 /// Returns the parts of a fenced block that are not seen, and what is to stand in their place.
 pub(super) fn hidden(info: &str, block: &str) -> Vec<(Range<usize>, String)> {
     let language = info.split_whitespace().next().unwrap_or_default();

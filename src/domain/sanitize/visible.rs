@@ -17,7 +17,7 @@ use crate::domain::sanitize::{invisible, markup};
 const MAX_ROUNDS: usize = 8;
 
 /// A shorter text could not even say how much was cut.
-const MIN_CHARS: usize = 64;
+pub(super) const MIN_CHARS: usize = 64;
 
 /// Returns what a reader sees of a text, at most `max_chars` characters (never fewer than 64), with
 /// a note of how much was cut.
@@ -46,7 +46,7 @@ pub fn cut(text: String, max_chars: usize) -> String {
     if total <= max_chars {
         return text;
     }
-    let note = |cut: usize| format!("\n\n[cut: {} characters more]", grouped(cut));
+    let note = |cut: usize| format!("\n\n{}", note(cut));
     // The note counts as well, and is longest when everything is cut.
     let kept = max_chars.saturating_sub(note(total).chars().count());
     let end = text
@@ -58,6 +58,12 @@ pub fn cut(text: String, max_chars: usize) -> String {
         text.get(..end).unwrap_or_default(),
         note(total - kept)
     )
+}
+
+/// Says how many characters were cut.
+#[must_use]
+pub fn note(cut: usize) -> String {
+    format!("[cut: {} characters more]", grouped(cut))
 }
 
 fn grouped(number: usize) -> String {
