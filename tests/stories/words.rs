@@ -28,6 +28,67 @@ async fn a_question_on_an_issue_is_answered_and_changes_nothing() {
     assert_eq!(bot.state(issue).await, "in review");
 }
 
+/// What an agent answers that knows its Markdown, and some tricks.
+const RICH: &str = r"## How it works
+
+It reads **one line** at a time, see [the docs](https://docs.example/nom) and `README.md:1`:
+
+1. It splits the line:
+
+   ```rust
+   line.split('=') // @octo wrote this for #1
+   ```
+2. It *trims* both parts.
+   - [x] keys
+   - [ ] values
+
+| line | what comes of it |
+| --- | :-: |
+| `a = b` | a pair |
+| `a \| b` | **nothing** |
+
+> As @octo said: closes #1.
+
+![pixel](https://evil.example/pixel.png) <b>Bold</b>, @<!-- -->octo/all and \@alice.
+
+```suggestion
+Not to be applied.
+```
+
+Found by `<!-- prova:1003-1-1/pull -->`. <!-- prova:1003-1-1/status -->
+
+</details>
+
+```
+An open end, with <!-- prova:1003-1-1/check --> in it.
+";
+
+#[tokio::test]
+async fn an_answer_is_shown_with_its_markdown_and_has_no_effect() {
+    let result = serde_json::json!({ "summary": RICH }).to_string();
+    let script = format!("cat > \"$PROVA_RESULT\" <<'END'\n{result}\nEND");
+    let bot = World::new().agent("scholar", &script).start().await;
+    let issue = bot.issue();
+    bot.say("alice", issue, "@prova ask how does it work?")
+        .await;
+    assert_eq!(bot.state(issue).await, "answered");
+    let answer = bot.answers(issue).pop().unwrap_or_default();
+    assert_eq!(answer.matches("<!-- prova:").count(), 1, "{answer}");
+    assert!(
+        !answer.contains("](") && !answer.contains("suggestion"),
+        "{answer}"
+    );
+    let (_, said) = answer.split_once(":\n\n").unwrap_or_default();
+    let (quoted, _) = said.split_once("\n\n").unwrap_or_default();
+    assert!(
+        quoted
+            .lines()
+            .all(|line| line.trim_start().starts_with('>')),
+        "{answer}"
+    );
+    insta::assert_snapshot!("a_rich_answer", bot.thread(issue));
+}
+
 #[tokio::test]
 async fn a_question_on_our_pull_request_is_answered_beside_what_is_under_review() {
     let bot = wordy().await;

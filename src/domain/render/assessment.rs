@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use crate::domain::assessment::{Assessment, Point};
 use crate::domain::ids::CommitSha;
 use crate::domain::job::Request;
+use crate::domain::render::fit::MAX_CHARS;
 use crate::domain::render::offered::folded;
 use crate::domain::report::Report;
-use crate::domain::sanitize::{neutral, visible};
+use crate::domain::sanitize::{neutral, said};
 
-/// GitHub refuses bodies of more characters; markers need some room.
-const MAX_CHARS: usize = 60_000;
+/// The most of what is said of the whole.
+const SUMMARY_CHARS: usize = 20_000;
 /// The most of what is said of one place.
 const SAID_CHARS: usize = 4_000;
 
@@ -39,7 +40,7 @@ pub fn comment(point: &Point) -> String {
 pub fn body(assessment: &Assessment) -> String {
     let mut out = assessment.heading.clone();
     if !assessment.summary.is_empty() {
-        let summary = neutral::quote(&assessment.summary);
+        let summary = said::quote(&assessment.summary, SUMMARY_CHARS);
         let _ = write!(out, "\n\n{summary}\n\n{}", assessment.marker());
     }
     if let Some(patch) = assessment
@@ -98,7 +99,7 @@ fn elsewhere(point: &Point) -> String {
 }
 
 fn said(point: &Point) -> String {
-    neutral::quote(&visible::visible(&point.finding.body, SAID_CHARS))
+    said::quote(&point.finding.body, SAID_CHARS)
 }
 
 #[cfg(test)]

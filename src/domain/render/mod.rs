@@ -7,6 +7,7 @@ pub mod assessment;
 pub mod budget;
 pub mod buttons;
 pub mod commit;
+pub mod fit;
 pub mod footing;
 pub mod help;
 pub mod integration;

@@ -6,16 +6,15 @@ use crate::domain::effect::Conclusion;
 use crate::domain::event::ThreadKind;
 use crate::domain::evidence::Claim;
 use crate::domain::job::Request;
+use crate::domain::render::fit::fit;
 use crate::domain::render::parts::{
     Links, changes, check_excerpts, checks, excerpt, files, left_out, race, remedies, took_over,
 };
 use crate::domain::render::{commit, spend};
 use crate::domain::report::{Outcome, Report, RunFacts};
-use crate::domain::sanitize::{neutral, visible};
+use crate::domain::sanitize::{neutral, said, visible};
 use crate::domain::task::Task;
 
-/// GitHub refuses bodies of more characters (422 "Body is too long"); markers need some room.
-const MAX_CHARS: usize = 60_000;
 const TITLE_CHARS: usize = 200;
 const ASKED_CHARS: usize = 2_000;
 const CLAIM_CHARS: usize = 5_000;
@@ -74,7 +73,7 @@ pub fn body(
         out.push_str(&claimed(claim));
     }
     let _ = write!(out, "\n{}", footer(task, report, links));
-    visible::cut(out, MAX_CHARS)
+    fit(out)
 }
 
 /// Returns the check run's conclusion, title and summary.
@@ -115,7 +114,7 @@ pub fn check(task: &Task, report: &Report, links: &Links) -> (Conclusion, String
     };
     let mut summary = observed(report, links, task);
     let _ = write!(summary, "\n{}", footer(task, report, links));
-    (conclusion, title, visible::cut(summary, MAX_CHARS))
+    (conclusion, title, fit(summary))
 }
 
 /// Returns what an annotation says of a file whose change was left out of the commit.
@@ -178,7 +177,7 @@ fn claimed(claim: &Claim) -> String {
         .into_iter()
         .flatten()
         .filter(|text| !text.trim().is_empty())
-        .map(|text| neutral::quote(&visible::visible(text, CLAIM_CHARS)))
+        .map(|text| said::quote(text, CLAIM_CHARS))
         .collect();
     if said.is_empty() {
         return String::new();

@@ -7,7 +7,7 @@ use crate::domain::render::parts::Links;
 use crate::domain::render::status::status;
 use crate::domain::report::{Outcome, Report};
 use crate::domain::review::{ReviewComment, Spot};
-use crate::domain::sanitize::{neutral, visible};
+use crate::domain::sanitize::{neutral, said};
 use crate::domain::task::{State, Task};
 
 const SAID_CHARS: usize = 2_000;
@@ -26,10 +26,10 @@ pub fn reply(
         out.push_str(" The lines that this is about had changed before.");
     }
     let said = report.claim.as_ref();
-    let mut said = said.into_iter().flat_map(|claim| &claim.replies);
-    match said.find(|(to, _)| *to == number) {
+    let mut replies = said.into_iter().flat_map(|claim| &claim.replies);
+    match replies.find(|(to, _)| *to == number) {
         Some((_, said)) => {
-            let said = neutral::quote(&visible::visible(said, SAID_CHARS));
+            let said = said::quote(said, SAID_CHARS);
             let _ = write!(out, "\n\nThe agent says (not verified):\n\n{said}");
         }
         None if report.run.is_some() => out.push_str(" The agent says nothing about this comment."),

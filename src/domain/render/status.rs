@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::domain::home::Home;
 use crate::domain::ids::CommitSha;
 use crate::domain::job::{Told, Wanted};
+use crate::domain::render::fit::fit;
 use crate::domain::render::integration;
 use crate::domain::render::parts::{
     Links, check_excerpts, checks, excerpt, files, leaks, left_out, race, remedies, took_over,
@@ -12,11 +13,8 @@ use crate::domain::render::parts::{
 use crate::domain::render::trail::trail;
 use crate::domain::render::{footing, offered, spend, words};
 use crate::domain::report::{Outcome, Report};
-use crate::domain::sanitize::{neutral, visible};
+use crate::domain::sanitize::neutral;
 use crate::domain::task::{State, Task};
-
-/// GitHub refuses bodies of more characters; the marker needs some room.
-const MAX_CHARS: usize = 60_000;
 
 /// Returns the comment for the task as it is now.
 #[must_use]
@@ -37,7 +35,7 @@ pub fn live(task: &Task, runs: &[String], links: &Links) -> String {
 
 /// Cuts a text that is too long, and puts below it where the rest can be looked at.
 fn with_trail(text: &str, task: &Task, links: &Links) -> String {
-    let text = visible::cut(text.trim_end().to_owned(), MAX_CHARS);
+    let text = fit(text.trim_end().to_owned());
     match trail(task, links) {
         none if none.is_empty() => text,
         trail => format!("{text}\n\n{trail}"),

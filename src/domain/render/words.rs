@@ -8,7 +8,7 @@ use crate::domain::render::parts::{Links, took_over};
 use crate::domain::render::spend;
 use crate::domain::render::status::failure;
 use crate::domain::report::{Outcome, Report};
-use crate::domain::sanitize::{neutral, visible};
+use crate::domain::sanitize::{neutral, said, visible};
 use crate::domain::task::{Approval, Plan};
 
 const SAID_CHARS: usize = 20_000;
@@ -31,7 +31,7 @@ pub fn words(report: &Report, request: &Request, links: &Links) -> String {
         source(report)
     );
     if let Some(claim) = &report.claim {
-        out.push_str(&neutral::quote(&claimed(claim)));
+        out.push_str(&said::quote(&claimed(claim), SAID_CHARS));
         out.push('\n');
     }
     if request.wanted == Wanted::Plan {
@@ -103,7 +103,7 @@ pub fn said_nothing() -> String {
 /// Returns the plan as the status comment shows it; open while it waits, folded when it is carried out.
 #[must_use]
 pub fn plan(plan: &Plan, links: &Links) -> String {
-    let text = neutral::quote(&plan.text);
+    let text = said::quote(&plan.text, SAID_CHARS);
     let agent = neutral::inline(&plan.agent, 80);
     match &plan.approved {
         None => format!(
