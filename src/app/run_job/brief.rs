@@ -179,6 +179,7 @@ pub async fn write(
             ThreadKind::Pull => "pull_request",
         },
         "role": request.role().word(),
+        "comments": prompt::to_answer(request, steered),
         "base": base,
         "branch": task.branch,
         "job": leased.lease.job,

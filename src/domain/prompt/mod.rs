@@ -88,6 +88,17 @@ pub fn brief(parts: &Parts<'_>) -> String {
     out
 }
 
+/// Returns how many comments of reviews are to be answered; the brief numbers them from 1.
+#[must_use]
+pub fn to_answer(request: &Request, steered: &[Request]) -> usize {
+    if request.wanted.is_words() {
+        return 0;
+    }
+    let reviews = std::iter::once(request).chain(steered);
+    let reviews = reviews.filter_map(|request| request.review.as_ref());
+    reviews.map(|review| review.comments.len()).sum()
+}
+
 fn asked(out: &mut String, parts: &Parts<'_>) {
     let Parts {
         repo,
@@ -328,13 +339,7 @@ fn rules(out: &mut String, parts: &Parts<'_>) {
          - You may leave `{\"title\": …, \"summary\": …, \"notes\": …}` as JSON in the file that \
          `PROVA_RESULT` names; it goes into the pull request as what you say.\n",
     );
-    let mut asked = std::iter::once(parts.request).chain(parts.steered);
-    if asked.any(|request| {
-        request
-            .review
-            .as_ref()
-            .is_some_and(|one| !one.comments.is_empty())
-    }) {
+    if to_answer(parts.request, parts.steered) > 0 {
         out.push_str(
             "- Say to each comment of the review, by its number, what you did about it or why not: \
              `\"replies\": {\"1\": …}` in the same JSON. It goes into the conversation of the comment. \
