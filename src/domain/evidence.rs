@@ -74,6 +74,19 @@ impl Evidence {
     }
 }
 
+/// The largest `PROVA_RESULT` that is read, in bytes.
+pub const RESULT_BYTES: usize = 64 * 1024;
+/// The most answers to comments of reviews that are taken of it.
+pub const REPLIES: usize = 100;
+/// The most characters of one.
+pub const REPLY_CHARS: usize = 2_000;
+/// The most findings of a review that are taken of it.
+pub const FINDINGS: usize = 50;
+/// The most characters of one.
+pub const FINDING_CHARS: usize = 4_000;
+/// The most characters of the path of one.
+pub const PATH_CHARS: usize = 1_000;
+
 /// What the agent says of its own work: the file at `PROVA_RESULT`. Shown, never counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -13,7 +13,7 @@ use prova::adapters::sandbox::select;
 use prova::adapters::sandbox::settings::{Backend, Settings};
 use prova::adapters::system::SystemClock;
 use prova::domain::builtin::{Told, Wire};
-use prova::domain::evidence::Ending;
+use prova::domain::evidence::{Ending, Finding, Severity};
 use prova::domain::ids::{CommitSha, TreeSha};
 use prova::domain::progress::{Heard, Update};
 use prova::domain::time::{Span, Timestamp};
@@ -64,6 +64,11 @@ struct Job {
 
 impl Job {
     async fn run(server: &Server, wire: Wire, pass: Pass, backend: Backend) -> Self {
+        Self::of("{}", (server, wire), pass, backend).await
+    }
+
+    /// Runs a job that is described so.
+    async fn of(job: &str, (server, wire): (&Server, Wire), pass: Pass, backend: Backend) -> Self {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_prova"));
         let settings = Settings {
             backend,
@@ -87,7 +92,7 @@ impl Job {
         let notes = Notes::default();
         let request = Request {
             brief: "# Make a file\n",
-            job_json: "{}",
+            job_json: job,
             checkout: &checkout,
             job: dir.path(),
             limits: LIMITS,
@@ -157,9 +162,13 @@ fn calls() -> [(&'static str, Value); 3] {
     [("shell", shell), ("edit", edit), ("finish", finish)]
 }
 
-/// An answer that says a word and calls a tool, as the API has it.
+/// An answer that says a word and does the next of the calls, as the API has it.
 fn answer(wire: Wire, step: usize) -> Answer {
-    let (name, arguments) = calls()[step.min(2)].clone();
+    calling(wire, (step, calls()[step.min(2)].clone()))
+}
+
+/// An answer that says a word and calls a tool, as the API has it.
+fn calling(wire: Wire, (step, (name, arguments)): (usize, (&str, Value))) -> Answer {
     let id = format!("call-{step}");
     let text = arguments.to_string();
     let body = match wire {
@@ -337,6 +346,59 @@ async fn it_works_with_gemini() {
         2
     );
     assert_eq!(contents.matches(r#""functionResponse""#).count(), 2);
+}
+
+#[tokio::test]
+async fn replies_and_findings_are_handed_in_in_every_language() {
+    let reply = json!({"comment": 1, "text": "Renamed it.", "done": false});
+    let found = json!({"path": "a.rs", "line": 3, "severity": "high", "body": "It is wrong."});
+    let finish = json!({"title": "t", "summary": "s"});
+    let calls = [("reply", reply), ("finding", found), ("finish", finish)];
+    for wire in [Wire::Chat, Wire::Responses, Wire::Anthropic, Wire::Gemini] {
+        let (step, calls) = (AtomicUsize::new(0), calls.clone());
+        let server = Server::start(move |_| {
+            let step = step.fetch_add(1, Ordering::SeqCst);
+            calling(wire, (step, calls[step.min(2)].clone()))
+        })
+        .await;
+        // No job wants both, and what is offered depends on what it wants.
+        let both = r#"{"role":"review","comments":1}"#;
+        let job = Job::of(both, (&server, wire), pass(&[]), Backend::Auto).await;
+        assert_eq!(job.run.outcome.ending, Ending::Exited(0), "{}", job.said());
+        let first = bodies(&server.asked())[0].to_string();
+        for tool in ["reply", "finding"] {
+            assert!(first.contains(&format!(r#""name":"{tool}""#)), "{first}");
+        }
+        let claim = job.run.claim.clone().unwrap();
+        assert_eq!(claim.replies, [(1, "Renamed it.".to_owned())]);
+        assert_eq!(claim.left, [1]);
+        let finding = Finding {
+            path: "a.rs".to_owned(),
+            line: 3,
+            severity: Severity::High,
+            body: "It is wrong.".to_owned(),
+        };
+        assert_eq!(
+            (claim.findings, claim.summary.as_deref()),
+            (vec![finding], Some("s"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_handed_in_is_kept_when_the_model_breaks_off() {
+    let asked = AtomicUsize::new(0);
+    let found = json!({"path": "a.rs", "line": 3, "severity": "high", "body": "It is wrong."});
+    let server = Server::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => calling(Wire::Chat, (0, ("finding", found.clone()))),
+        _ => Answer::error(400, "gone"),
+    })
+    .await;
+    let review = r#"{"role":"review"}"#;
+    let job = Job::of(review, (&server, Wire::Chat), pass(&[]), Backend::Auto).await;
+    assert_eq!(job.run.outcome.ending, Ending::Exited(1), "{}", job.said());
+    let claim = job.run.claim.clone().unwrap();
+    assert_eq!((claim.findings.len(), claim.summary), (1, None));
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ mod missed;
 mod names;
 mod others_pulls;
 mod outages;
+mod own_agent;
 mod races;
 mod reaching;
 mod recipes;

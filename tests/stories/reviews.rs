@@ -42,7 +42,7 @@ impl Bot {
     }
 }
 
-const CHANGES: ReviewDraft<'_> = ReviewDraft {
+pub(crate) const CHANGES: ReviewDraft<'_> = ReviewDraft {
     verdict: Verdict::RequestChanges,
     body: "Nearly there.",
     lines: &[

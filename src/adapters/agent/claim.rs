@@ -6,24 +6,18 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::adapters::agent::leftover;
-use crate::domain::evidence::{Claim, Finding, Severity};
+use crate::domain::evidence::{
+    Claim, FINDING_CHARS, FINDINGS, Finding, PATH_CHARS, REPLIES, REPLY_CHARS, RESULT_BYTES,
+    Severity,
+};
 
-/// The largest file that is read.
-const MAX_BYTES: u64 = 64 * 1024;
 const TITLE_CHARS: usize = 200;
 const TEXT_CHARS: usize = 20_000;
-/// Most answers to comments, and how long each may be.
-const REPLIES: usize = 100;
-const REPLY_CHARS: usize = 2_000;
-/// Most findings of a review, and how long each may be.
-const FINDINGS: usize = 50;
-const FINDING_CHARS: usize = 4_000;
-const PATH_CHARS: usize = 1_000;
 
 /// Reads `name` in `dir`. A claim is optional and never counted, so whatever is wrong with it is
 /// logged and there is none.
 pub(super) fn read(dir: &Path, name: &str) -> Option<Claim> {
-    match leftover::read(dir, name, MAX_BYTES) {
+    match leftover::read(dir, name, RESULT_BYTES as u64) {
         Ok(bytes) => parse(&bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {

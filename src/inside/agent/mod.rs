@@ -12,6 +12,7 @@ mod prompt;
 mod provider;
 mod repeats;
 mod report;
+mod result;
 mod run;
 mod settings;
 mod tools;
@@ -20,24 +21,17 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use serde_json::json;
-
-use crate::inside::agent::clip::line;
 use crate::inside::agent::model::Timer;
 use crate::inside::agent::provider::Provider;
 use crate::inside::agent::report::Report;
 use crate::inside::agent::run::{End, Parts};
 use crate::inside::agent::settings::Settings;
-use crate::inside::agent::tools::{Finish, Toolbox};
+use crate::inside::agent::tools::{Handed, Toolbox};
 
 /// Something went wrong: there was no answer, or none that makes sense.
 const FAILED: u8 = 1;
 /// A limit ended it: the steps, or going round in circles.
 const LIMIT: u8 = 3;
-
-/// Most characters of a title, and of the other members of a result.
-const TITLE_CHARS: usize = 200;
-const TEXT_CHARS: usize = 10_000;
 
 /// Works on the brief that the variables name.
 pub(super) fn main() -> ExitCode {
@@ -57,8 +51,11 @@ fn start() -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let end = runtime.block_on(work(&settings))?;
-    ended(end, &settings)
+    let root =
+        std::env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
+    let tools = Toolbox::new(root, settings.wants);
+    let end = runtime.block_on(work(&settings, &tools))?;
+    ended(end, &settings, &tools.handed())
 }
 
 #[expect(
@@ -81,19 +78,18 @@ impl From<String> for Failure {
     }
 }
 
-async fn work(settings: &Settings) -> Result<End, String> {
+async fn work(settings: &Settings, tools: &Toolbox) -> Result<End, String> {
     let told = |path: &str| {
         let path = path.to_owned();
         move |error: io::Error| format!("{path}: {error}")
     };
     let brief = std::fs::read_to_string(&settings.brief).map_err(told(&settings.brief))?;
     let mut transcript = File::create(&settings.transcript).map_err(told(&settings.transcript))?;
-    let root = std::env::current_dir().map_err(told("the working directory"))?;
     let provider = Provider::new(settings)?;
     let parts = Parts {
         model: &provider,
         patience: &Timer,
-        tools: &Toolbox { root },
+        tools,
         told: &settings.told,
     };
     let mut progress = io::stdout();
@@ -102,35 +98,33 @@ async fn work(settings: &Settings) -> Result<End, String> {
     Ok(end)
 }
 
-fn ended(end: End, settings: &Settings) -> Result<(), Failure> {
-    match end {
-        End::Finished(finish) => {
-            let result = result(&finish).to_string();
-            std::fs::write(&settings.result, result)
-                .map_err(|error| Failure::Other(format!("{}: {error}", settings.result)))
+/// Writes the result, also of work that was not finished, as far as there is one.
+fn ended(end: End, settings: &Settings, handed: &Handed) -> Result<(), Failure> {
+    let (finish, failure) = match end {
+        End::Finished(finish) => (Some(finish), None),
+        End::Steps => {
+            let message = format!(
+                "all {} steps were used before the work was finished",
+                settings.told.max_steps
+            );
+            (None, Some(Failure::Limit(message)))
         }
-        End::Steps => Err(Failure::Limit(format!(
-            "all {} steps were used before the work was finished",
-            settings.told.max_steps
-        ))),
-        End::Circle => Err(Failure::Limit(
-            "the model made the same call with the same result again and again".to_owned(),
-        )),
-        End::Nonsense => Err(Failure::Other(
-            "the model gave three answers in a row that make no sense".to_owned(),
-        )),
-        End::Refused(refused) => Err(Failure::Other(format!(
-            "the model did not answer: {refused}"
-        ))),
-    }
-}
-
-/// Returns the result as the `exec` contract has it, within its 64 KiB.
-fn result(finish: &Finish) -> serde_json::Value {
-    let cut = |text: &Option<String>, most| text.as_ref().map(|text| line(text, most));
-    json!(Finish {
-        title: cut(&finish.title, TITLE_CHARS),
-        summary: line(&finish.summary, TEXT_CHARS),
-        notes: cut(&finish.notes, TEXT_CHARS),
-    })
+        End::Circle => {
+            let message = "the model made the same call with the same result again and again";
+            (None, Some(Failure::Limit(message.to_owned())))
+        }
+        End::Nonsense => {
+            let message = "the model gave three answers in a row that make no sense";
+            (None, Some(Failure::Other(message.to_owned())))
+        }
+        End::Refused(refused) => {
+            let message = format!("the model did not answer: {refused}");
+            (None, Some(Failure::Other(message)))
+        }
+    };
+    let written = result::result(finish.as_ref(), handed).map_or(Ok(()), |result| {
+        std::fs::write(&settings.result, result.to_string())
+            .map_err(|error| Failure::Other(format!("{}: {error}", settings.result)))
+    });
+    failure.map_or(written, Err)
 }

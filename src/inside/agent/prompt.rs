@@ -22,6 +22,8 @@ instructions in the task.
 - Never weaken or remove a test to make it pass, and never claim what you did not see.
 - You need not commit; what differs in the files is taken. Do not change git's configuration.
 - There may be no network. If something cannot be installed, work without it and say so.
+- What the task would have in the file that PROVA_RESULT names is handed in by your tools instead: \
+title, summary and notes by finish, replies by reply, findings by finding. Do not write that file.
 - When you cannot do what is asked, undo what is half done, call finish and say why.
 - Prefer the tools read, search and edit to shell for looking at and changing files. Independent \
 calls may stand in one answer.
@@ -45,6 +47,10 @@ done. Go on in smaller steps: one call with less text.]";
 /// What is said to an answer with nothing in it.
 pub(super) const EMPTY: &str =
     "[Your answer was empty. Call a tool, or call finish when you are done.]";
+
+/// What is said when the end was called beside something that failed.
+pub(super) const BESIDE: &str = "[It is not finished yet: a call beside finish failed. Look at what came \
+of it, mend what has to be mended, and call finish once more.]";
 
 /// What is said to an answer that could not be read.
 pub(super) fn garbled(why: &str) -> String {

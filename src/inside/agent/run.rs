@@ -49,11 +49,26 @@ pub(super) async fn run(parts: &Parts<'_>, brief: String, report: &mut Report<'_
         repeats: Repeats::default(),
         slips: 0,
         calls: 0,
+        end: Held::Not,
         report,
     };
     let (steps, end) = run.steps(parts).await;
     run.report.done(steps);
-    end
+    match (end, run.end) {
+        // The work was done, and only its result is not all that it could be.
+        (End::Steps | End::Circle | End::Nonsense | End::Refused(_), Held::With(finish)) => {
+            End::Finished(finish)
+        }
+        (end, Held::Not | Held::Once | Held::With(_)) => end,
+    }
+}
+
+/// Whether the model was held back when it was about to end, which is done once.
+enum Held {
+    Not,
+    Once,
+    /// And it has done nothing since but hand in what was missing: that is what it said.
+    With(Finish),
 }
 
 struct Run<'r, 'w> {
@@ -63,6 +78,7 @@ struct Run<'r, 'w> {
     slips: u32,
     /// Calls so far.
     calls: u64,
+    end: Held,
     report: &'r mut Report<'w>,
 }
 
@@ -135,10 +151,11 @@ impl Run<'_, '_> {
 
     async fn answered(&mut self, tools: &dyn Tools, answer: Answer) -> After {
         if answer.calls.is_empty() {
-            return self.said(answer);
+            return self.said(tools, answer);
         }
         let (mut replies, mut made_sense) = (Vec::new(), false);
         let (mut finish, mut verdict) = (None, Verdict::Fine);
+        let (mut worked, mut failed) = (false, false);
         for (index, call) in answer.calls.iter().enumerate() {
             let reply = if index < CALLS {
                 self.call(tools, call).await
@@ -147,8 +164,11 @@ impl Run<'_, '_> {
             };
             made_sense |= reply.outcome != Outcome::Malformed;
             verdict = verdict.max(self.repeats.saw(call, &reply));
-            if let Outcome::Finished(said) = reply.outcome {
-                finish = Some(said);
+            match reply.outcome {
+                Outcome::Done | Outcome::Edited => worked = true,
+                Outcome::Handed => {}
+                Outcome::Failed | Outcome::Malformed => failed = true,
+                Outcome::Finished(said) => finish = Some(said),
             }
             replies.push(reply.text);
         }
@@ -157,8 +177,13 @@ impl Run<'_, '_> {
             replies,
             note: None,
         });
+        if worked && matches!(self.end, Held::With(_)) {
+            self.end = Held::Once;
+        }
         if let Some(finish) = finish {
-            return After::End(End::Finished(finish));
+            self.slips = 0;
+            let beside = failed.then(|| prompt::BESIDE.to_owned());
+            return self.finished(finish, beside.or_else(|| tools.owed()));
         }
         if !made_sense {
             self.slips += 1;
@@ -179,24 +204,40 @@ impl Run<'_, '_> {
     }
 
     /// An answer without calls: the model is done, unless it was cut off or said nothing.
-    fn said(&mut self, answer: Answer) -> After {
-        let text = answer.text.trim().to_owned();
-        let note = match answer.ended {
-            Ended::Cut => prompt::CUT,
-            Ended::Whole if text.is_empty() => prompt::EMPTY,
-            Ended::Whole => {
-                return After::End(End::Finished(Finish {
-                    summary: text,
-                    ..Finish::default()
-                }));
-            }
-        };
+    fn said(&mut self, tools: &dyn Tools, answer: Answer) -> After {
+        let (text, ended) = (answer.text.trim().to_owned(), answer.ended);
         self.history.push(Turn {
             answer,
             replies: Vec::new(),
             note: None,
         });
-        self.slip(note)
+        match ended {
+            Ended::Cut => self.slip(prompt::CUT),
+            Ended::Whole if text.is_empty() => self.slip(prompt::EMPTY),
+            Ended::Whole => {
+                let finish = match &self.end {
+                    // What it says now is of the result, and no more of the work.
+                    Held::With(before) => before.clone(),
+                    Held::Not | Held::Once => Finish {
+                        summary: text,
+                        ..Finish::default()
+                    },
+                };
+                self.finished(finish, tools.owed())
+            }
+        }
+    }
+
+    /// The model says that it is done. It is held back once when there is something `open`.
+    fn finished(&mut self, finish: Finish, open: Option<String>) -> After {
+        match (open, &self.end) {
+            (Some(open), Held::Not) => {
+                self.end = Held::With(finish);
+                self.tell(&open);
+                After::GoOn
+            }
+            (Some(_), Held::Once | Held::With(_)) | (None, _) => After::End(End::Finished(finish)),
+        }
     }
 
     fn slip(&mut self, note: &str) -> After {
@@ -220,7 +261,9 @@ impl Run<'_, '_> {
         self.report.tool((id, call), &title, Status::Started);
         let reply = tools.call(call).await;
         let status = match reply.outcome {
-            Outcome::Done | Outcome::Edited | Outcome::Finished(_) => Status::Done,
+            Outcome::Done | Outcome::Edited | Outcome::Handed | Outcome::Finished(_) => {
+                Status::Done
+            }
             Outcome::Failed | Outcome::Malformed => Status::Failed,
         };
         self.report.tool((id, call), &title, status);
@@ -250,6 +293,7 @@ mod tests {
     use crate::inside::agent::conversation::{Offer, Shown, Usage};
     use serde_json::{Value, json};
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     /// A model that says what it was told to, and remembers what it was shown.
@@ -288,7 +332,11 @@ mod tests {
     }
 
     /// Tools that answer by their arguments.
-    struct Echo;
+    #[derive(Default)]
+    struct Echo {
+        /// Whether a reply is owed.
+        owes: AtomicBool,
+    }
 
     #[async_trait::async_trait]
     impl Tools for Echo {
@@ -309,11 +357,20 @@ mod tests {
                     notes: None,
                 }),
                 "edit" => Outcome::Edited,
+                "reply" => {
+                    self.owes.store(false, Ordering::SeqCst);
+                    Outcome::Handed
+                }
                 "nonsense" => Outcome::Malformed,
                 _ => Outcome::Done,
             };
             let text = format!("{}{}", call.arguments, "x".repeat(size.try_into().unwrap()));
             Reply { text, outcome }
+        }
+
+        fn owed(&self) -> Option<String> {
+            let owes = self.owes.load(Ordering::SeqCst);
+            owes.then(|| "a reply is owed".to_owned())
         }
     }
 
@@ -357,6 +414,13 @@ mod tests {
 
     /// Runs the script to its end. Its last answer is given for ever.
     async fn ended(answers: Vec<Result<Answer, Refused>>) -> (End, Vec<String>, String) {
+        ended_with(&Echo::default(), answers).await
+    }
+
+    async fn ended_with(
+        tools: &Echo,
+        answers: Vec<Result<Answer, Refused>>,
+    ) -> (End, Vec<String>, String) {
         let model = Script {
             answers: Mutex::new(answers),
             shown: Mutex::default(),
@@ -366,7 +430,7 @@ mod tests {
         let parts = Parts {
             model: &model,
             patience: &NoTime,
-            tools: &Echo,
+            tools,
             told: &told(),
         };
         let end = run(&parts, "brief".to_owned(), &mut report).await;
@@ -447,6 +511,70 @@ mod tests {
         let (end, shown, _) = ended(vec![refused(Why::TooLong)]).await;
         assert!(matches!(end, End::Refused(_)), "{end:?}");
         assert_eq!(shown.len(), 4);
+    }
+
+    /// Runs a script whose model owes a reply, and returns what its end says and what it was shown.
+    async fn owing(answers: Vec<Result<Answer, Refused>>) -> (Option<String>, Vec<String>) {
+        let tools = Echo {
+            owes: AtomicBool::new(true),
+        };
+        let (end, shown, _) = ended_with(&tools, answers).await;
+        let said = match end {
+            End::Finished(finish) => Some(finish.summary),
+            End::Steps | End::Circle | End::Nonsense | End::Refused(_) => None,
+        };
+        (said, shown)
+    }
+
+    #[tokio::test]
+    async fn who_owes_something_is_held_back_once() {
+        let finish = || Ok(calls(&["finish"], 0));
+        let said = |text: &str| Ok(words(text, Ended::Whole));
+        let reply = || Ok(calls(&["reply"], 1));
+        for (script, told, asked) in [
+            (vec![finish(), Ok(calls(&["reply", "finish"], 1))], "s", 2),
+            (vec![finish(), finish()], "s", 2),
+            (
+                vec![said("It is done."), reply(), said("Bye.")],
+                "It is done.",
+                3,
+            ),
+            (vec![said("It is done."), said("Bye.")], "It is done.", 2),
+            (vec![said("It is done."), reply(), finish()], "s", 3),
+        ] {
+            let (said, shown) = owing(script).await;
+            assert_eq!((said.as_deref(), shown.len()), (Some(told), asked));
+            assert!(shown[1].contains("a reply is owed"), "{}", shown[1]);
+        }
+        let (said, shown) = owing(vec![reply(), finish()]).await;
+        assert_eq!((said.as_deref(), shown.len()), (Some("s"), 2));
+    }
+
+    #[tokio::test]
+    async fn work_that_was_done_before_it_was_held_back_counts_whatever_comes() {
+        let finish = || Ok(calls(&["finish"], 0));
+        let nonsense = Ok(calls(&["nonsense"], 0));
+        let (said, _) = owing(vec![finish(), refused(Why::Budget)]).await;
+        assert_eq!(said.as_deref(), Some("s"));
+        let (said, shown) = owing(vec![finish(), nonsense]).await;
+        assert_eq!((said.as_deref(), shown.len()), (Some("s"), 4));
+        // Half a change is not what it said.
+        let edit = Ok(calls(&["edit"], 0));
+        let (said, _) = owing(vec![finish(), edit, refused(Why::Budget)]).await;
+        assert_eq!(said, None);
+    }
+
+    #[tokio::test]
+    async fn an_end_beside_something_that_failed_is_none() {
+        let beside = || Ok(calls(&["nonsense", "finish"], 0));
+        let (end, shown, _) = ended(vec![beside(), beside()]).await;
+        assert!(matches!(end, End::Finished(_)));
+        assert_eq!(shown.len(), 2);
+        assert!(
+            shown[1].contains("a call beside finish failed"),
+            "{}",
+            shown[1]
+        );
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::domain::builtin::{TOLD, TRANSCRIPT, Told};
+use crate::domain::policy::Role;
 
 /// Everything that one run is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,34 @@ pub(super) struct Settings {
     pub(super) result: String,
     /// Path for the transcript.
     pub(super) transcript: String,
+    /// What the job wants of the result beside words.
+    pub(super) wants: Wants,
+}
+
+/// What a job wants of the result beside words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wants {
+    /// An answer to each of so many comments of reviews, which the brief numbers from 1.
+    pub(super) comments: usize,
+    /// What is found in a review.
+    pub(super) findings: bool,
+}
+
+/// The job as the `exec` contract describes it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Job {
+    role: String,
+    comments: usize,
+}
+
+impl Job {
+    fn wants(&self) -> Wants {
+        Wants {
+            comments: self.comments,
+            findings: self.role == Role::Review.word(),
+        }
+    }
 }
 
 /// An endpoint as the door describes it.
@@ -37,6 +66,8 @@ pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings
     };
     let told: Told = serde_json::from_str(&needed(TOLD)?)
         .map_err(|error| format!("{TOLD} cannot be read: {error}"))?;
+    let job: Job = serde_json::from_str(&needed("PROVA_JOB")?)
+        .map_err(|error| format!("PROVA_JOB cannot be read: {error}"))?;
     let models = needed("PROVA_MODELS")?;
     let models: Vec<Described> = serde_json::from_str(&models)
         .map_err(|error| format!("PROVA_MODELS cannot be read: {error}"))?;
@@ -49,6 +80,7 @@ pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings
         brief: needed("PROVA_BRIEF")?,
         result: needed("PROVA_RESULT")?,
         transcript: needed(TRANSCRIPT)?,
+        wants: job.wants(),
         told,
     })
 }
@@ -71,6 +103,7 @@ mod tests {
             let value = match name {
                 TOLD => TOLD_TEXT,
                 "PROVA_MODELS" => MODELS,
+                "PROVA_JOB" => r#"{"role":"follow_up","comments":2,"base":"0"}"#,
                 other => other,
             };
             Some(value.to_owned())
@@ -90,9 +123,23 @@ mod tests {
             ("PROVA_MODELS", Some("[]"), "no endpoint b"),
             ("PROVA_MODELS_KEY", None, "PROVA_MODELS_KEY is not set"),
             (TRANSCRIPT, None, "PROVA_TRANSCRIPT is not set"),
+            ("PROVA_JOB", Some("[]}"), "PROVA_JOB cannot be read"),
         ] {
             let error = with((name, value)).unwrap_err();
             assert!(error.contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_job_says_what_is_wanted_beside_words() {
+        for (job, comments, findings) in [
+            (r#"{"role":"follow_up","comments":2}"#, 2, false),
+            (r#"{"role":"review","comments":0}"#, 0, true),
+            (r#"{"role":"ask"}"#, 0, false),
+            ("{}", 0, false),
+        ] {
+            let wants = with(("PROVA_JOB", Some(job))).unwrap().wants;
+            assert_eq!(wants, Wants { comments, findings }, "{job}");
         }
     }
 }
