@@ -39,20 +39,30 @@ pub fn is_invisible(c: char) -> bool {
 /// Removes the invisible characters and makes every line end `\n`.
 #[must_use]
 pub fn strip(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_invisible) {
+    // Most texts are plain ASCII, and bytes are looked at faster than characters.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    if text.bytes().all(is_plain) || !text.chars().any(is_invisible) {
         return Cow::Borrowed(text);
     }
     let mut kept = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' | '\u{0085}' | '\u{2028}' | '\u{2029}' => kept.push('\n'),
-            c if is_invisible(c) => {}
-            c => kept.push(c),
-        }
-    }
+    kept.extend(seen(text));
     Cow::Owned(kept)
+}
+
+/// Does as [`strip`], one character after the other: whoever wants the first of a long text need not read
+/// all of it.
+pub fn seen(text: &str) -> impl Iterator<Item = char> {
+    let mut chars = text.chars().peekable();
+    std::iter::from_fn(move || {
+        loop {
+            match chars.next()? {
+                '\r' if chars.peek() == Some(&'\n') => {}
+                '\r' | '\u{0085}' | '\u{2028}' | '\u{2029}' => return Some('\n'),
+                c if is_invisible(c) => {}
+                c => return Some(c),
+            }
+        }
+    })
 }
 
 #[cfg(test)]

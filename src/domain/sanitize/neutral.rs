@@ -154,9 +154,25 @@ fn ends_with_gh(text: &str) -> bool {
 
 /// Returns the words of a text on one line, at most `max_chars` characters.
 pub(super) fn one_line(text: &str, max_chars: usize) -> String {
-    let text = invisible::strip(text);
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= max_chars {
+    let (mut line, mut chars, mut gap) = (String::new(), 0, false);
+    for c in invisible::seen(text) {
+        if c.is_whitespace() {
+            gap = chars > 0;
+            continue;
+        }
+        if gap {
+            line.push(' ');
+            chars += 1;
+        }
+        line.push(c);
+        chars += 1;
+        gap = false;
+        // The text may be long, and no more of it is shown.
+        if chars > max_chars {
+            break;
+        }
+    }
+    if chars <= max_chars {
         return line;
     }
     let mut cut: String = line.chars().take(max_chars.saturating_sub(1)).collect();
@@ -376,6 +392,19 @@ mod tests {
     const HOSTILE: &str = "\\PC{0,60}|[@#|`<>\\\\!\\[\\]()*_~&a-c1:/.=+ \\n-]{0,60}";
 
     proptest! {
+        #[test]
+        fn a_line_has_the_words_of_its_text(text in "[a-cé \\n\\r\\t\u{c}\u{2028}\u{200b}]{0,30}", most in 1_usize..30) {
+            let stripped = invisible::strip(&text);
+            let words = stripped.split_whitespace().collect::<Vec<_>>().join(" ");
+            let line = one_line(&text, most);
+            if words.chars().count() <= most {
+                prop_assert_eq!(line, words);
+            } else {
+                let start: String = words.chars().take(most - 1).collect();
+                prop_assert_eq!(line, format!("{}…", start.trim_end()));
+            }
+        }
+
         #[test]
         fn inline_text_never_leaves_its_code(text in HOSTILE) {
             let shown = inline(&text, 40);
