@@ -53,7 +53,7 @@ fn each(out: &mut String, diff: &Diff, parts: Vec<&str>) {
         if room.has(&text) && room.take(&text) {
             out.push_str(&text);
         } else {
-            left.push(neutral::inline(&name(part), 200));
+            left.push(part);
         }
     }
     if !left.is_empty() {
@@ -61,7 +61,7 @@ fn each(out: &mut String, diff: &Diff, parts: Vec<&str>) {
             out,
             "({} more files have no room here; read them in the checkout: {}.)\n\n",
             left.len(),
-            room::listed(left)
+            room::listed(left, |part| neutral::inline(&name(part), 200))
         );
     }
     if !diff.whole {

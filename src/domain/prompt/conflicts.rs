@@ -25,8 +25,6 @@ pub struct Conflicts<'a> {
 /// Writes what is to be resolved, and what the base wanted there.
 pub(super) fn conflicts(out: &mut String, conflicts: &Conflicts<'_>) {
     let onto = neutral::inline(conflicts.onto, 100);
-    let paths = conflicts.paths.iter();
-    let paths = paths.map(|path| neutral::inline(&path.to_string(), 200));
     let _ = write!(
         out,
         "\n## What is asked\n\n\
@@ -37,14 +35,20 @@ pub(super) fn conflicts(out: &mut String, conflicts: &Conflicts<'_>) {
          - Keep what both sides want. What the branch is for stands below; what {onto} wanted, its commits \
          say.\n\
          - Leave no conflict markers. Change nothing that the merge does not need.\n\n",
-        room::listed(paths)
+        room::listed(conflicts.paths, |path| neutral::inline(
+            &path.to_string(),
+            200
+        ))
     );
-    let each = conflicts.said.iter().map(|said| {
-        let text = format!("{}\n{}", said.subject, said.body);
-        let text = visible::visible(text.trim(), COMMIT);
-        format!("{}\n", quoted(&text))
-    });
-    let (kept, skipped) = room::fitting(each, room::COMMITS);
+    let (kept, skipped) = room::fitting(
+        conflicts.said,
+        |said| {
+            let text = format!("{}\n{}", said.subject, said.body);
+            let text = visible::visible(text.trim(), COMMIT);
+            format!("{}\n", quoted(&text))
+        },
+        room::COMMITS,
+    );
     if kept.is_empty() {
         return;
     }

@@ -205,14 +205,11 @@ fn put_back(out: &mut String, files: &[PutBack]) {
     if files.is_empty() {
         return;
     }
-    let names = files
-        .iter()
-        .map(|file| neutral::inline(&file.path.to_string(), 200));
     let _ = writeln!(
         out,
         "\nThe branch has changed files that steer agents. Here they are as on the default branch, and on \
          the branch they stay as they are; leave them alone, a change there is refused: {}.",
-        room::listed(names)
+        room::listed(files, |file| neutral::inline(&file.path.to_string(), 200))
     );
 }
 
@@ -248,12 +245,13 @@ fn remarks(out: &mut String, remarks: &[Remark], untrusted: Untrusted) {
         return;
     }
     // The newest are the most relevant, whatever the order in which they are read.
-    let newest = kept.iter().rev().take(REMARKS).map(|remark| {
+    let newest = kept.iter().rev().take(REMARKS);
+    let text = |remark: &&Remark| {
         let text = visible::visible(&remark.body, room::REMARK);
         let text = said(&text, remark.insider, room::CONVERSATION);
         format!("### @{}\n\n{text}", remark.author)
-    });
-    let (shown, _) = room::fitting(newest, room::CONVERSATION);
+    };
+    let (shown, _) = room::fitting(newest, text, room::CONVERSATION);
     let skipped = kept.len() - shown.len();
     out.push_str("## The conversation, oldest first\n\n");
     if skipped > 0 {
@@ -266,20 +264,19 @@ fn remarks(out: &mut String, remarks: &[Remark], untrusted: Untrusted) {
 
 /// Writes the instruction files, first named first.
 fn instructions(out: &mut String, files: &[(String, String)]) {
-    let texts = files.iter().map(|(path, text)| {
+    let text = |(path, text): &(String, String)| {
         let path = neutral::inline(path, 200);
         let text = visible::visible(text, room::INSTRUCTION);
         format!("## Instructions of the repository: {path}\n\n{text}\n\n")
-    });
-    let (kept, skipped) = room::fitting(texts, room::INSTRUCTIONS);
+    };
+    let (kept, skipped) = room::fitting(files, text, room::INSTRUCTIONS);
     out.push_str(&kept.concat());
     if skipped > 0 {
         let left = files.iter().skip(kept.len());
-        let left = left.map(|(path, _)| neutral::inline(path, 200));
         let _ = write!(
             out,
             "(Instructions that are left out, as there is no room for them here; read them yourself: {}.)\n\n",
-            room::listed(left)
+            room::listed(left, |(path, _)| neutral::inline(path, 200))
         );
     }
 }
@@ -307,15 +304,15 @@ fn quoted(text: &str) -> String {
 
 fn failed(out: &mut String, evidence: &[Evidence]) {
     let red = evidence.iter().filter(|e| !e.ending.succeeded());
-    let texts = red.map(|evidence| {
+    let text = |evidence: &Evidence| {
         format!(
             "## A check that fails on this branch: {} ({})\n\n{}\n\n",
             neutral::inline(&evidence.command, 200),
             evidence.ending,
             neutral::fenced(&evidence.excerpt)
         )
-    });
-    let (kept, skipped) = room::fitting(texts, room::FAILED);
+    };
+    let (kept, skipped) = room::fitting(red, text, room::FAILED);
     out.push_str(&kept.concat());
     if skipped > 0 {
         let _ = write!(out, "({skipped} more checks fail.)\n\n");
@@ -347,21 +344,18 @@ fn rules(out: &mut String, parts: &Parts<'_>) {
         );
     }
     if !policy.protect.patterns().is_empty() {
-        let patterns = policy.protect.patterns().iter();
-        let patterns = patterns.map(|pattern| neutral::inline(pattern, 200));
+        let patterns = policy.protect.patterns();
         let _ = writeln!(
             out,
             "- Leave these paths alone, a change there is refused: {}.",
-            room::listed(patterns)
+            room::listed(patterns, |pattern| neutral::inline(pattern, 200))
         );
     }
     if !policy.checks.is_empty() {
-        let commands = policy.checks.iter();
-        let commands = commands.map(|command| neutral::inline(command, 200));
         let _ = writeln!(
             out,
             "- These must pass afterwards, the server runs them: {}.",
-            room::listed(commands)
+            room::listed(&policy.checks, |command| neutral::inline(command, 200))
         );
     }
 }
@@ -408,6 +402,11 @@ mod tests {
         }
     }
 
+    /// What stands where the server has bounded a text before.
+    fn short(text: &str) -> String {
+        text.chars().take(4_000).collect()
+    }
+
     /// A request with `text` wherever somebody could put it.
     fn request(text: &str) -> Request {
         let remark = |n: usize| Remark {
@@ -441,7 +440,7 @@ mod tests {
             at: Timestamp::EPOCH,
             text: text.to_owned(),
             thread: thread(1, text),
-            remarks: (0..200).map(remark).collect(),
+            remarks: (0..60).map(remark).collect(),
             linked: (2..7).map(linked).collect(),
             place: Some(DiffPlace {
                 path: text.to_owned(),
@@ -454,7 +453,7 @@ mod tests {
             plan: Some(text.to_owned()),
             occasion: Some(Occasion {
                 commit: CommitSha::new("b".repeat(40)),
-                checks: (0..300).map(|_| check(text)).collect(),
+                checks: (0..300).map(|_| check(&short(text))).collect(),
                 round: 1,
                 rounds: 2,
             }),
@@ -462,13 +461,13 @@ mod tests {
                 id: ReviewId(1),
                 verdict: Verdict::ChangesRequested,
                 body: text.to_owned(),
-                comments: (0..200).map(comment).collect(),
+                comments: (0..60).map(comment).collect(),
             }),
         }
     }
 
     fn brief_of(text: &str) -> String {
-        let short: String = text.chars().take(4_000).collect();
+        let short = short(text);
         let check = |_| Evidence {
             command: short.clone(),
             ending: Ending::Exited(1),
@@ -527,7 +526,8 @@ mod tests {
     #[test]
     fn no_text_makes_a_brief_longer_than_it_may_be() {
         for unit in ["word ", "a\n", "`", "```\n", "> ", "&<|", "é"] {
-            let text = unit.repeat(100_000);
+            // Each text alone is longer than any section that has it may be.
+            let text = unit.repeat(room::INSTRUCTIONS / unit.chars().count() + 1);
             let brief = brief_of(&text);
             let chars = brief.chars().count();
             assert!(chars <= room::MOST, "{chars} of {unit:?}");

@@ -76,27 +76,32 @@ impl Room {
     }
 }
 
-/// Returns those of the texts that fit, in order, and how many do not.
-pub(super) fn fitting(
-    texts: impl IntoIterator<Item = String>,
+/// Returns the texts of those that fit, in order, and how many do not. What comes after the first that does
+/// not fit is counted, and its text is not made: there may be much of it.
+pub(super) fn fitting<T>(
+    each: impl IntoIterator<Item = T>,
+    mut text: impl FnMut(T) -> String,
     chars: usize,
 ) -> (Vec<String>, usize) {
     let mut room = Room::new(chars);
-    let (mut kept, mut skipped) = (Vec::new(), 0);
-    for text in texts {
-        if skipped == 0 && room.take(&text) {
-            kept.push(text);
-        } else {
-            skipped += 1;
+    let mut kept = Vec::new();
+    let mut each = each.into_iter();
+    for one in each.by_ref() {
+        let text = text(one);
+        if !room.take(&text) {
+            return (kept, 1 + each.count());
         }
+        kept.push(text);
     }
-    (kept, skipped)
+    (kept, 0)
 }
 
-/// Returns texts as a list within a sentence, as many as fit.
-pub(super) fn listed(texts: impl IntoIterator<Item = String>) -> String {
-    let texts = texts.into_iter().map(|text| format!("{text}, "));
-    let (kept, skipped) = fitting(texts, LIST);
+/// Returns names as a list within a sentence, as many as fit.
+pub(super) fn listed<T>(
+    each: impl IntoIterator<Item = T>,
+    mut name: impl FnMut(T) -> String,
+) -> String {
+    let (kept, skipped) = fitting(each, |one| format!("{}, ", name(one)), LIST);
     let list = kept.concat();
     match skipped {
         0 => list.trim_end_matches(", ").to_owned(),
@@ -110,14 +115,23 @@ mod tests {
 
     #[test]
     fn what_fits_is_kept_in_order_and_the_rest_is_counted() {
-        let texts = || ["aaa", "bb", "ccc", "d"].map(str::to_owned);
-        assert_eq!(fitting(texts(), 9), (texts().to_vec(), 0));
-        assert_eq!(fitting(texts(), 6).0, ["aaa", "bb"]);
-        assert_eq!(fitting(texts(), 6).1, 2, "none jumps the queue");
-        let many = || (0..2_000).map(|n| format!("`{n:04}`"));
-        let list = listed(many());
+        let texts = ["aaa", "bb", "ccc", "d"];
+        let mut made = 0;
+        let mut fits = |chars| {
+            let text = |text: &str| {
+                made += 1;
+                text.to_owned()
+            };
+            fitting(texts, text, chars)
+        };
+        assert_eq!(fits(9), (texts.map(str::to_owned).to_vec(), 0));
+        let (kept, skipped) = fits(6);
+        assert_eq!(kept, ["aaa", "bb"]);
+        assert_eq!(skipped, 2, "none jumps the queue");
+        assert_eq!(made, 4 + 3, "what cannot fit is not made");
+        let list = listed(0..2_000, |n| format!("`{n:04}`"));
         assert!(list.chars().count() <= LIST + 20, "{list}");
         assert!(list.ends_with(", and 1375 more"), "{list}");
-        assert_eq!(listed(["a".to_owned(), "b".to_owned()]), "a, b");
+        assert_eq!(listed(["a", "b"], str::to_owned), "a, b");
     }
 }

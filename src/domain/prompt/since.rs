@@ -1,6 +1,7 @@
 //! What was asked for while an agent worked: as the next thing that is said to it, and in the brief of
 //! whoever begins anew.
 
+use std::convert::identity;
 use std::fmt::Write as _;
 
 use crate::domain::job::{Remark, Request, Work};
@@ -35,7 +36,7 @@ pub fn has_room(work: &Work, next: &Request) -> bool {
     let mut steered = work.steered.clone();
     steered.push(next.clone());
     let texts = each((&work.request, &steered), Untrusted::Quote);
-    let (_, skipped) = room::fitting(texts, room::SINCE);
+    let (_, skipped) = room::fitting(texts, identity, room::SINCE);
     skipped == 0
 }
 
@@ -45,7 +46,7 @@ pub(super) fn all(out: &mut String, asked: (&Request, &[Request]), untrusted: Un
         return;
     }
     out.push_str("## What was asked for since\n\nIt was asked for while an agent worked on this; do it too.\n\n");
-    let (kept, skipped) = room::fitting(each(asked, untrusted), room::SINCE);
+    let (kept, skipped) = room::fitting(each(asked, untrusted), identity, room::SINCE);
     out.push_str(&kept.concat());
     if skipped > 0 {
         let _ = write!(out, "({skipped} more requests are left out.)\n\n");
@@ -74,12 +75,12 @@ fn one((first, request): (usize, &Request), before: &[&Request], untrusted: Untr
         .filter(|remark| remark.insider || untrusted == Untrusted::Quote)
         .collect();
     // The newest are the most relevant.
-    let texts = new.iter().rev().map(|remark| {
+    let text = |remark: &&Remark| {
         let text = visible::visible(&remark.body, room::REMARK / 2);
         let text = said(&text, remark.insider, room::REMARK / 2);
         format!("@{} wrote:\n\n{text}", remark.author)
-    });
-    let (remarks, _) = room::fitting(texts, room::REMARK);
+    };
+    let (remarks, _) = room::fitting(new.iter().rev(), text, room::REMARK);
     out.extend(remarks.into_iter().rev());
     let by = &request.by.login;
     if request.review.is_some() && review::says(request) {
