@@ -372,11 +372,17 @@ mod tests {
         assert_eq!((heard.step(), heard.steps()), (Some("write [2J"), (1, 3)));
     }
 
+    /// Any characters, and many of them. Few are drawn: to draw each would take much longer than what is
+    /// tested.
+    fn long(most: usize) -> impl Strategy<Value = String> {
+        (".{0,4}", 0..most).prop_map(|(text, times)| text.repeat(times))
+    }
+
     proptest! {
         #[test]
         fn what_is_kept_is_bounded(
-            titles in prop::collection::vec(".{0,400}", 0..300),
-            text in ".{0,5000}",
+            titles in prop::collection::vec(long(200), 0..300),
+            text in long(2_500),
         ) {
             let mut updates: Vec<Update> =
                 titles.iter().map(|title| numbered(title, title, StepState::Active)).collect();
