@@ -441,7 +441,7 @@ impl Person<'_> {
     /// As every act of a person.
     pub fn rerequest_check(&self, repo: &str, check_run: u64) -> Done {
         self.act(repo, Role::Write, |world, repo, login| {
-            world.emit_check_run(repo, check_run, login, json!({"action": "rerequested"}))
+            world.rerequest_run(repo, check_run, login)
         })
     }
 

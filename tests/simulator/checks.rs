@@ -169,3 +169,113 @@ async fn completed_needs_a_conclusion_and_a_commit() {
         404
     );
 }
+
+/// Status and conclusion of the suite of the check runs on a commit.
+async fn suite(github: &Github, sha: &str) -> Value {
+    let path = format!("/repos/{REPO}/commits/{sha}/check-suites?check_name=prova");
+    let found = github.get(&path).await.json;
+    assert_eq!(found["total_count"], 1, "{found}");
+    let id = &found["check_suites"][0]["id"];
+    let one = github
+        .get(&format!("/repos/{REPO}/check-suites/{id}"))
+        .await
+        .json;
+    assert_eq!(one, found["check_suites"][0]);
+    assert_eq!(one["head_commit"]["id"], sha);
+    json!([one["status"], one["conclusion"]])
+}
+
+#[tokio::test]
+async fn a_suite_is_what_its_newest_runs_are() {
+    let github = Github::new().await;
+    let sha = github.tip("main").await;
+    let runs = format!("/repos/{REPO}/check-runs");
+    let put = |name: &str, conclusion: &str| {
+        let body = json!({"name": name, "head_sha": sha, "conclusion": conclusion});
+        github.call("POST", &runs, body)
+    };
+    put("prova", "failure").await;
+    assert_eq!(suite(&github, &sha).await, json!(["completed", "failure"]));
+    // The newest run of a name is what counts, and `timed_out` goes before `success` and `neutral`.
+    put("prova", "success").await;
+    put("other", "neutral").await;
+    let timed_out = put("third", "timed_out").await.json;
+    assert_eq!(
+        suite(&github, &sha).await,
+        json!(["completed", "timed_out"])
+    );
+    let path = format!(
+        "/repos/{REPO}/check-suites/{}/check-runs?check_name=prova",
+        timed_out["check_suite"]["id"]
+    );
+    let of_suite = github.get(&path).await.json;
+    assert_eq!(of_suite["total_count"], 1);
+    assert_eq!(of_suite["check_runs"][0]["conclusion"], "success");
+    let _earlier = github.events();
+    let body = json!({"name": "third", "head_sha": sha, "status": "in_progress"});
+    let run = github.call("POST", &runs, body).await.json["id"].clone();
+    assert_eq!(suite(&github, &sha).await, json!(["in_progress", null]));
+    let one = format!("{runs}/{run}");
+    let body = json!({"conclusion": "success"});
+    github.call("PATCH", &one, body).await;
+    assert_eq!(suite(&github, &sha).await, json!(["completed", "neutral"]));
+    assert_eq!(
+        github.events(),
+        [
+            "check_run.created",
+            "check_run.completed",
+            "check_suite.completed"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_suite_of_which_something_is_to_run_again_waits_for_a_report() {
+    let github = Github::new().await;
+    let sha = github.tip("main").await;
+    let runs = format!("/repos/{REPO}/check-runs");
+    let body = json!({"name": "prova", "head_sha": sha, "conclusion": "success"});
+    let run = github.call("POST", &runs, body).await.json["id"].clone();
+    let one = format!("{runs}/{run}");
+    let alice = github.sim.as_person("alice");
+    for all in [false, true] {
+        let _earlier = github.sim.take_deliveries();
+        if all {
+            alice.rerequest_suite(REPO, "main").unwrap();
+        } else {
+            let run = run.as_u64().unwrap();
+            alice.rerequest_check(REPO, run).unwrap();
+        }
+        assert_eq!(suite(&github, &sha).await, json!(["queued", null]));
+        let told = payload(github.sim.take_deliveries().last().unwrap());
+        let told = match &told["check_suite"] {
+            Value::Null => told["check_run"]["check_suite"].clone(),
+            whole => whole.clone(),
+        };
+        assert_eq!(
+            (&told["status"], &told["conclusion"]),
+            (&json!("queued"), &Value::Null)
+        );
+        // The run itself is as it was, and words alone are no report.
+        let output = json!({"output": {"title": "t", "summary": "s"}});
+        let now = github.call("PATCH", &one, output).await.json;
+        assert_eq!(now["conclusion"], "success");
+        assert_eq!(suite(&github, &sha).await, json!(["queued", null]));
+        assert_eq!(
+            github.sim.unfinished_suites(REPO).unwrap(),
+            [format!("prova on {sha}: queued")]
+        );
+        let _earlier = github.events();
+        let report = json!({"status": "completed", "conclusion": "success"});
+        github.call("PATCH", &one, report.clone()).await;
+        assert_eq!(suite(&github, &sha).await, json!(["completed", "success"]));
+        assert_eq!(github.events(), ["check_suite.completed"]);
+        // What reports nothing new to a suite that waits for nothing is told to nobody.
+        github.call("PATCH", &one, report).await;
+        assert_eq!(github.events(), Vec::<String>::new());
+    }
+    assert_eq!(
+        github.sim.unfinished_suites(REPO).unwrap(),
+        Vec::<String>::new()
+    );
+}

@@ -8,7 +8,7 @@ use crate::simulator::error::SimError;
 use crate::simulator::world::World;
 use crate::simulator::world::checks::CheckedBy;
 use crate::simulator::world::installations::Access;
-use crate::simulator::world::render::checks::suite_id;
+use crate::simulator::world::suites::suite_id;
 
 /// Where logs are kept: on another host of GitHub's, which asks for no token.
 pub(crate) const LOGS: &str = "_logs";
@@ -54,7 +54,8 @@ fn logs(call: &Call<'_>, id: u64) -> Answer {
 /// The run of a workflow is the suite of its commit.
 fn suite(call: &Call<'_>, id: u64) -> Result<(u64, String), SimError> {
     let runs = &call.repository()?.check_runs;
-    let found = runs.iter().find(|run| suite_id(&run.head_sha) == id);
+    let mut runs = runs.iter().filter(|run| run.by == CheckedBy::Integration);
+    let found = runs.find(|run| suite_id(&run.head_sha, run.by) == id);
     let run = found.ok_or_else(SimError::not_found)?;
     Ok((id, run.head_sha.clone()))
 }

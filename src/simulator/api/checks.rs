@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::simulator::api::message::{Answer, Reply, counted_page};
 use crate::simulator::api::{Call, number};
 use crate::simulator::error::SimError;
+use crate::simulator::world::World;
 use crate::simulator::world::checks::{CheckRun, CheckedBy};
 use crate::simulator::world::installations::Access;
 use crate::simulator::world::render;
@@ -49,19 +50,27 @@ fn annotations(call: &Call<'_>, id: u64) -> Answer {
     Ok(call.page(all))
 }
 
-/// The newest run of each name, unless `filter=all`.
 fn list(call: &Call<'_>, name: &str) -> Answer {
     call.need(&["checks"], Access::Read)?;
-    let query = |key: &str| call.incoming.query(key);
     let repository = call.repository()?;
     let commit = repository.resolve(name)?.ok_or_else(|| no_commit(name))?;
+    let of_app = |run: &CheckRun| {
+        let app = call.incoming.query("app_id");
+        app.is_none_or(|id| id == app_of(call.world, run.by).to_string())
+    };
+    listed(call, |run| run.head_sha == commit.sha && of_app(run))
+}
+
+/// The newest run of each name, unless `filter=all`.
+pub(crate) fn listed(call: &Call<'_>, wanted: impl Fn(&CheckRun) -> bool) -> Answer {
+    let query = |key: &str| call.incoming.query(key);
+    let repository = call.repository()?;
     let mut seen = BTreeSet::new();
     let mut items = Vec::new();
     for run in repository.check_runs.iter().rev() {
-        let wanted = run.head_sha == commit.sha
+        let wanted = wanted(run)
             && query("check_name").is_none_or(|name| run.name == name)
-            && query("status").is_none_or(|status| run.status == status)
-            && query("app_id").is_none_or(|id| id == app_of(call, run).to_string());
+            && query("status").is_none_or(|status| run.status == status);
         let is_newest = wanted && seen.insert(run.name.clone());
         if wanted && (is_newest || query("filter") == Some("all")) {
             items.push(render::checks::check_run(call.world, repository, run));
@@ -75,14 +84,16 @@ fn list(call: &Call<'_>, name: &str) -> Answer {
     ))
 }
 
-fn app_of(call: &Call<'_>, run: &CheckRun) -> u64 {
-    match run.by {
-        CheckedBy::App => call.world.app.id,
+/// The id of an App.
+pub(crate) fn app_of(world: &World, by: CheckedBy) -> u64 {
+    match by {
+        CheckedBy::App => world.app.id,
         CheckedBy::Integration => render::checks::INTEGRATION,
     }
 }
 
-fn no_commit(sha: &str) -> SimError {
+/// There is no such commit.
+pub(crate) fn no_commit(sha: &str) -> SimError {
     SimError::unprocessable(format!("No commit found for SHA: {sha}"))
 }
 
@@ -116,7 +127,7 @@ fn create(call: &mut Call<'_>) -> Answer {
     let mut run = apply(call, run)?;
     run.id = call.world.next_id();
     let id = run.id;
-    call.world.put_check_run(call.repo, run)?;
+    call.world.put_check_run(call.repo, run, true)?;
     show(call, id).map(|reply| Reply {
         status: 201,
         ..reply
@@ -138,7 +149,9 @@ fn update(call: &mut Call<'_>, id: u64) -> Answer {
         name.clone_into(&mut run.name);
     }
     let run = apply(call, run)?;
-    call.world.put_check_run(call.repo, run)?;
+    let says = |field: &str| call.incoming.json[field].is_string();
+    let reports = says("status") || says("conclusion");
+    call.world.put_check_run(call.repo, run, reports)?;
     show(call, id)
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod pulls;
 pub(crate) mod reactions;
 pub(crate) mod repositories;
 pub(crate) mod reviews;
+pub(crate) mod suites;
 pub(crate) mod trees;
 
 use serde_json::Value;
@@ -107,6 +108,7 @@ fn in_repository(
         ["git", rest @ ..] => git_data::route(&mut call, rest),
         ["actions", rest @ ..] => actions::route(&mut call, rest),
         ["commits", _, "check-runs"] | ["check-runs", ..] => checks::route(&mut call, rest),
+        ["commits", _, "check-suites"] | ["check-suites", ..] => suites::route(&mut call, rest),
         ["commits" | "compare" | "branches", ..] => commits::route(&call, rest),
         ["pulls", rest @ ..] => pulls::route(&mut call, rest),
         _ => Err(SimError::not_found()),

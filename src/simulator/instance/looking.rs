@@ -45,6 +45,27 @@ impl Simulator {
             .collect())
     }
 
+    /// The check suites that wait for an App to report, oldest first: the App's name, and how they stand.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::NotFound`] for an unknown repository.
+    pub fn unfinished_suites(&self, repo: &str) -> Result<Vec<String>, SimError> {
+        let world = self.world();
+        let repository = world.repository(world.find_repository(repo)?)?;
+        let suites = repository.suites();
+        let unfinished = suites.iter().filter(|suite| !suite.is_over());
+        Ok(unfinished
+            .map(|suite| {
+                let name = match suite.by {
+                    CheckedBy::App => world.app.slug.as_str(),
+                    CheckedBy::Integration => "github-actions",
+                };
+                format!("{name} on {}: {}", suite.head_sha, suite.status())
+            })
+            .collect())
+    }
+
     /// Everything a person would see in a repository, without ids and times.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use crate::simulator::error::SimError;
 use crate::simulator::json::Fields as _;
 use crate::simulator::world::World;
 use crate::simulator::world::render;
+use crate::simulator::world::suites::suite_id;
 
 /// Whose App reported a check run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +55,23 @@ impl World {
     }
 
     /// Stores a check run, new or updated, and sends what GitHub sends: `created` for a new one,
-    /// `completed` once it has ended.
-    pub(crate) fn put_check_run(&mut self, repo: u64, run: CheckRun) -> Result<(), SimError> {
+    /// `completed` once it has ended. One that reports how it stands, even if that is not new, is what
+    /// its suite may have waited for.
+    pub(crate) fn put_check_run(
+        &mut self,
+        repo: u64,
+        run: CheckRun,
+        reports: bool,
+    ) -> Result<(), SimError> {
         self.writable(repo)?;
         let actor = self.app.bot_login();
-        let runs = &mut self.repository_mut(repo)?.check_runs;
+        let suite = self.repository(repo)?.suite(&run.head_sha, run.by);
+        let was_over = suite.is_some_and(|suite| suite.is_over());
+        let repository = self.repository_mut(repo)?;
+        if reports {
+            repository.awaited.remove(&suite_id(&run.head_sha, run.by));
+        }
+        let runs = &mut repository.check_runs;
         let (id, is_completed) = (run.id, run.status == "completed");
         let mut was_completed = false;
         if let Some(have) = runs.iter_mut().find(|have| have.id == id) {
@@ -68,8 +81,11 @@ impl World {
             runs.push(run);
             self.emit_check_run(repo, id, &actor, json!({"action": "created"}))?;
         }
-        if is_completed && !was_completed {
+        let is_new = is_completed && !was_completed;
+        if is_new {
             self.emit_check_run(repo, id, &actor, json!({"action": "completed"}))?;
+        }
+        if is_new || !was_over {
             self.end_suite(repo, id)?;
         }
         Ok(())
@@ -85,10 +101,8 @@ impl World {
     ) -> Result<(), SimError> {
         let repository = self.repository(repo)?;
         let mut payload = payload;
-        payload.set(
-            "check_run",
-            render::checks::check_run(self, repository, self.check_run(repo, id)?),
-        );
+        let run = render::checks::check_run(self, repository, self.check_run(repo, id)?);
+        payload.set("check_run", run);
         self.emit(repo, actor, "check_run", payload);
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::simulator::world::World;
 use crate::simulator::world::checks::{CheckRun, CheckedBy};
 use crate::simulator::world::render;
 use crate::simulator::world::repositories::File;
+use crate::simulator::world::suites::suite_id;
 
 /// What continuous integration found.
 #[derive(Debug, Clone, Default)]
@@ -121,7 +122,7 @@ impl World {
 
     /// Runs once more what has failed in the suite of a commit.
     pub(crate) fn rerun_suite(&mut self, repo: u64, head_sha: &str) -> Result<(), SimError> {
-        let newest = self.newest_of(repo, head_sha, CheckedBy::Integration)?;
+        let newest = self.suite(repo, head_sha, CheckedBy::Integration)?.newest;
         if newest.iter().any(|run| run.status != "completed") {
             let running = "This workflow is already running".to_owned();
             return Err(SimError::Forbidden(running));
@@ -159,8 +160,8 @@ impl World {
 
     /// How often the suite of a commit has run.
     pub(crate) fn attempts(&self, repo: u64, head_sha: &str) -> Result<u32, SimError> {
-        let runs = self.newest_of(repo, head_sha, CheckedBy::Integration)?;
-        let attempts = runs.iter().map(|run| run.attempt);
+        let suite = self.suite(repo, head_sha, CheckedBy::Integration)?;
+        let attempts = suite.newest.iter().map(|run| run.attempt);
         attempts.max().ok_or_else(SimError::not_found)
     }
 
@@ -196,68 +197,17 @@ impl World {
         };
         let id = run.id;
         self.writable(repo)?;
-        self.repository_mut(repo)?.check_runs.push(run);
+        let suite = suite_id(&run.head_sha, run.by);
+        let repository = self.repository_mut(repo)?;
+        repository.check_runs.push(run);
+        repository.awaited.remove(&suite);
         self.emit_check_run(repo, id, BOT, json!({"action": "created"}))?;
         if is_over {
             self.emit_check_run(repo, id, BOT, json!({"action": "completed"}))?;
         }
         Ok(id)
     }
-
-    /// Sends `check_suite` when all runs of the suite of a run have ended.
-    pub(crate) fn end_suite(&mut self, repo: u64, run: u64) -> Result<(), SimError> {
-        let run = self.check_run(repo, run)?;
-        let (head_sha, by, branch) = (run.head_sha.clone(), run.by, run.branch.clone());
-        let newest = self.newest_of(repo, &head_sha, by)?;
-        if newest.iter().any(|run| run.status != "completed") {
-            return Ok(());
-        }
-        let suite = render::checks::check_suite(self, (&head_sha, &branch, by), &newest);
-        let actor = match by {
-            CheckedBy::App => self.app.bot_login(),
-            CheckedBy::Integration => BOT.to_owned(),
-        };
-        let payload = json!({"action": "completed", "check_suite": suite});
-        self.emit(repo, &actor, "check_suite", payload);
-        Ok(())
-    }
-
-    /// Tells the App that all of its runs on the tip of a branch are to run again.
-    pub(crate) fn rerequest_suite(
-        &mut self,
-        repo: u64,
-        branch: &str,
-        actor: &str,
-    ) -> Result<(), SimError> {
-        let head_sha = self.repository(repo)?.branch(branch).cloned();
-        let head_sha = head_sha.ok_or_else(SimError::not_found)?;
-        let newest = self.newest_of(repo, &head_sha, CheckedBy::App)?;
-        if newest.is_empty() {
-            return Err(SimError::not_found());
-        }
-        let suite = render::checks::check_suite(self, (&head_sha, branch, CheckedBy::App), &newest);
-        let payload = json!({"action": "rerequested", "check_suite": suite});
-        self.emit(repo, actor, "check_suite", payload);
-        Ok(())
-    }
-
-    /// The newest run of each name of an App on a commit.
-    fn newest_of(
-        &self,
-        repo: u64,
-        head_sha: &str,
-        by: CheckedBy,
-    ) -> Result<Vec<&CheckRun>, SimError> {
-        let runs = self.repository(repo)?.check_runs.iter().rev();
-        let mut newest: Vec<&CheckRun> = Vec::new();
-        for run in runs.filter(|run| run.head_sha == head_sha && run.by == by) {
-            if !newest.iter().any(|have| have.name == run.name) {
-                newest.push(run);
-            }
-        }
-        Ok(newest)
-    }
 }
 
 /// Who does what GitHub Actions does.
-const BOT: &str = "github-actions[bot]";
+pub(crate) const BOT: &str = "github-actions[bot]";

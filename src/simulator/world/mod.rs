@@ -13,6 +13,7 @@ pub(crate) mod pulls;
 pub(crate) mod render;
 pub mod repositories;
 pub mod reviews;
+pub(crate) mod suites;
 pub(crate) mod threads;
 
 use std::collections::BTreeMap;

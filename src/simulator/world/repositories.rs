@@ -104,6 +104,8 @@ pub(crate) struct Repository {
     pub(crate) labels: BTreeMap<String, Label>,
     pub(crate) threads: BTreeMap<u64, Thread>,
     pub(crate) check_runs: Vec<CheckRun>,
+    /// The check suites that are to run again, and of which nothing was reported since.
+    pub(crate) awaited: BTreeSet<u64>,
     /// What continuous integration runs on every push.
     pub(crate) rules: Vec<Rule>,
     /// Full names of branches and tags to object ids; the same as on disk.
@@ -246,6 +248,7 @@ impl World {
             labels: BTreeMap::new(),
             threads: BTreeMap::new(),
             check_runs: Vec::new(),
+            awaited: BTreeSet::new(),
             rules: Vec::new(),
             refs: BTreeMap::new(),
             objects: Objects::create(

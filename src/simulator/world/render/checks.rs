@@ -2,38 +2,24 @@
 
 use serde_json::{Value, json};
 
+use crate::simulator::error::SimError;
+use crate::simulator::git::history::Signature;
 use crate::simulator::json::Fields as _;
 use crate::simulator::world::World;
 use crate::simulator::world::checks::{CheckRun, CheckedBy};
 use crate::simulator::world::render;
 use crate::simulator::world::repositories::Repository;
+use crate::simulator::world::suites::{Suite, suite_id};
 
 /// A check run. All runs of the App on one commit share a suite, named by the commit.
 pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) -> Value {
     let api = render::api(world, repository);
     let url = format!("{api}/check-runs/{}", run.id);
-    let suite = suite_id(&run.head_sha);
+    let suite = suite_id(&run.head_sha, run.by);
     let job = || {
         let page = render::html(world, repository);
         json!(format!("{page}/actions/runs/{suite}/job/{}", run.id))
     };
-    let threads = repository.threads.values();
-    let pulls: Vec<Value> = threads
-        .filter_map(|thread| Some((thread, thread.pull.as_ref()?)))
-        .filter(|(thread, pull)| thread.closed.is_none() && pull.head_sha == run.head_sha)
-        .map(|(thread, pull)| {
-            let repo = json!({
-                "id": repository.id, "name": repository.name, "url": api,
-            });
-            json!({
-                "id": pull.id,
-                "number": thread.number,
-                "url": format!("{api}/pulls/{}", thread.number),
-                "head": {"ref": pull.head, "sha": pull.head_sha, "repo": repo},
-                "base": {"ref": pull.base, "sha": pull.base_sha, "repo": repo},
-            })
-        })
-        .collect();
     json!({
         "id": run.id,
         "node_id": format!("CR_{}", run.id),
@@ -57,14 +43,44 @@ pub(crate) fn check_run(world: &World, repository: &Repository, run: &CheckRun) 
             "annotations_count": run.annotations.len(),
             "annotations_url": format!("{url}/annotations"),
         },
-        "check_suite": {
-            "id": suite,
-            "head_branch": (!run.branch.is_empty()).then_some(&run.branch),
-            "head_sha": run.head_sha,
-        },
+        "check_suite": short_suite(repository, run),
         "app": app(world, run.by),
-        "pull_requests": pulls,
+        "pull_requests": pulls(world, repository, &run.head_sha),
     })
+}
+
+/// The suite of a run, as the run shows it.
+fn short_suite(repository: &Repository, run: &CheckRun) -> Value {
+    let suite = repository.suite(&run.head_sha, run.by);
+    json!({
+        "id": suite_id(&run.head_sha, run.by),
+        "head_branch": (!run.branch.is_empty()).then_some(&run.branch),
+        "head_sha": run.head_sha,
+        "status": suite.as_ref().map(Suite::status),
+        "conclusion": suite.as_ref().and_then(Suite::conclusion),
+    })
+}
+
+/// The open pull requests whose head a commit is.
+fn pulls(world: &World, repository: &Repository, head_sha: &str) -> Vec<Value> {
+    let api = render::api(world, repository);
+    let threads = repository.threads.values();
+    threads
+        .filter_map(|thread| Some((thread, thread.pull.as_ref()?)))
+        .filter(|(thread, pull)| thread.closed.is_none() && pull.head_sha == head_sha)
+        .map(|(thread, pull)| {
+            let repo = json!({
+                "id": repository.id, "name": repository.name, "url": api,
+            });
+            json!({
+                "id": pull.id,
+                "number": thread.number,
+                "url": format!("{api}/pulls/{}", thread.number),
+                "head": {"ref": pull.head, "sha": pull.head_sha, "repo": repo},
+                "base": {"ref": pull.base, "sha": pull.base_sha, "repo": repo},
+            })
+        })
+        .collect()
 }
 
 fn app(world: &World, by: CheckedBy) -> Value {
@@ -74,38 +90,45 @@ fn app(world: &World, by: CheckedBy) -> Value {
     }
 }
 
-/// The id of the suite that all runs of an App on a commit share; of GitHub Actions, it is the run of the
-/// workflow as well.
-pub(crate) fn suite_id(head_sha: &str) -> u64 {
-    u64::from_str_radix(head_sha.get(..8).unwrap_or_default(), 16).unwrap_or(0)
-}
-
-/// A suite that has ended.
+/// A suite.
 pub(crate) fn check_suite(
     world: &World,
-    (head_sha, branch, by): (&str, &str, CheckedBy),
-    newest: &[&CheckRun],
-) -> Value {
-    let ends = |word: &str| {
-        newest
-            .iter()
-            .any(|run| run.conclusion.as_deref() == Some(word))
-    };
-    let conclusion = if ends("failure") {
-        "failure"
-    } else {
-        "success"
-    };
-    json!({
-        "id": suite_id(head_sha),
-        "head_branch": (!branch.is_empty()).then_some(branch),
-        "head_sha": head_sha,
-        "status": "completed",
-        "conclusion": conclusion,
-        "latest_check_runs_count": newest.len(),
-        "app": app(world, by),
-        "pull_requests": [],
-    })
+    repository: &Repository,
+    suite: &Suite<'_>,
+) -> Result<Value, SimError> {
+    let id = suite.id();
+    let url = format!("{}/check-suites/{id}", render::api(world, repository));
+    let commit = repository.objects.commit(suite.head_sha)?;
+    let commit = commit.ok_or_else(SimError::not_found)?;
+    let who = |who: &Signature| json!({"name": who.name, "email": who.email});
+    let runs = suite.newest.iter();
+    let began = runs.clone().filter_map(|run| run.started_at.as_ref()).min();
+    let ended = runs.filter_map(|run| run.completed_at.as_ref()).max();
+    Ok(json!({
+        "id": id,
+        "node_id": format!("CS_{id}"),
+        "head_branch": (!suite.branch.is_empty()).then_some(suite.branch),
+        "head_sha": suite.head_sha,
+        "status": suite.status(),
+        "conclusion": suite.conclusion(),
+        "url": url,
+        "check_runs_url": format!("{url}/check-runs"),
+        "before": null,
+        "after": suite.head_sha,
+        "created_at": began,
+        "updated_at": ended.or(began),
+        "latest_check_runs_count": suite.newest.len(),
+        "app": app(world, suite.by),
+        "head_commit": {
+            "id": commit.sha,
+            "tree_id": commit.tree,
+            "message": commit.message,
+            "timestamp": render::time(commit.committer.seconds * 1000),
+            "author": who(&commit.author),
+            "committer": who(&commit.committer),
+        },
+        "pull_requests": pulls(world, repository, suite.head_sha),
+    }))
 }
 
 /// The id and the name that continuous integration has on github.com.
