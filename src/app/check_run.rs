@@ -3,7 +3,8 @@
 
 use crate::app::context::Context;
 use crate::domain::effect::Effect;
-use crate::domain::ids::CheckRunId;
+use crate::domain::ids::{CheckRunId, CheckSuiteId};
+use crate::domain::repo::Repo;
 use crate::ports::fault::{Class, Fault};
 use crate::ports::github::{BATCH, NewCheck, PostedCheck};
 use crate::ports::store::LeasedEffect;
@@ -61,6 +62,22 @@ async fn create(
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Reports once more what the runs of a suite conclude, which is all that it waits for; after an earlier
+/// attempt only if it still does.
+pub(super) async fn conclude(
+    ctx: &Context,
+    repo: &Repo,
+    (suite, looks): (CheckSuiteId, bool),
+) -> Result<(), Fault> {
+    if looks && ctx.github.is_concluded(repo, suite).await? {
+        return Ok(());
+    }
+    for (run, conclusion) in ctx.github.conclusions(repo, suite).await? {
+        ctx.github.conclude(repo, run, conclusion).await?;
+    }
+    Ok(())
 }
 
 fn wanted(leased: &LeasedEffect) -> Result<NewCheck, Fault> {

@@ -123,6 +123,7 @@ fn told(effect: &Effect, fault: &Fault) -> String {
         | Effect::Undo { .. }
         | Effect::Pull { .. }
         | Effect::Check { .. }
+        | Effect::Conclude { .. }
         | Effect::Delete { .. }
         | Effect::Rerun { .. } => {
             format!("The work is done, but I could not put it on GitHub: {text}.")
@@ -182,6 +183,11 @@ async fn send(ctx: &Context, leased: &LeasedEffect) -> Result<Sent, Fault> {
             };
             check_run::put(ctx, leased, found).await.map(Sent::Check)
         }
+        Effect::Conclude { suite } => {
+            let looks = may_be_there(leased);
+            let concluded = check_run::conclude(ctx, &leased.repo, (*suite, looks));
+            concluded.await.map(|()| Sent::Concluded)
+        }
         Effect::Rerun { workflow, .. } => run_again(ctx, leased, *workflow).await,
         Effect::Delete { branch, head } => delete(ctx, leased, branch, head).await,
         Effect::Review { assessment } => assess(ctx, leased, assessment).await.map(Sent::Review),
@@ -226,6 +232,7 @@ const fn left(leased: &LeasedEffect) -> Option<CommentId> {
             | Sent::Deleted
             | Sent::Pull(_)
             | Sent::Check(_)
+            | Sent::Concluded
             | Sent::Review(_)
             | Sent::Rerun,
         )

@@ -10,7 +10,8 @@ use crate::domain::button::Button;
 use crate::domain::event::Happening;
 use crate::domain::home::Home;
 use crate::domain::ids::{
-    CheckRunId, CommentId, CommitSha, JobId, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
+    CheckRunId, CheckSuiteId, CommentId, CommitSha, DeliveryId, JobId, ReviewId, TaskId, ThreadKey,
+    ThreadNumber, TreeSha,
 };
 use crate::domain::time::Span;
 
@@ -140,6 +141,12 @@ impl EffectKey {
     #[must_use]
     pub fn check(job: JobId) -> Self {
         Self(format!("{job}/check"))
+    }
+
+    /// What a suite concludes, once more: one for each press that was told.
+    #[must_use]
+    pub fn conclude(told: &DeliveryId) -> Self {
+        Self(format!("conclude/{told}"))
     }
 
     /// Returns the job of whose check run this is the key, as GitHub gives it back.
@@ -287,6 +294,12 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         buttons: Vec<Button>,
     },
+    /// Report once more what the check runs of a suite conclude: it waits for that since somebody has
+    /// asked for one of them again.
+    Conclude {
+        /// Which suite.
+        suite: CheckSuiteId,
+    },
     /// Post a review of a pull request, of which nothing is said that was said before.
     Review {
         /// What it says.
@@ -317,6 +330,7 @@ impl Effect {
             | Self::Update { .. }
             | Self::Pull { .. }
             | Self::Check { .. }
+            | Self::Conclude { .. }
             | Self::Delete { .. }
             | Self::Resolve { .. }
             | Self::Rerun { .. } => Span::millis(2),
@@ -380,6 +394,27 @@ pub enum Conclusion {
     Neutral,
 }
 
+impl Conclusion {
+    const ALL: [Self; 3] = [Self::Success, Self::Failure, Self::Neutral];
+
+    /// Returns GitHub's word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Neutral => "neutral",
+        }
+    }
+
+    /// Returns what a word of GitHub's means; `None` for what no check run of ours concludes.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|conclusion| conclusion.word() == word)
+    }
+}
+
 /// What a sent effect left on GitHub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -398,6 +433,8 @@ pub enum Sent {
     Pull(ThreadNumber),
     /// A check run.
     Check(CheckRunId),
+    /// A suite of check runs that waits for nothing.
+    Concluded,
     /// A run of a workflow that runs once more.
     Rerun,
     /// A review; none when all of it was said before.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::button::{Button, Press};
 use crate::domain::ids::{
-    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, RepoName, ThreadKey,
-    ThreadNumber,
+    CheckRunId, CheckSuiteId, CommentId, CommitSha, InstallationId, Login, RepoId, RepoName,
+    ThreadKey, ThreadNumber,
 };
 use crate::domain::repo::{Actor, Repo};
 use crate::domain::review::Review;
@@ -69,6 +69,9 @@ pub struct Pressed {
     pub branch: Option<String>,
     /// The run, or the suite.
     pub on: CheckRunId,
+    /// The suite of which GitHub shows no conclusion until something is reported to it; none of a button,
+    /// which leaves it as it is.
+    pub suite: Option<CheckSuiteId>,
     /// Which button.
     pub button: Button,
     /// The commit.

@@ -54,6 +54,10 @@ number_id! {
     RepoId
 }
 number_id! {
+    /// All check runs of an App on a commit.
+    CheckSuiteId
+}
+number_id! {
     /// A comment on a thread, or an inline comment of a review.
     CommentId
 }
@@ -156,6 +160,17 @@ pub struct ThreadKey {
     pub repo: RepoId,
     /// Its number there.
     pub number: ThreadNumber,
+}
+
+impl ThreadKey {
+    /// Returns the key of what a repository has beside its threads, which GitHub counts from 1.
+    #[must_use]
+    pub const fn beside(repo: RepoId) -> Self {
+        Self {
+            repo,
+            number: ThreadNumber(0),
+        }
+    }
 }
 
 impl std::fmt::Display for ThreadKey {

@@ -100,6 +100,7 @@ pub fn settle(task: &Task, effect: &Effect, ending: &Ending, links: &Links) -> D
             | Effect::ReviewReply { .. }
             | Effect::Resolve { .. }
             | Effect::Check { .. }
+            | Effect::Conclude { .. }
             | Effect::Delete { .. }
             | Effect::Review { .. }
             | Effect::Rerun { .. }

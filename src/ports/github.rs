@@ -15,8 +15,8 @@ use crate::domain::effect::{Conclusion, ReactionTarget};
 use crate::domain::event::Thread;
 use crate::domain::home::PullNow;
 use crate::domain::ids::{
-    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
-    ThreadNumber, TreeSha,
+    AttemptId, CheckRunId, CheckSuiteId, CommentId, CommitSha, InstallationId, Login, RepoId,
+    ReviewId, ThreadNumber, TreeSha,
 };
 use crate::domain::integration::CheckRun;
 use crate::domain::job::Remark;
@@ -348,6 +348,24 @@ pub trait Checks: Send + Sync {
         run: CheckRunId,
         check: &NewCheck,
         batch: &[Mark],
+    ) -> Result<(), Fault>;
+
+    /// Returns whether a suite of check runs waits for nothing. (checks: read)
+    async fn is_concluded(&self, repo: &Repo, suite: CheckSuiteId) -> Result<bool, Fault>;
+
+    /// Returns what the check runs of a suite of ours conclude, the newest of each name. (checks: read)
+    async fn conclusions(
+        &self,
+        repo: &Repo,
+        suite: CheckSuiteId,
+    ) -> Result<Vec<(CheckRunId, Conclusion)>, Fault>;
+
+    /// Says what a check run of ours concludes, and changes nothing else of it. (checks: write)
+    async fn conclude(
+        &self,
+        repo: &Repo,
+        run: CheckRunId,
+        conclusion: Conclusion,
     ) -> Result<(), Fault>;
 
     /// Returns the check runs of other Apps on `commit` that have failed, the newest of each name, at

@@ -13,12 +13,12 @@ use prova::domain::budget::{Cap, Denied, Scope};
 use prova::domain::change::{Harvest, HarvestLimits};
 use prova::domain::diff::{Diff, Patch};
 use prova::domain::drift::Proposal;
-use prova::domain::effect::{EffectKey, ReactionTarget, Sent};
+use prova::domain::effect::{Conclusion, EffectKey, ReactionTarget, Sent};
 use prova::domain::footing::{Merge, Pair};
 use prova::domain::home::PullNow;
 use prova::domain::ids::{
-    AttemptId, CheckRunId, CommentId, CommitSha, DeliveryId, InstallationId, JobId, Login, RepoId,
-    RepoName, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
+    AttemptId, CheckRunId, CheckSuiteId, CommentId, CommitSha, DeliveryId, InstallationId, JobId,
+    Login, RepoId, RepoName, ReviewId, TaskId, ThreadKey, ThreadNumber, TreeSha,
 };
 use prova::domain::integration::CheckRun;
 use prova::domain::job::Restored;
@@ -330,6 +330,9 @@ relay! { Reviews for dyn GitHub:
 relay! { Checks for dyn GitHub:
     create_check(repo: [&Repo], check: [&NewCheck]) -> [CheckRunId];
     annotate(repo: [&Repo], run: [CheckRunId], check: [&NewCheck], batch: [&[Mark]]) -> [()];
+    is_concluded(repo: [&Repo], suite: [CheckSuiteId]) -> [bool];
+    conclusions(repo: [&Repo], suite: [CheckSuiteId]) -> [Vec<(CheckRunId, Conclusion)>];
+    conclude(repo: [&Repo], run: [CheckRunId], conclusion: [Conclusion]) -> [()];
     failed_checks(repo: [&Repo], commit: [&CommitSha]) -> [Vec<FailedCheck>];
     check_runs(repo: [&Repo], commit: [&CommitSha]) -> [Vec<CheckRun>];
     annotations(repo: [&Repo], run: [CheckRunId]) -> [Vec<Annotation>];

@@ -609,6 +609,7 @@ impl World {
             }
             (_, Effect::Pull { .. }) => Ending::Sent(Sent::Pull(ThreadNumber(2))),
             (_, Effect::Check { .. }) => Ending::Sent(Sent::Check(CheckRunId(1))),
+            (_, Effect::Conclude { .. }) => Ending::Sent(Sent::Concluded),
             (_, Effect::Rerun { .. }) => Ending::Sent(Sent::Rerun),
             (_, Effect::Delete { .. }) => Ending::Sent(Sent::Deleted),
             (_, Effect::Resolve { .. }) => Ending::Sent(Sent::Resolved),

@@ -48,6 +48,7 @@ mod setups;
 mod spending;
 mod spine;
 mod steering;
+mod suites;
 mod sweep;
 mod text;
 mod triggers;

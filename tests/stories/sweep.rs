@@ -25,6 +25,7 @@ use crate::harness::{Bot, FIX, REPO, World};
 use crate::integration::{GREEN, mender, until_green};
 use crate::knife::{Blow, Knife};
 use crate::spending::MODELS;
+use crate::suites::hanging;
 use crate::words::WORDY;
 
 /// Calls that are cut in a run that does not take all.
@@ -413,6 +414,7 @@ async fn sweep(scenario: Scenario, blow: Blow) {
         // As every start does.
         remove_orphans(bot.ctx()).await;
         assert_eq!(scenario.told(end(&bot).await), expected, "{told}");
+        assert_eq!(hanging(&bot), Vec::<String>::new(), "{told}");
     }
 }
 

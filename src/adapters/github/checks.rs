@@ -10,7 +10,7 @@ use crate::domain::annotation::Mark;
 use crate::domain::button::Button;
 use crate::domain::effect::Conclusion;
 use crate::domain::governor::limits::Importance;
-use crate::domain::ids::{CheckRunId, CommitSha};
+use crate::domain::ids::{CheckRunId, CheckSuiteId, CommitSha};
 use crate::domain::integration::{Check, CheckRun, CheckState};
 use crate::domain::render::buttons;
 use crate::domain::repo::Repo;
@@ -36,11 +36,19 @@ struct OwnRun {
     id: u64,
     #[serde(default)]
     external_id: Option<String>,
+    #[serde(default)]
+    conclusion: Option<String>,
     /// Whose check run it is: anybody's App may call one `prova`.
     #[serde(default)]
     app: Option<Created>,
     #[serde(default)]
     output: Option<Output>,
+}
+
+#[derive(Deserialize)]
+struct SuiteNow {
+    #[serde(default)]
+    status: Option<String>,
 }
 
 /// What a check run says, with annotations to be added to those that it has.
@@ -200,11 +208,6 @@ impl OthersRun {
 impl Checks for Client {
     async fn create_check(&self, repo: &Repo, check: &NewCheck) -> Result<CheckRunId, Fault> {
         let doing = format!("create a check run on {} in {}", check.commit, repo.name);
-        let conclusion = match check.conclusion {
-            Conclusion::Success => "success",
-            Conclusion::Failure => "failure",
-            Conclusion::Neutral => "neutral",
-        };
         let first = check.annotations.chunks(BATCH).next().unwrap_or_default();
         let actions: Vec<_> = check.buttons.iter().copied().map(action).collect();
         let body = json!({
@@ -212,7 +215,7 @@ impl Checks for Client {
             "head_sha": check.commit.as_str(),
             "external_id": check.external_id,
             "status": "completed",
-            "conclusion": conclusion,
+            "conclusion": check.conclusion.word(),
             "output": output(check, first),
             "actions": actions,
         });
@@ -232,6 +235,44 @@ impl Checks for Client {
         let path = in_repo(repo, &format!("/check-runs/{run}"));
         // Title and summary stay as they are; GitHub takes no output without them.
         let body = json!({ "output": output(check, batch) });
+        let request = Request::patch(doing, path, &body);
+        self.send(repo, &request).await?.succeeded().map(drop)
+    }
+
+    async fn is_concluded(&self, repo: &Repo, suite: CheckSuiteId) -> Result<bool, Fault> {
+        let doing = format!("look at check suite {suite} in {}", repo.name);
+        let path = in_repo(repo, &format!("/check-suites/{suite}"));
+        let request = Request::get(doing, path);
+        let now: SuiteNow = self.send(repo, &request).await?.json()?;
+        Ok(now.status.as_deref() == Some("completed"))
+    }
+
+    async fn conclusions(
+        &self,
+        repo: &Repo,
+        suite: CheckSuiteId,
+    ) -> Result<Vec<(CheckRunId, Conclusion)>, Fault> {
+        let doing = format!("read the check runs of suite {suite} in {}", repo.name);
+        let query = format!("check_name={NAME}&filter=latest&per_page=100");
+        let path = in_repo(repo, &format!("/check-suites/{suite}/check-runs?{query}"));
+        let request = Request::get(doing, path);
+        let found: OwnRuns = self.send(repo, &request).await?.json()?;
+        let concluded = found.check_runs.into_iter().filter_map(|run| {
+            let conclusion = Conclusion::of(run.conclusion.as_deref()?)?;
+            Some((CheckRunId(run.id), conclusion))
+        });
+        Ok(concluded.collect())
+    }
+
+    async fn conclude(
+        &self,
+        repo: &Repo,
+        run: CheckRunId,
+        conclusion: Conclusion,
+    ) -> Result<(), Fault> {
+        let doing = format!("conclude check run {run} in {}", repo.name);
+        let path = in_repo(repo, &format!("/check-runs/{run}"));
+        let body = json!({ "status": "completed", "conclusion": conclusion.word() });
         let request = Request::patch(doing, path, &body);
         self.send(repo, &request).await?.succeeded().map(drop)
     }

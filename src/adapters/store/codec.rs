@@ -88,6 +88,7 @@ pub(super) fn kind(effect: &Effect) -> &'static str {
         Effect::Update { .. } => "update",
         Effect::Pull { .. } => "pull",
         Effect::Check { .. } => "check",
+        Effect::Conclude { .. } => "conclude",
         Effect::Rerun { .. } => "rerun",
         Effect::Delete { .. } => "delete",
         Effect::Review { .. } => "review",

@@ -296,6 +296,7 @@ fn answers(decision: &Decision) -> String {
             | Effect::Update { .. }
             | Effect::Pull { .. }
             | Effect::Check { .. }
+            | Effect::Conclude { .. }
             | Effect::Delete { .. }
             | Effect::Rerun { .. }
             | Effect::Resolve { .. }

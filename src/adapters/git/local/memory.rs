@@ -11,11 +11,11 @@ use crate::adapters::git::process;
 use crate::domain::annotation::Mark;
 use crate::domain::branch::BranchName;
 use crate::domain::drift::Proposal;
-use crate::domain::effect::ReactionTarget;
+use crate::domain::effect::{Conclusion, ReactionTarget};
 use crate::domain::home::PullNow;
 use crate::domain::ids::{
-    AttemptId, CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
-    ThreadNumber,
+    AttemptId, CheckRunId, CheckSuiteId, CommentId, CommitSha, InstallationId, Login, RepoId,
+    ReviewId, ThreadNumber,
 };
 use crate::domain::integration::CheckRun;
 use crate::domain::job::Remark;
@@ -280,6 +280,29 @@ impl Checks for LocalForge {
     ) -> Result<(), Fault> {
         // Nobody looks at single lines here, and what is created is kept whole.
         Ok(())
+    }
+
+    async fn is_concluded(&self, _repo: &Repo, _suite: CheckSuiteId) -> Result<bool, Fault> {
+        // Nobody asks for one again here.
+        Ok(true)
+    }
+
+    async fn conclusions(
+        &self,
+        _repo: &Repo,
+        _suite: CheckSuiteId,
+    ) -> Result<Vec<(CheckRunId, Conclusion)>, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn conclude(
+        &self,
+        _repo: &Repo,
+        run: CheckRunId,
+        _conclusion: Conclusion,
+    ) -> Result<(), Fault> {
+        let doing = format!("conclude check run {run}");
+        Err(Fault::permanent(doing, "it was concluded when it was made"))
     }
 
     async fn failed_checks(

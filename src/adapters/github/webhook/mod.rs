@@ -17,7 +17,7 @@ use crate::domain::event::{
     Checked, Comment, Event, Happening, NotOurs, Pressed, Push, ThreadEvent, ThreadKind,
 };
 use crate::domain::ids::{
-    CheckRunId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
+    CheckRunId, CheckSuiteId, CommentId, CommitSha, InstallationId, Login, RepoId, ReviewId,
 };
 use crate::domain::integration::CheckState;
 use crate::domain::overlooked::{Act, Standing};
@@ -272,9 +272,13 @@ impl Delivered<'_> {
     fn run_pressed(&self) -> Result<Read, String> {
         let on: OnCheckRun = parse(self.body)?;
         let run = on.check_run;
-        let button = match on.requested_action {
-            Some(action) => Button::of(&action.identifier.unwrap_or_default()),
-            None => Some(Button::Retry),
+        let (suite, branch) = match run.check_suite {
+            Some(suite) => (suite.id.map(CheckSuiteId), suite.head_branch),
+            None => (None, None),
+        };
+        let (button, suite) = match on.requested_action {
+            Some(action) => (Button::of(&action.identifier.unwrap_or_default()), None),
+            None => (Some(Button::Retry), suite),
         };
         let Some(button) = button else {
             return Ok(Err("a button that Prova does not have"));
@@ -284,8 +288,9 @@ impl Delivered<'_> {
             actor: Account::actor(on.sender),
             app: run.app.and_then(|app| app.slug).unwrap_or_default(),
             key: run.external_id,
-            branch: run.check_suite.and_then(|suite| suite.head_branch),
+            branch,
             on: CheckRunId(run.id),
+            suite,
             button,
             commit: CommitSha::new(run.head_sha),
             at: self.received,
@@ -302,6 +307,7 @@ impl Delivered<'_> {
             key: None,
             branch: suite.head_branch,
             on: CheckRunId(suite.id),
+            suite: Some(CheckSuiteId(suite.id)),
             button: Button::Retry,
             commit: CommitSha::new(suite.head_sha),
             at: self.received,

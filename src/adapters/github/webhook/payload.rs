@@ -126,6 +126,8 @@ pub(super) struct Run {
 #[derive(Debug, Deserialize)]
 pub(super) struct OfSuite {
     #[serde(default)]
+    pub(super) id: Option<u64>,
+    #[serde(default)]
     pub(super) head_branch: Option<String>,
 }
 
