@@ -65,6 +65,10 @@ pub struct Footing {
     pub asked: Option<Asked>,
     /// How many merges of the base were begun.
     pub updates: u32,
+    /// Whether a merge of the base came before the first job: then the status comment stands above what
+    /// is asked for next.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub came_first: bool,
     /// The last merge of the base into the branch, until something else is asked for.
     pub update: Option<Update>,
     /// The head that the branch had when it was taken up, where it was not put there by us.

@@ -146,6 +146,7 @@ fn update(mut task: Task, pair: Pair, tree: TreeSha, links: &Links) -> Decision 
         message: commit::update(&task, &pair.base),
     };
     task.footing.updates += 1;
+    task.footing.came_first |= task.jobs == 0;
     let key = EffectKey::update(task.id, task.footing.updates);
     let reason = format!("task {}: its base is to be merged into its branch", task.id);
     task.footing.update = Some(Update {

@@ -281,7 +281,7 @@ async fn without_a_pull_request_there_is_nothing_to_bring_up_to_date() {
     let bot = World::fixer().start().await;
     let issue = bot.issue();
     bot.say("alice", issue, "@prova rebase").await;
-    assert!(bot.answers(issue)[0].contains("There is no pull request of mine"));
+    assert!(bot.answers(issue)[0].contains("There is no pull request here"));
 }
 
 /// The first run corrects the README, one that finds conflicts takes both sides.

@@ -13,18 +13,24 @@ use crate::machine::{Asks, Happens, Sees, Way, World};
 const PAGE: &str = include_str!("../../docs/conversation.md");
 
 /// A column: its heading, and how a thread comes to that state.
-type Column = (&'static str, fn() -> World);
+type Column = (&'static str, fn(World) -> World);
 
 const STATES: [Column; 10] = [
-    ("no task", World::new),
-    ("queued", || came(&[LABEL])),
-    ("running", || came(&[LABEL, Happens::Starts])),
-    ("publishing", || came(&[LABEL, Happens::Starts, DONE])),
+    ("no task", |world| world),
+    ("queued", |world| came(world, &[LABEL])),
+    ("running", |world| came(world, &[LABEL, Happens::Starts])),
+    ("publishing", |world| {
+        came(world, &[LABEL, Happens::Starts, DONE])
+    }),
     ("in review", in_review),
     ("followed up", followed_up),
-    ("planned", || settled(&[PLAN, Happens::Starts, DONE])),
-    ("blocked", || settled(&[LABEL, Happens::Starts, FAILED])),
-    ("stopped", || settled(&[LABEL, STOP])),
+    ("planned", |world| {
+        settled(world, &[PLAN, Happens::Starts, DONE])
+    }),
+    ("blocked", |world| {
+        settled(world, &[LABEL, Happens::Starts, FAILED])
+    }),
+    ("stopped", |world| settled(world, &[LABEL, STOP])),
     ("over", over),
 ];
 
@@ -33,6 +39,12 @@ const PLAN: Happens = Happens::Asks(Asks::Plan, false);
 const STOP: Happens = Happens::Asks(Asks::Stop, false);
 const DONE: Happens = Happens::Ends { changed: true };
 const FAILED: Happens = Happens::Ends { changed: false };
+
+/// The row of the pull request that a person opened.
+const THEIRS: (&str, Happens) = (
+    "`rebase` on the pull request of a person",
+    Happens::Asks(Asks::Rebase, true),
+);
 
 /// A row: how it is called, and what happens.
 const EVENTS: [(&str, Happens); 22] = [
@@ -78,8 +90,7 @@ const EVENTS: [(&str, Happens); 22] = [
     ),
 ];
 
-fn came(script: &[Happens]) -> World {
-    let mut world = World::new();
+fn came(mut world: World, script: &[Happens]) -> World {
     for what in script {
         world.happen(*what).unwrap();
     }
@@ -87,20 +98,20 @@ fn came(script: &[Happens]) -> World {
 }
 
 /// The same, with all that there is to say said.
-fn settled(script: &[Happens]) -> World {
-    let mut world = came(script);
+fn settled(world: World, script: &[Happens]) -> World {
+    let mut world = came(world, script);
     while !world.unsent.is_empty() {
         world.happen(Happens::Sends(Way::Sent)).unwrap();
     }
     world
 }
 
-fn in_review() -> World {
-    settled(&[LABEL, Happens::Starts, DONE])
+fn in_review(world: World) -> World {
+    settled(world, &[LABEL, Happens::Starts, DONE])
 }
 
-fn followed_up() -> World {
-    let mut world = in_review();
+fn followed_up(world: World) -> World {
+    let mut world = in_review(world);
     let script = [Happens::Asks(Asks::Request, true), Happens::Starts, DONE];
     for what in script {
         world.happen(what).unwrap();
@@ -111,8 +122,8 @@ fn followed_up() -> World {
     world
 }
 
-fn over() -> World {
-    let mut world = in_review();
+fn over(world: World) -> World {
+    let mut world = in_review(world);
     world.happen(Happens::Closes(Ended::Merged)).unwrap();
     world
 }
@@ -140,17 +151,15 @@ fn outcome(mut world: World, event: Happens) -> &'static str {
     if before.as_ref() == Some(after) {
         return said(&world, &recorded);
     }
+    if after.footing.asked.is_some() {
+        return "compared";
+    }
     let waited = before.as_ref().map_or(0, |task| task.waiting.len());
     if after.waiting.len() > waited {
         return "waits its turn";
     }
     if before.as_ref().map(|task| &task.state) == Some(&after.state) {
-        let compared = after.footing.asked.is_some();
-        return if compared {
-            "compared"
-        } else {
-            said(&world, &recorded)
-        };
+        return said(&world, &recorded);
     }
     match after.state {
         State::Stopped => "stops",
@@ -192,10 +201,18 @@ fn table() -> String {
     out.push_str("\n| --- |");
     out.push_str(&" --- |".repeat(STATES.len()));
     for (event, happens) in EVENTS {
-        let _ = write!(out, "\n| {event} |");
-        for (_, state) in STATES {
-            let _ = write!(out, " {} |", outcome(state(), happens));
+        out.push_str(&row((event, happens), World::new));
+        if event == "`rebase`" {
+            out.push_str(&row(THEIRS, World::of_person));
         }
+    }
+    out
+}
+
+fn row((event, happens): (&str, Happens), begin: fn() -> World) -> String {
+    let mut out = format!("\n| {event} |");
+    for (_, state) in STATES {
+        let _ = write!(out, " {} |", outcome(state(begin()), happens));
     }
     out
 }

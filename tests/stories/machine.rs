@@ -231,8 +231,13 @@ impl World {
         }
     }
 
+    /// A store of the thread of a pull request that a person opened from a branch of the repository.
+    pub(crate) fn of_person() -> Self {
+        Self::of_pull(Source::Here("theirs".parse().unwrap()))
+    }
+
     /// A store of the thread of a pull request that a person opened.
-    fn of_person(source: Source) -> Self {
+    fn of_pull(source: Source) -> Self {
         let theirs = PullNow {
             base: "main".to_owned(),
             head: CommitSha::new("9".repeat(40)),
@@ -641,6 +646,11 @@ impl World {
                 matches!(effect, Effect::React { .. } | Effect::Comment { .. })
             });
         }
+        let begun =
+            (decision.task.as_ref()).filter(|task| self.tasks.iter().all(|one| one.id != task.id));
+        if begun.is_some() || decision.job.is_some() {
+            self.end_late(decision.task.as_ref())?;
+        }
         if let Some(task) = decision.task {
             let last = self.tasks.last_mut().filter(|last| last.id == task.id);
             if let Some(last) = last {
@@ -653,21 +663,6 @@ impl World {
             }
         }
         if let Some((id, work)) = decision.job {
-            if let Some(live) = self.live.take() {
-                prop_assert_ne!(live.id.task, id.task, "two live jobs of a task");
-                // It was told to end with its task; whatever it comes to, nothing follows.
-                let ended = (self.tasks.iter()).find(|task| task.id == live.id.task);
-                let ended = ended.unwrap();
-                prop_assert!(live.running && ended.state.is_over());
-                let progress = progress(&live, ended);
-                let job = EndedJob {
-                    job: live.id,
-                    work: &live.work,
-                    progress: &progress,
-                };
-                let late = conclude(ended, report(&job), &job, &self.policy, &self.links);
-                prop_assert!(late.task.is_none() && late.effects.is_empty());
-            }
             self.live = Some(LiveJob {
                 id,
                 work,
@@ -692,6 +687,31 @@ impl World {
             self.unsent.retain(|(other, _)| *other != key);
             self.unsent.push((key, effect));
         }
+        Ok(())
+    }
+
+    /// Ends the job of a task that is over, which may run on while the next task begins.
+    fn end_late(&mut self, next: Option<&Task>) -> Result<(), TestCaseError> {
+        let Some(live) = self.live.take() else {
+            return Ok(());
+        };
+        prop_assert_ne!(
+            Some(live.id.task),
+            next.map(|task| task.id),
+            "two live jobs of a task"
+        );
+        // It was told to end with its task; whatever it comes to, nothing follows.
+        let ended = (self.tasks.iter()).find(|task| task.id == live.id.task);
+        let ended = ended.unwrap();
+        prop_assert!(live.running && ended.state.is_over());
+        let progress = progress(&live, ended);
+        let job = EndedJob {
+            job: live.id,
+            work: &live.work,
+            progress: &progress,
+        };
+        let late = conclude(ended, report(&job), &job, &self.policy, &self.links);
+        prop_assert!(late.task.is_none() && late.effects.is_empty());
         Ok(())
     }
 
@@ -873,7 +893,7 @@ proptest! {
     #[test]
     fn so_it_is_on_pull_requests_of_people(script in prop::collection::vec(happens(), 1..60), fork: bool) {
         let source = if fork { Source::Fork } else { Source::Here("hers".parse().unwrap()) };
-        let mut world = World::of_person(source);
+        let mut world = World::of_pull(source);
         for what in script {
             world.happen(what)?;
             world.judge()?;

@@ -34,6 +34,7 @@ mod limits;
 mod machine;
 mod missed;
 mod names;
+mod others_bases;
 mod others_pulls;
 mod outages;
 mod own_agent;

@@ -66,6 +66,8 @@ enum Scenario {
     Theirs,
     /// A change of a pull request from a fork is.
     Fork,
+    /// The base is to be brought into somebody's branch, for which nothing was done before.
+    TheirBase,
     /// Checks of others fail on what was done, run once more, and are mended.
     Checks,
     /// They are not mended, and a person is asked.
@@ -231,6 +233,14 @@ impl Scenario {
             Self::Assessment => assessed().await,
             Self::Theirs => asked_of(hers).await,
             Self::Fork => asked_of(from_fork).await,
+            Self::TheirBase => {
+                let bot = World::fixer().start().await;
+                let pull = hers(&bot);
+                let news = File::new("NEWS.md", "# News\n");
+                bot.alice().push(REPO, "main", &[news], &[]).unwrap();
+                bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
+                bot
+            }
             Self::Update => {
                 let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
                 let bot = world.start().await;
@@ -528,6 +538,11 @@ sweeps! {
     a_request_on_a_fork_and_a_call_that_fails: Fork Fails;
     a_request_on_a_fork_and_an_answer_that_is_lost: Fork Unanswered;
     a_request_on_a_fork_and_a_call_that_is_made_twice: Fork Twice;
+    the_base_of_somebodys_branch_and_death_before_a_call: TheirBase DeadBefore;
+    the_base_of_somebodys_branch_and_death_after_a_call: TheirBase DeadAfter;
+    the_base_of_somebodys_branch_and_a_call_that_fails: TheirBase Fails;
+    the_base_of_somebodys_branch_and_an_answer_that_is_lost: TheirBase Unanswered;
+    the_base_of_somebodys_branch_and_a_call_that_is_made_twice: TheirBase Twice;
     an_update_and_death_before_a_call: Update DeadBefore;
     an_update_and_death_after_a_call: Update DeadAfter;
     an_update_and_a_call_that_fails: Update Fails;

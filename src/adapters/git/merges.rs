@@ -21,9 +21,6 @@ use crate::ports::github::TreeEntry;
 const COMMITS: &str = "-n30";
 /// The most that the files of one merge may have, in bytes.
 const MAX_FILES: usize = 1024 * 1024 * 1024;
-/// Where the branches of tasks are.
-const OURS: &str = "refs/heads/prova";
-
 /// What git says of one merge.
 #[derive(Debug, PartialEq, Eq)]
 struct Merged {
@@ -50,10 +47,12 @@ pub(crate) async fn heads(mirror: &Path) -> Result<BTreeMap<String, CommitSha>, 
 /// Merges each pair, and keeps nothing of it.
 pub(crate) async fn merges(mirror: &Path, pairs: &[Pair]) -> Result<Vec<Merge>, Trouble> {
     let mut has = BTreeSet::new();
-    let bases: BTreeSet<&CommitSha> = pairs.iter().map(|pair| &pair.base).collect();
-    for base in bases {
-        let base_id = expect(base)?;
-        for head in having(mirror, base_id).await? {
+    let mut heads_of: BTreeMap<&CommitSha, Vec<&CommitSha>> = BTreeMap::new();
+    for pair in pairs {
+        heads_of.entry(&pair.base).or_default().push(&pair.head);
+    }
+    for (base, heads) in heads_of {
+        for head in having(mirror, expect(base)?, &heads).await? {
             has.insert((base.clone(), head));
         }
     }
@@ -147,16 +146,32 @@ pub(crate) async fn differing(
     entries.collect()
 }
 
-/// Returns the heads of tasks' branches that have a commit.
-async fn having(mirror: &Path, commit: ObjectId) -> Result<Vec<CommitSha>, Trouble> {
-    let contains = format!("--contains={commit}");
-    let list = Call::new(
-        mirror,
-        ["for-each-ref", &contains, "--format=%(objectname)", OURS],
-    );
-    let printed = process::run(&list).await?;
-    let text = String::from_utf8_lossy(&printed);
-    Ok(text.lines().map(CommitSha::new).collect())
+/// How many heads are asked for by one process: its arguments have a limit.
+const ASKED: usize = 500;
+
+/// Returns those of the heads that have a commit. Of other branches, be they as many as they may, git
+/// looks at the names alone.
+async fn having(
+    mirror: &Path,
+    commit: ObjectId,
+    heads: &[&CommitSha],
+) -> Result<Vec<CommitSha>, Trouble> {
+    let mut having = Vec::new();
+    for heads in heads.chunks(ASKED) {
+        let mut args = vec![
+            "for-each-ref".to_owned(),
+            format!("--contains={commit}"),
+            "--format=%(objectname)".to_owned(),
+        ];
+        for head in heads {
+            args.push(format!("--points-at={}", expect(head)?));
+        }
+        args.push("refs/heads/".to_owned());
+        let printed = process::run(&Call::new(mirror, args)).await?;
+        let text = String::from_utf8_lossy(&printed);
+        having.extend(text.lines().map(CommitSha::new));
+    }
+    Ok(having)
 }
 
 /// Fails where the two have no commit in common: one would bring a foreign history into the other.

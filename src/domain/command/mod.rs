@@ -116,7 +116,8 @@ impl Command {
             | Self::Run { .. }
             | Self::Race { .. }
             | Self::Approve
-            | Self::Retry { .. } => true,
+            | Self::Retry { .. }
+            | Self::Rebase => true,
             Self::Plan { .. }
             | Self::Review { .. }
             | Self::Ask { .. }
@@ -124,7 +125,6 @@ impl Command {
             | Self::Status
             | Self::Stop
             | Self::Undo
-            | Self::Rebase
             | Self::Budget { .. } => false,
         }
     }

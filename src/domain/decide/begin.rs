@@ -35,7 +35,9 @@ impl Desk<'_> {
 
     pub(super) fn retry(&mut self, agent: Option<Name>) -> Result<String, Refusal> {
         self.allowed()?;
-        let task = self.task().ok_or(Refusal::NothingToRetry)?;
+        // What was only brought up to date on a person's pull request was no work of an agent.
+        let tried = |task: &&Task| task.jobs > 0 || task.home.is_own();
+        let task = self.task().filter(tried).ok_or(Refusal::NothingToRetry)?;
         if task.state.is_busy() {
             return Err(Refusal::Busy);
         }
@@ -212,7 +214,7 @@ impl Desk<'_> {
     }
 
     /// Returns a task on a person's pull request with the branch that its work goes to.
-    fn housed(&self, task: Task) -> Result<Task, Refusal> {
+    pub(super) fn housed(&self, task: Task) -> Result<Task, Refusal> {
         let now = self.snapshot.pull;
         let home = home(now, &self.event.repo.default_branch).map_err(Refusal::ForeignPull)?;
         let task = Task {
@@ -236,7 +238,7 @@ impl Desk<'_> {
     }
 
     /// Returns a new task with its first job.
-    fn first(&self, work: Work) -> (Task, JobId) {
+    pub(super) fn first(&self, work: Work) -> (Task, JobId) {
         let task = Task {
             id: TaskId {
                 thread: self.event.key(),

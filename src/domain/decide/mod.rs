@@ -8,6 +8,7 @@ pub mod ended;
 pub mod next;
 mod performable;
 mod reading;
+mod rebase;
 pub mod replies;
 pub mod statuses;
 pub mod steer;
@@ -21,7 +22,6 @@ use crate::domain::budget::Cap;
 use crate::domain::command::Command;
 use crate::domain::effect::{Effect, EffectKey, ReactionTarget};
 use crate::domain::event::{Happening, ThreadEvent};
-use crate::domain::footing::{Asked, Footing};
 use crate::domain::home::PullNow;
 use crate::domain::ids::{JobId, ThreadKey};
 use crate::domain::job::{Performer, Performers, Remark, Wanted, Work};
@@ -154,7 +154,10 @@ impl Desk<'_> {
     }
 
     fn close(mut self) -> Decision {
-        if let Some(task) = &self.decision.task {
+        // What begins without a job has nothing to show before its branch was compared.
+        let begins = self.snapshot.open.is_none();
+        let shown = self.decision.task.as_ref();
+        if let Some(task) = shown.filter(|task| !begins || task.jobs > 0) {
             let links = self.snapshot.links;
             self.decision.effects.push(status_of(task, links));
             self.decision.effects.extend(answers_of(task, links));
@@ -277,30 +280,6 @@ impl Desk<'_> {
         let reason = format!("task {}: the last follow-up is to be taken back", task.id);
         self.decision.task = Some(task);
         self.decision.effects.push(effect);
-        Ok(reason)
-    }
-
-    /// Has the branch compared with its base; what follows is decided by what that shows.
-    fn rebase(&mut self) -> Result<String, Refusal> {
-        self.allowed()?;
-        let task = self.task();
-        let task = task.filter(|task| task.pull.is_some() && task.home.takes_commits());
-        let task = task.ok_or(Refusal::NothingToRebase)?.clone();
-        if task.state.is_busy() {
-            return Err(Refusal::Busy);
-        }
-        let asked = Asked {
-            by: self.event.actor.clone(),
-            target: self.target(),
-            thread: self.event.key(),
-        };
-        let reason = format!("task {}: to be brought up to date with its base", task.id);
-        let footing = Footing {
-            asked: Some(asked),
-            ..task.footing
-        };
-        self.decision.task = Some(Task { footing, ..task });
-        self.decision.compare = true;
         Ok(reason)
     }
 

@@ -26,7 +26,7 @@ pub fn help(label: &str, agents: &[Name], recipes: &[Name], links: &Links) -> St
          | {} | ends what runs; what is done so far stays on the branch |\n\
          | {} | tries again |\n\
          | {} | takes the last follow-up on a pull request back, by one more commit |\n\
-         | {} | merges the newest base into the branch of a pull request that I work on, never by force; an agent resolves conflicts |\n\
+         | {} | merges the newest base into the branch of the pull request, of whomever, never by force; an agent resolves conflicts |\n\
          | {} | answers a question about the code, and changes nothing |\n\
          | {} | reviews the pull request, of whomever, with comments on its lines; never approves |\n\
          | {} | makes a plan, and changes nothing before it is approved |\n\

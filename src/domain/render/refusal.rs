@@ -56,6 +56,8 @@ pub enum Refusal {
     NothingToUndo,
     /// There is no pull request whose branch could be brought up to date.
     NothingToRebase,
+    /// The pull request comes from a fork, where nothing can be pushed: what it is for.
+    ForkBehind(String),
     /// Nothing can be done for the pull request of a person: why.
     ForeignPull(Unfit),
     /// The task already has a pull request.
@@ -131,7 +133,8 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             links.command("plan")
         ),
         Refusal::NothingToUndo => "There is no follow-up at the head of the branch that I could take back: I take back what I did last for a request on a pull request, once, and nothing below commits of others.".to_owned(),
-        Refusal::NothingToRebase => "There is no pull request of mine here whose branch I could bring up to date.".to_owned(),
+        Refusal::NothingToRebase => "There is no pull request here whose branch I could bring up to date.".to_owned(),
+        Refusal::ForkBehind(base) => fork_behind(base),
         Refusal::ForeignPull(why) => foreign_pull(why, links),
         Refusal::HasPull(number) => format!(
             "My pull request for this is #{number}. Ask for changes there."
@@ -148,6 +151,14 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             links.command("…")
         ),
     }
+}
+
+/// Tells that the branch of a fork cannot be brought up to date from here, and who can do that.
+fn fork_behind(base: &str) -> String {
+    format!(
+        "This pull request comes from a fork, and GitHub lets an App push only to repositories that it is installed in, so nothing was done. Its author can bring it up to date: with the button **Update branch** of this page where there are no conflicts, else with `git merge` of {} and a push.",
+        neutral::inline(base, 100)
+    )
 }
 
 /// Tells why nothing can be done for the pull request of a person, and what can.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::footing::Came;
 use crate::domain::home::Home;
 use crate::domain::ids::CommitSha;
 use crate::domain::job::{Told, Wanted};
@@ -303,11 +304,7 @@ fn in_review(task: &Task, links: &Links) -> String {
     let mut out = match (task.home, &task.last) {
         (Home::Own, _) => format!("**In review**: {}", pull(task)),
         (Home::Theirs | Home::Fork, Some(_)) => format!("**Done** on {}", pull(task)),
-        (Home::Theirs | Home::Fork, None) => format!(
-            "**Nothing of mine** is left on {}.\n\n{}",
-            pull(task),
-            taken_back(task, links)
-        ),
+        (Home::Theirs | Home::Fork, None) => without_job(task, links),
     };
     if let Some(report) = &task.last {
         let _ = write!(out, ", {} changed", files(report.changes.len()));
@@ -349,6 +346,22 @@ fn in_review(task: &Task, links: &Links) -> String {
         Home::Theirs | Home::Fork => write!(out, "\n{} asks for more.", links.command("…")),
     };
     out
+}
+
+/// Tells what there is of ours on a person's pull request, where it is of no job.
+fn without_job(task: &Task, links: &Links) -> String {
+    let update = task.footing.update.as_ref().map(|update| &update.came);
+    let so = match (update, &task.undone) {
+        (Some(Came::Made(_)), _) => format!("**Done** on {}", pull(task)),
+        (Some(Came::OnItsWay | Came::Not(_)) | None, Some(_)) => {
+            format!("**Nothing of mine** is left on {}", pull(task))
+        }
+        (Some(Came::OnItsWay | Came::Not(_)) | None, None) => {
+            format!("**Nothing of mine** is on {}", pull(task))
+        }
+    };
+    let told = taken_back(task, links) + &footing::update(task, links);
+    format!("{so}.\n\n{told}").trim_end().to_owned() + "\n"
 }
 
 fn blocked(task: &Task, links: &Links) -> String {

@@ -1,0 +1,78 @@
+//! Who asks to bring a branch up to date with its base: one of ours, or that of a person's pull request.
+
+use crate::domain::decide::Desk;
+use crate::domain::event::ThreadKind;
+use crate::domain::footing::{Asked, Footing};
+use crate::domain::home::Home;
+use crate::domain::job::{Performer, Performers, Wanted};
+use crate::domain::render::refusal::Refusal;
+use crate::domain::task::{State, Task};
+
+impl Desk<'_> {
+    /// Has the branch compared with its base; what follows is decided by what that shows.
+    pub(super) fn rebase(&mut self) -> Result<String, Refusal> {
+        self.allowed()?;
+        let task = self.compared()?;
+        if task.state.is_busy() {
+            return Err(Refusal::Busy);
+        }
+        let asked = Asked {
+            by: self.event.actor.clone(),
+            target: self.target(),
+            thread: self.event.key(),
+        };
+        let reason = format!("task {}: to be brought up to date with its base", task.id);
+        let footing = Footing {
+            asked: Some(asked),
+            ..task.footing
+        };
+        self.decision.task = Some(Task { footing, ..task });
+        self.decision.compare = true;
+        Ok(reason)
+    }
+
+    /// Returns the task whose branch is compared. On a person's pull request of which nothing was asked
+    /// but words, it begins with that.
+    fn compared(&self) -> Result<Task, Refusal> {
+        let event = self.event;
+        let task = match self.task() {
+            Some(task) if task.home == Home::Fork => {
+                return Err(Refusal::ForkBehind(task.base().to_owned()));
+            }
+            Some(task) if task.pull.is_some() => return Ok(task.clone()),
+            Some(task) if !task.is_words() => return Err(Refusal::NothingToRebase),
+            task => task,
+        };
+        if event.thread.kind != ThreadKind::Pull {
+            return Err(Refusal::NothingToRebase);
+        }
+        if !event.thread.open {
+            return Err(Refusal::ThreadClosed(event.thread.kind));
+        }
+        if task.is_some_and(|task| task.state.is_busy()) {
+            return Err(Refusal::Busy);
+        }
+        let performers = Performers::One(Performer::DefaultAgent);
+        let work = self.work(performers, String::new(), Wanted::Change);
+        let task = match task {
+            Some(task) => Task {
+                work,
+                ..task.clone()
+            },
+            // No job is part of it yet, and the branch is open for review as it is.
+            None => Task {
+                jobs: 0,
+                state: State::InReview,
+                ..self.first(work).0
+            },
+        };
+        let task = Task {
+            repo: event.repo.clone(),
+            ..self.housed(task)?
+        };
+        match task.home {
+            Home::Own | Home::Theirs => Ok(task),
+            Home::Fork => Err(Refusal::ForkBehind(task.base().to_owned())),
+        }
+    }
+}
