@@ -233,14 +233,7 @@ impl Scenario {
             Self::Assessment => assessed().await,
             Self::Theirs => asked_of(hers).await,
             Self::Fork => asked_of(from_fork).await,
-            Self::TheirBase => {
-                let bot = World::fixer().start().await;
-                let pull = hers(&bot);
-                let news = File::new("NEWS.md", "# News\n");
-                bot.alice().push(REPO, "main", &[news], &[]).unwrap();
-                bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
-                bot
-            }
+            Self::TheirBase => behind().await,
             Self::Update => {
                 let world = World::fixer().policy("[branch]\nupdate = \"clean\"\n");
                 let bot = world.start().await;
@@ -275,6 +268,16 @@ async fn assessed() -> Bot {
     let bot = World::new().agent("reviewer", REVIEWER).start().await;
     let pull = hers(&bot);
     bot.alice().comment(REPO, pull, "@prova review").unwrap();
+    bot
+}
+
+/// A pull request of a person whose base has moved on.
+async fn behind() -> Bot {
+    let bot = World::fixer().start().await;
+    let pull = hers(&bot);
+    let news = File::new("NEWS.md", "# News\n");
+    bot.alice().push(REPO, "main", &[news], &[]).unwrap();
+    bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
     bot
 }
 
