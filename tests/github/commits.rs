@@ -222,3 +222,25 @@ async fn a_branch_only_moves_forward() {
         assert_eq!(fault.class, class, "{message}");
     }
 }
+
+#[tokio::test]
+async fn a_branch_is_deleted_unless_something_forbids_it() {
+    let name = branch("prova/1-x");
+    let fake = answering(204, Value::Null).await;
+    fake.client.delete_branch(&repo(), &name).await.unwrap();
+    for (status, message, class) in [
+        (422, "Reference does not exist", Class::NotFound),
+        (404, "Not Found", Class::NotFound),
+        (422, "Cannot delete a protected branch", Class::Permanent),
+        (422, "Repository rule violations found", Class::Permanent),
+        (
+            403,
+            "Resource not accessible by integration",
+            Class::Permanent,
+        ),
+    ] {
+        let fake = answering(status, json!({ "message": message })).await;
+        let fault = fake.client.delete_branch(&repo(), &name).await;
+        assert_eq!(fault.unwrap_err().class, class, "{message}");
+    }
+}

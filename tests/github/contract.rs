@@ -149,6 +149,24 @@ async fn a_branch_moves_forward_and_never_back() {
 }
 
 #[tokio::test]
+async fn a_branch_is_deleted_once() {
+    let stage = Stage::new().await;
+    let (client, repo, name) = (&stage.client, &stage.repo, branch("prova/1-x"));
+    let never = client.delete_branch(repo, &name).await.unwrap_err();
+    assert_eq!(never.class, Class::NotFound);
+    let head = stage.clone_by_git().await.git(&["rev-parse", "HEAD"]);
+    let head = CommitSha::new(head);
+    client.create_branch(repo, &name, &head).await.unwrap();
+    client.delete_branch(repo, &name).await.unwrap();
+    assert_eq!(client.branch(repo, &name).await.unwrap(), None);
+    let again = client.delete_branch(repo, &name).await.unwrap_err();
+    assert_eq!(again.class, Class::NotFound);
+    // What is on it stays, and is found by whoever knows its name.
+    client.create_branch(repo, &name, &head).await.unwrap();
+    stage.end();
+}
+
+#[tokio::test]
 async fn another_tree_is_not_committed() {
     let stage = Stage::new().await;
     let mut new = change_everything(&stage.clone_by_git().await);
