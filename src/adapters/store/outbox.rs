@@ -24,10 +24,10 @@ use crate::ports::store::{Changes, EffectEnd, EffectLease, LeasedEffect, NewEffe
 pub(super) const FREE_TURN: &str = "UPDATE outbox SET due = NULL \
      WHERE thread = $1 AND due IS NOT NULL AND lease_until IS NULL";
 pub(super) const GIVE_TURN: &str = "UPDATE outbox SET due = not_before \
-     WHERE thread = $1 AND state = 'unsent' AND seq = ( \
-         SELECT seq FROM outbox WHERE thread = $1 AND state = 'unsent' \
-         ORDER BY CASE WHEN kind IN ('comment', 'review_reply') AND sent IS NOT NULL \
-             THEN not_before ELSE 0 END, seq LIMIT 1 \
+     WHERE thread = $1 AND state = 'unsent' AND seq = coalesce( \
+         (SELECT min(seq) FROM outbox WHERE thread = $1 AND state = 'unsent' \
+             AND (sent IS NULL OR kind NOT IN ('comment', 'review_reply'))), \
+         (SELECT min(seq) FROM outbox WHERE thread = $1 AND state = 'unsent') \
      ) AND NOT EXISTS (SELECT 1 FROM outbox WHERE thread = $1 AND due IS NOT NULL)";
 
 /// Finds out again which effect of a thread is to be given out next.

@@ -101,7 +101,7 @@ impl Model {
         if let Some(left) = unsent().find(|row| row.as_leased()) {
             return Some(&left.key);
         }
-        let first = unsent().min_by_key(|row| row.edits().then_some(row.not_before))?;
+        let first = unsent().min_by_key(|row| row.edits())?;
         (first.not_before <= now).then_some(&first.key)
     }
 
