@@ -18,16 +18,23 @@ pub fn fit(text: String) -> String {
     if total <= MAX_CHARS {
         return text;
     }
-    let room = text.char_indices().nth(MAX_CHARS - ENDS);
-    let room = room.map_or(text.len(), |(at, _)| at);
-    let kept = text.get(..room).unwrap_or_default();
-    let end = kept.rfind('\n').unwrap_or_default();
-    let kept = kept.get(..end).unwrap_or_default();
-    format!(
-        "{kept}{}\n\n{}",
-        ends(kept),
-        note(total - kept.chars().count())
-    )
+    let mut most = MAX_CHARS - ENDS;
+    loop {
+        let room = text.char_indices().nth(most);
+        let room = room.map_or(text.len(), |(at, _)| at);
+        let kept = text.get(..room).unwrap_or_default();
+        let end = kept.rfind('\n').unwrap_or_default();
+        let kept = kept.get(..end).unwrap_or_default();
+        let ends = ends(kept);
+        let note = note(total - kept.chars().count());
+        let cut = format!("{kept}{ends}\n\n{note}");
+        // A fence is as long as what it holds makes it.
+        let over = cut.chars().count().saturating_sub(MAX_CHARS);
+        if over == 0 || kept.is_empty() {
+            return cut;
+        }
+        most = kept.chars().count().saturating_sub(over);
+    }
 }
 
 /// Returns what ends the code block and the folds that are open at the end of a text. What stands in a
@@ -74,6 +81,17 @@ mod tests {
         assert!(cut.chars().count() <= MAX_CHARS);
         let (_, end) = cut.rsplit_once("a log\n").unwrap();
         assert!(end.starts_with("```\n\n</details>\n\n[cut: "), "{end}");
+    }
+
+    #[test]
+    fn a_long_fence_does_not_make_it_too_long() {
+        let fence = "`".repeat(15_000);
+        for before in [20_000, 44_000, 44_990, 59_000] {
+            let lines = "a\n".repeat(before / 2);
+            let cut = fit(format!("{lines}\n{fence}text\n{lines}{lines}{fence}\n"));
+            assert!(cut.chars().count() <= MAX_CHARS, "{before}");
+            assert_eq!(cut.matches(&fence).count() % 2, 0, "{before}");
+        }
     }
 
     #[test]

@@ -178,6 +178,8 @@ mod tests {
     fn no_mark_of_ours_can_be_forged() {
         for said in [
             "`<!-- prova:found:0 -->`",
+            "`<!-- p`rova:@x",
+            "`<!-- p`rova:found:0123456789ab`cdef -->`",
             "```\n<!-- prova:found:0 -->\n```",
             "&lt;!-- prova:found:0 -->",
             "<code>&lt;!-- prova:found:0 --></code>",
@@ -302,6 +304,8 @@ mod tests {
         let part = prop::sample::select(vec![
             "@",
             "octo",
+            "<!-- p",
+            "rova:",
             "#",
             "1",
             "GH-",

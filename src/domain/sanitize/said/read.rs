@@ -480,7 +480,7 @@ fn on_one_line(mut words: Vec<Word>) -> Vec<Word> {
 /// Puts into code what acts of a word. What stands in several pieces is one word on the page.
 fn inert(pieces: Vec<Piece>) -> Vec<Piece> {
     let trimmed = join(pieces).into_iter().map(|piece| match piece {
-        Piece::Code(text) => Piece::Code(neutral::unmarked(text.trim()).into_owned()),
+        Piece::Code(text) => Piece::Code(text.trim().to_owned()),
         Piece::Plain(_) => piece,
     });
     let joined = join(trimmed.collect());
@@ -501,7 +501,12 @@ fn inert(pieces: Vec<Piece>) -> Vec<Piece> {
             Piece::Plain(_) | Piece::Code(_) => out.push(piece),
         }
     }
-    join(out)
+    // Only now is it clear what stands in one piece.
+    let unmarked = join(out).into_iter().map(|piece| match piece {
+        Piece::Code(text) => Piece::Code(neutral::unmarked(&text).into_owned()),
+        Piece::Plain(_) => piece,
+    });
+    unmarked.collect()
 }
 
 /// Joins neighbours of a kind, without those that are empty.
