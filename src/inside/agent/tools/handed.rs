@@ -135,6 +135,7 @@ impl Handed {
         let at = self
             .findings
             .partition_point(|one| one.severity <= new.severity);
+        let before = self.findings.clone();
         let mut milder = self.findings.split_off(at);
         self.findings.push(new);
         let mut left_out = 0;
@@ -144,6 +145,7 @@ impl Handed {
             left_out += 1;
         }
         if self.findings.len() <= at {
+            self.findings = before;
             return Err(format!(
                 "there is no room for it beside what is as bad or worse: {FINDINGS} findings at most, and \
                  {BYTES} bytes for all together, as JSON"
@@ -283,6 +285,21 @@ mod tests {
         assert!(long.owed().unwrap().contains(" and 7 more"));
         long.reply(said(1, "short")).unwrap();
         long.reply(said(30, &text)).unwrap();
+    }
+
+    #[test]
+    fn what_is_refused_takes_nothing_with_it() {
+        let mut handed = handed(0, true);
+        let fill = "\u{1}".repeat(FINDING_CHARS);
+        while handed.bytes() + 6 * FINDING_CHARS < BYTES {
+            let path = format!("{}.rs", handed.findings.len());
+            handed.finding(&found(&path, "high", &fill)).unwrap();
+        }
+        handed.finding(&found("a.rs", "low", "nit")).unwrap();
+        let kept = handed.findings.clone();
+        let error = handed.finding(&found("b.rs", "medium", &fill)).unwrap_err();
+        assert!(error.contains("no room"), "{error}");
+        assert_eq!(handed.findings, kept);
     }
 
     #[test]
