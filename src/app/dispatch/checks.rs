@@ -63,12 +63,13 @@ fn branch_of(checked: &Checked) -> Option<BranchName> {
 pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) -> Result<(), Fault> {
     let id = &stored.delivery.id;
     let Some(mut read) = task_of(ctx, checked).await? else {
-        let state = DeliveryState::Done("no task is open on this branch".to_owned());
-        return finish(ctx, id, state).await;
+        return over(ctx, id, "no task is open on this branch").await;
     };
-    let mut news = checked.failed && note(&mut read.task, &checked.commit);
+    if checked.failed {
+        note(ctx, &mut read, &checked.commit).await?;
+    }
     if let Some(why) = passed_over(&read.task, &checked.commit) {
-        return over(ctx, id, (why, news.then_some(read))).await;
+        return over(ctx, id, why).await;
     }
     if read.task.aside.is_some() {
         let (at, why) = (ctx.now().plus(A_WHILE), "a question is answered first");
@@ -78,20 +79,15 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
         // The checks may be faster than the pull request is opened, and they do not tell twice.
         return later(ctx, stored).await;
     }
-    let runs = ctx
-        .github
-        .check_runs(&checked.repo, &checked.commit)
-        .await?;
+    let runs = ctx.github.check_runs(&checked.repo, &checked.commit);
+    let runs = runs.await?;
     if in_state(&runs, CheckState::Failed).next().is_some() {
-        news |= note(&mut read.task, &checked.commit);
+        note(ctx, &mut read, &checked.commit).await?;
     }
-    let mut decision = match look(ctx, &read.task, (&checked.commit, &runs)).await? {
-        Look::Nothing(why) => return over(ctx, id, (why, news.then_some(read))).await,
+    let decision = match look(ctx, &read.task, (&checked.commit, &runs)).await? {
+        Look::Nothing(why) => return over(ctx, id, why).await,
         Look::Changes(decision) => *decision,
     };
-    if news && decision.task.is_none() {
-        decision.task = Some(read.task.clone());
-    }
     let note = decision.note();
     tracing::info!(delivery.id = %id, task = %read.task.id, note, "looked at the checks of others");
     let now = ctx.now();
@@ -102,24 +98,36 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
     ctx.commit(&changes).await
 }
 
-/// Notes that checks fail on a commit, of which whoever works next is told; returns whether that is news.
-fn note(task: &mut Task, commit: &CommitSha) -> bool {
-    let before = task.red.replace(commit.clone());
-    before.as_ref() != Some(commit)
-}
-
-/// Ends a delivery from which nothing follows but what was noted.
-async fn over(
-    ctx: &Context,
-    id: &DeliveryId,
-    (why, noted): (&str, Option<Versioned>),
-) -> Result<(), Fault> {
+/// Notes on which commit checks fail: whoever works next is told. It is noted at once, whatever else waits
+/// before it can be decided.
+async fn note(ctx: &Context, read: &mut Versioned, commit: &CommitSha) -> Result<(), Fault> {
+    let Some(task) = reddened(&read.task, commit) else {
+        return Ok(());
+    };
     let changes = Changes {
-        delivery: Some((id.clone(), DeliveryState::Done(why.to_owned()))),
-        task: noted.map(|read| (read.task, read.version)),
+        task: Some((task.clone(), read.version)),
         ..Changes::default()
     };
-    ctx.store.commit(&changes, ctx.now()).await
+    ctx.store.commit(&changes, ctx.now()).await?;
+    (read.task, read.version) = (task, read.version + 1);
+    Ok(())
+}
+
+/// Returns the task with that noted; `None` when it is no news. The suite of an earlier commit may end
+/// later than that of the head.
+fn reddened(task: &Task, commit: &CommitSha) -> Option<Task> {
+    let of_head = task.red.is_some() && task.red == task.head;
+    if of_head || task.red.as_ref() == Some(commit) {
+        return None;
+    }
+    Some(Task {
+        red: Some(commit.clone()),
+        ..task.clone()
+    })
+}
+
+async fn over(ctx: &Context, id: &DeliveryId, why: &str) -> Result<(), Fault> {
+    finish(ctx, id, DeliveryState::Done(why.to_owned())).await
 }
 
 /// Returns the open task whose branch it is.
