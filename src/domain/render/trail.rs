@@ -1,7 +1,7 @@
 //! Where what a task has made can be looked at: the last line of its status comment.
 
 use crate::domain::render::parts::Links;
-use crate::domain::task::Task;
+use crate::domain::task::{State, Task};
 
 /// Returns branch, pull request, check run, cost and log of the last job, as one small line; empty while
 /// there is nothing to look at.
@@ -29,7 +29,11 @@ pub fn trail(task: &Task, links: &Links) -> String {
 /// What is to be seen of the job that runs, or of the one that has ended.
 fn of_job(task: &Task, links: &Links) -> Vec<String> {
     if task.state.is_busy() {
-        return links.steps(task.job()).into_iter().collect();
+        // A commit that no job makes has no steps.
+        let made_here = task.state == State::Publishing
+            && (task.footing.is_updating() || task.undone.is_some());
+        let steps = links.steps(task.job()).filter(|_| !made_here);
+        return steps.into_iter().collect();
     }
     let Some(report) = &task.last else {
         return Vec::new();
