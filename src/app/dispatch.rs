@@ -357,9 +357,7 @@ async fn decide_asked(
         .await?;
     let open = open_task(ctx, event.key()).await?;
     if let Some(open) = &open
-        && wished
-            .iter()
-            .any(|wish| matches!(wish, Wish::Command(Command::Undo)))
+        && wished.iter().any(adds_a_commit)
     {
         at_rest(ctx, &open.task).await?;
     }
@@ -410,17 +408,17 @@ async fn decide_asked(
     Ok(Some((decide(event, &wished, &snapshot), open)))
 }
 
-/// Returns whether nothing runs for a task. What was stopped takes a moment to end, and then puts what it
-/// has done so far on the branch: what is taken back meanwhile would be taken for somebody's push.
+/// Waits for what was stopped. It takes a moment to end, and then puts what it has done so far on the
+/// branch: a commit that comes between would be taken for somebody's push.
 async fn at_rest(ctx: &Context, task: &Task) -> Result<(), Fault> {
     if task.state != State::Stopped {
         return Ok(());
     }
     let jobs = ctx.store.jobs(task.id).await?;
-    if jobs.iter().all(|job| job.state != "running") {
+    if jobs.iter().all(|job| job.state == "over") {
         return Ok(());
     }
-    let doing = format!("take back what task {} has done", task.id);
+    let doing = format!("add a commit to the branch of task {}", task.id);
     let why = "the job that was stopped has not ended yet";
     Err(Fault::new(Class::Conflict, doing, why))
 }
@@ -531,6 +529,14 @@ fn starts_work(wish: &Wish) -> bool {
         Wish::Start(_) => true,
         Wish::Unreadable(_) | Wish::Withdraw(_) => false,
         Wish::Command(command) => command.begins_work(),
+    }
+}
+
+/// Returns whether it puts a commit on the branch without a job.
+fn adds_a_commit(wish: &Wish) -> bool {
+    match wish {
+        Wish::Command(command) => matches!(command, Command::Undo | Command::Rebase),
+        Wish::Start(_) | Wish::Unreadable(_) | Wish::Withdraw(_) => false,
     }
 }
 

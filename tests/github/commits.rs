@@ -236,7 +236,7 @@ async fn a_branch_is_deleted_unless_something_forbids_it() {
         (
             403,
             "Resource not accessible by integration",
-            Class::Permanent,
+            Class::AuthLost,
         ),
     ] {
         let fake = answering(status, json!({ "message": message })).await;

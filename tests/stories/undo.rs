@@ -1,5 +1,6 @@
 //! Taking the last follow-up back.
 
+use prova::app::dispatch::dispatch_next;
 use prova::simulator::world::repositories::File;
 
 use crate::harness::{Bot, REPO, World};
@@ -93,4 +94,56 @@ async fn outsiders_take_nothing_back() {
     bot.say("mallory", pull, "@prova undo").await;
     assert_ne!(bot.file(BRANCH, "README.md").unwrap(), FIRST);
     assert!(bot.answers(pull)[1].contains("only for people with write permission"));
+}
+
+/// As [`GROWING`], but where it is asked to wait it does so, with its line written.
+const WAITING: &str = "if grep -q teh README.md; then sed -i s/teh/the/ README.md; exit; fi; \
+    echo more >> README.md; \
+    if grep -q 'and wait' \"$PROVA_BRIEF\"; then touch /prova/out/works; sleep 600; fi";
+
+/// A second follow-up is stopped while it runs, and the first is to be taken back.
+async fn stopped_and(words: &[&str]) -> (Bot, u64, u64) {
+    let bot = World::new().agent("grower", WAITING).start().await;
+    let (issue, pull) = bot.in_review().await;
+    bot.say("alice", pull, "@prova one more line").await;
+    let alice = bot.alice();
+    alice.comment(REPO, pull, "@prova and wait").unwrap();
+    while bot.jobs(issue).await.len() < 3 {
+        assert!(bot.step().await);
+    }
+    bot.work_while(async {
+        bot.agent_has_made("works").await;
+        for word in words {
+            alice.comment(REPO, pull, word).unwrap();
+        }
+        while bot.deliver().await || dispatch_next(bot.ctx()).await.unwrap() {}
+    })
+    .await;
+    bot.settle().await;
+    (bot, issue, pull)
+}
+
+#[tokio::test]
+async fn what_was_stopped_has_ended_before_anything_is_taken_back() {
+    let (bot, issue, pull) = stopped_and(&["@prova stop", "@prova undo"]).await;
+    // What was done when it was stopped went to the branch, and is the last that can be taken back.
+    let readme = bot.file(BRANCH, "README.md").unwrap();
+    assert_eq!(readme, format!("{FIRST}more\n"), "{}", bot.thread(pull));
+    assert!(!bot.everything().contains("Somebody has pushed"));
+    assert_eq!(bot.state(issue).await, "in review");
+}
+
+#[tokio::test]
+async fn who_says_stop_and_undo_at_once_is_told_to_wait_a_moment() {
+    let (bot, issue, pull) = stopped_and(&["@prova stop\n@prova undo"]).await;
+    let readme = bot.file(BRANCH, "README.md").unwrap();
+    assert_eq!(
+        readme,
+        format!("{FIRST}more\nmore\n"),
+        "{}",
+        bot.thread(pull)
+    );
+    assert!(!bot.everything().contains("Somebody has pushed"));
+    assert_eq!(bot.state(issue).await, "stopped");
+    insta::assert_snapshot!(bot.answers(pull).pop().unwrap_or_default());
 }

@@ -275,12 +275,21 @@ impl Desk<'_> {
 
     fn undo(&mut self) -> Result<String, Refusal> {
         self.allowed()?;
+        self.not_stopping()?;
         let task = self.task().ok_or(Refusal::NothingToUndo)?;
         let (task, effect) = undo(task, &self.event.actor, self.target())?;
         let reason = format!("task {}: the last follow-up is to be taken back", task.id);
         self.decision.task = Some(task);
         self.decision.effects.push(effect);
         Ok(reason)
+    }
+
+    /// Refuses what changes the branch while that which is stopped by the same words still may.
+    pub(super) fn not_stopping(&self) -> Result<(), Refusal> {
+        if self.decision.cancel {
+            return Err(Refusal::Stopping);
+        }
+        Ok(())
     }
 
     /// Stopping needs no policy: a broken one must not keep anything running.

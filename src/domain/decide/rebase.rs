@@ -12,6 +12,7 @@ impl Desk<'_> {
     /// Has the branch compared with its base; what follows is decided by what that shows.
     pub(super) fn rebase(&mut self) -> Result<String, Refusal> {
         self.allowed()?;
+        self.not_stopping()?;
         let task = self.compared()?;
         if task.state.is_busy() {
             return Err(Refusal::Busy);

@@ -38,6 +38,8 @@ pub enum Refusal {
     ThreadClosed(ThreadKind),
     /// Work is going on; another request has to wait.
     Busy,
+    /// What is stopped by the same words has not ended yet.
+    Stopping,
     /// As many requests wait as may: how many.
     TooManyWait(usize),
     /// There is nothing that could be stopped.
@@ -109,6 +111,10 @@ pub fn refusal(refusal: &Refusal, links: &Links) -> String {
             "I am still working on the last request here; the status comment says how far. Ask again when it has ended, or {} it first.",
             links.command("stop")
         ),
+        Refusal::Stopping => {
+            "What I was doing is only just being stopped, and what it has done so far goes to the branch. Ask again in a moment."
+                .to_owned()
+        }
         Refusal::TooManyWait(most) => format!(
             "{most} requests wait here already, which is as many as I keep. Ask again when the first of them has begun, or {} what runs and all of them.",
             links.command("stop")
