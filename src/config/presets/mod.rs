@@ -96,6 +96,10 @@ pub struct Acp {
     /// How its last message begins when it is an error of its own that it takes for an answer.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// What stands in the `_meta` of what it tells of its session, by JSON pointer, when a turn has
+    /// failed that it ends in good order.
+    #[serde(default)]
+    pub failed: BTreeMap<String, Value>,
 }
 
 /// How a program is given its brief and watched.

@@ -1,11 +1,12 @@
 //! What an ACP agent says, in the vocabulary of all agents.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use agent_client_protocol::Error;
 use agent_client_protocol::v1::schema::{
-    ContentBlock, ContentChunk, MessageId, Plan, PlanEntryStatus, SessionUpdate, StopReason,
-    ToolCall, ToolCallContent, ToolCallLocation, ToolCallStatus, ToolCallUpdate, Usage,
+    ContentBlock, ContentChunk, MessageId, Plan, PlanEntryStatus, SessionInfoUpdate, SessionUpdate,
+    StopReason, ToolCall, ToolCallContent, ToolCallLocation, ToolCallStatus, ToolCallUpdate, Usage,
 };
 use serde_json::Value;
 
@@ -26,6 +27,10 @@ pub(super) struct Ear {
     /// The message that is being told.
     message: Telling,
     words: String,
+    /// What it tells of its session when a turn has failed, by JSON pointer.
+    failed: BTreeMap<String, Value>,
+    /// Whether that is the last that it told of it in this turn.
+    has_failed: bool,
 }
 
 /// The message that an agent is telling.
@@ -38,12 +43,14 @@ enum Telling {
 
 impl Ear {
     /// Begins to follow a session whose checkout stands at `checkout`.
-    pub(super) const fn new(checkout: PathBuf) -> Self {
+    pub(super) const fn new(checkout: PathBuf, failed: BTreeMap<String, Value>) -> Self {
         Self {
             checkout,
             listens: false,
             message: Telling::Nothing,
             words: String::new(),
+            failed,
+            has_failed: false,
         }
     }
 
@@ -51,6 +58,12 @@ impl Ear {
     pub(super) fn listen(&mut self) {
         self.listens = true;
         self.message = Telling::Nothing;
+        self.has_failed = false;
+    }
+
+    /// Returns whether the turn has failed, by what was told beside its end.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// Returns the last message.
@@ -83,14 +96,26 @@ impl Ear {
                 input: usage.used,
                 ..Tokens::default()
             })),
+            SessionUpdate::SessionInfoUpdate(info) => {
+                self.of_session(info);
+                None
+            }
             SessionUpdate::AvailableCommandsUpdate(_)
             | SessionUpdate::CurrentModeUpdate(_)
             | SessionUpdate::ConfigOptionUpdate(_)
-            | SessionUpdate::SessionInfoUpdate(_)
             | SessionUpdate::Notice(_)
             | SessionUpdate::CompactionUpdate(_)
             | SessionUpdate::CompactionSummaryChunk(_)
             | _ => None,
+        }
+    }
+
+    fn of_session(&mut self, info: SessionInfoUpdate) {
+        let told = info.meta.map(Value::Object).unwrap_or_default();
+        for (at, when_failed) in &self.failed {
+            if let Some(found) = told.pointer(at) {
+                self.has_failed = found == when_failed;
+            }
         }
     }
 
@@ -246,7 +271,9 @@ mod tests {
     }
 
     fn listening() -> Ear {
-        let mut ear = Ear::new("/workspace".into());
+        let failed =
+            BTreeMap::from([("/codex/threadStatus/type".to_owned(), json!("systemError"))]);
+        let mut ear = Ear::new("/workspace".into(), failed);
         ear.listen();
         ear
     }
@@ -379,7 +406,10 @@ mod tests {
             heard(&mut listening(), plan.clone()),
             Some(Update::Plan(steps))
         );
-        assert_eq!(heard(&mut Ear::new("/workspace".into()), plan), None);
+        assert_eq!(
+            heard(&mut Ear::new("/workspace".into(), BTreeMap::new()), plan),
+            None
+        );
         let usage = json!({ "sessionUpdate": "usage_update", "used": 7, "size": 9 });
         let tokens = Tokens {
             input: 7,
@@ -388,6 +418,28 @@ mod tests {
         assert_eq!(heard(&mut listening(), usage), Some(Update::Usage(tokens)));
         let mode = json!({ "sessionUpdate": "current_mode_update", "currentModeId": "plan" });
         assert_eq!(heard(&mut listening(), mode), None);
+    }
+
+    // As Codex does over its adapter 2.6.0, which ends a turn without a model in good order.
+    #[test]
+    fn a_turn_that_ends_in_good_order_has_failed_by_what_is_told_of_the_session() {
+        let mut ear = listening();
+        let told = |ear: &mut Ear, status: &str| {
+            let meta = json!({ "codex": { "threadStatus": { "type": status } } });
+            heard(
+                ear,
+                json!({ "sessionUpdate": "session_info_update", "_meta": meta }),
+            );
+            let titled = json!({ "sessionUpdate": "session_info_update", "title": "Do it" });
+            heard(ear, titled);
+            ear.has_failed()
+        };
+        assert!(!told(&mut ear, "active"));
+        assert!(told(&mut ear, "systemError"));
+        assert!(!told(&mut ear, "active"));
+        assert!(told(&mut ear, "systemError"));
+        ear.listen();
+        assert!(!ear.has_failed(), "the turn before had");
     }
 
     // As recorded of Claude Code 2.1.329, OpenCode 1.18.33, Goose 1.52.0 and Gemini CLI 0.61.0, cut to

@@ -50,6 +50,9 @@ pub struct Manners {
     pub meta: Map<String, Value>,
     /// How its last message begins when it is an error that it takes for an answer; none: never so.
     pub trouble: Option<String>,
+    /// What stands in the `_meta` of what it tells of its session, by JSON pointer, when a turn has
+    /// failed that it ends in good order.
+    pub failed: BTreeMap<String, Value>,
     /// How it is to log in, by its own name for that; none: not at all.
     pub authenticate: Option<String>,
     /// How long it is waited for.
@@ -120,6 +123,7 @@ impl Acp {
                 mode: own.mode,
                 meta: own.meta,
                 trouble: own.trouble,
+                failed: own.failed,
                 ..Manners::default()
             },
             fitting: Some(Fitting::new(preset, brain, env)),

@@ -67,7 +67,7 @@ impl<'a> Talker<'a> {
             checkout,
             request,
             cancel,
-            ear: Mutex::new(Ear::new(checkout.to_owned())),
+            ear: Mutex::new(Ear::new(checkout.to_owned(), manners.failed.clone())),
         }
     }
 
@@ -278,6 +278,10 @@ impl<'a> Talker<'a> {
 
     /// Returns the last message if it is no answer but an error.
     fn trouble(&self) -> Option<String> {
+        if self.ear().has_failed() {
+            let words = brief(self.last_words().trim());
+            return Some(format!("it says that its turn has failed: {words}"));
+        }
         let beginning = self.manners.trouble.as_deref()?;
         let words = self.last_words();
         let words = words.trim_start();
