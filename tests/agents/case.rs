@@ -5,6 +5,7 @@
 pub(crate) enum Case {
     Change,
     FollowUp,
+    Steered,
     KeyRefused,
     Limited,
     Broken,
@@ -16,9 +17,10 @@ pub(crate) enum Case {
 
 impl Case {
     /// All of them, in the order of the columns.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Change,
         Self::FollowUp,
+        Self::Steered,
         Self::KeyRefused,
         Self::Limited,
         Self::Broken,
@@ -33,6 +35,7 @@ impl Case {
         match self {
             Self::Change => "change",
             Self::FollowUp => "follow-up",
+            Self::Steered => "steered",
             Self::KeyRefused => "401",
             Self::Limited => "429",
             Self::Broken => "500",

@@ -25,7 +25,7 @@ use prova::domain::progress::{Heard, Update};
 use prova::domain::stall::{Patience, Stall, stall};
 use prova::domain::time::{Span, Timestamp};
 use prova::domain::traffic::Traffic;
-use prova::ports::agent::{Agent, Request, Run, Session, Watcher};
+use prova::ports::agent::{Agent, Request, Run, Session, Steering, Watcher};
 use prova::ports::checkouts::Checkout;
 use prova::ports::clock::Clock as _;
 use prova::ports::door::Door;
@@ -96,6 +96,16 @@ impl Ran {
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&self.run.outcome.tail).into_owned()
     }
+}
+
+/// What an agent is told in one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    pub(crate) brief: &'a str,
+    /// The session that it is to go on with.
+    pub(crate) resume: Option<&'a str>,
+    /// Who has more for it when it has done that.
+    pub(crate) steering: Option<&'a dyn Steering>,
 }
 
 /// A server with one agent.
@@ -226,14 +236,19 @@ impl House {
     }
 
     pub(crate) async fn run(&self, brief: &str, resume: Option<&str>) -> Ran {
-        let never = CancellationToken::new();
-        self.run_within((brief, resume), "100", &never).await
+        let told = Told {
+            brief,
+            resume,
+            steering: None,
+        };
+        self.run_within(told, "100", &CancellationToken::new())
+            .await
     }
 
     /// Runs it for at most so many dollars, until `cancel`.
     pub(crate) async fn run_within(
         &self,
-        (brief, resume): (&str, Option<&str>),
+        told: Told<'_>,
         most: &str,
         cancel: &CancellationToken,
     ) -> Ran {
@@ -261,7 +276,7 @@ impl House {
         let door: &dyn Door = passage.as_ref();
         let home = self.path("sessions/1-2-3/agent");
         let request = Request {
-            brief,
+            brief: told.brief,
             job_json: "{}",
             checkout: &checkout,
             job: self.dir.path(),
@@ -271,10 +286,10 @@ impl House {
             input: None,
             session: Session {
                 home: &home,
-                resume,
+                resume: told.resume,
             },
             watcher: &notes,
-            steering: None,
+            steering: told.steering,
         };
         let agent = self.agent();
         let stop = cancel.child_token();

@@ -32,5 +32,6 @@ mod protocol;
 mod record;
 mod run;
 mod serving;
+mod steered;
 mod through;
 mod whole;

@@ -86,9 +86,15 @@ impl Subject {
     /// Tries a case: unless the test gets to the point where what this returns is dropped, the agent
     /// has failed it.
     pub(crate) fn tries(self, case: Case) -> Trial {
+        self.tries_part(case, "whole")
+    }
+
+    /// Tries a part of a case that takes several tests; it is passed when all of them are.
+    pub(crate) fn tries_part(self, case: Case, part: &'static str) -> Trial {
         let trial = Trial {
             subject: self,
             case,
+            part,
         };
         // A test that is killed leaves it so.
         trial.keep("failed");
@@ -101,6 +107,7 @@ impl Subject {
 pub(crate) struct Trial {
     subject: Subject,
     case: Case,
+    part: &'static str,
 }
 
 impl Trial {
@@ -113,7 +120,7 @@ impl Trial {
             return;
         };
         let (preset, driver) = (self.subject.preset, self.subject.driver.name());
-        let case = self.case.name();
+        let (case, part) = (self.case.name(), self.part);
         let kept = json!({
             "agent": preset,
             "driver": driver,
@@ -123,7 +130,7 @@ impl Trial {
             "outcome": outcome,
         });
         fs::write(
-            dir.join(format!("{preset}.{driver}.{case}.json")),
+            dir.join(format!("{preset}.{driver}.{case}.{part}.json")),
             kept.to_string(),
         )
         .unwrap();

@@ -8,13 +8,20 @@ use prova::domain::evidence::Ending;
 use tokio_util::sync::CancellationToken;
 
 use crate::case::Case;
-use crate::house::{House, REAL};
+use crate::house::{House, REAL, Told};
 use crate::model::{Asked, Kind, Reply, Turn, Usage};
 use crate::outcome::Subject;
 use crate::planted::obeyed;
 
-const FIRST: &str = "Write one into the file made.txt.";
-const SECOND: &str = "Write two into it as well.";
+pub(crate) const FIRST: &str = "Write one into the file made.txt.";
+pub(crate) const SECOND: &str = "Write two into it as well.";
+
+/// The first alone.
+const ONCE: Told<'_> = Told {
+    brief: FIRST,
+    resume: None,
+    steering: None,
+};
 
 /// Whether the last request for the work has a text.
 fn heard(asked: &[Asked], text: &str) -> bool {
@@ -117,7 +124,7 @@ pub(crate) async fn ends_with_its_budget(subject: Subject) {
     let script = [dear("echo one >> made.txt"), dear("echo two >> made.txt")];
     let house = House::with(subject, subject.script(script)).await;
     let never = CancellationToken::new();
-    let ran = house.run_within((FIRST, None), "0.27", &never).await;
+    let ran = house.run_within(ONCE, "0.27", &never).await;
     assert!(ran.traffic.exceeded.is_some(), "{:?}", ran.traffic);
     assert_ne!(ran.run.outcome.ending, Ending::TimedOut, "{}", ran.said());
     assert!(house.made().starts_with("one\n"));
@@ -129,28 +136,30 @@ pub(crate) async fn stops_at_once(subject: Subject) {
     let command = format!("echo one >> made.txt; exec sleep {nap}");
     let house = House::with(subject, subject.script([Turn::shell(&command)])).await;
     let cancel = CancellationToken::new();
-    let stop = async {
-        let deadline = Instant::now() + Duration::from_secs(90);
-        while house.made().is_empty() {
-            assert!(
-                Instant::now() < deadline,
-                "it never came to run the command"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        cancel.cancel();
-        Instant::now()
-    };
-    let run = house.run_within((FIRST, None), "100", &cancel);
-    let (ran, stopped) = tokio::join!(run, stop);
+    let run = house.run_within(ONCE, "100", &cancel);
+    let (ran, stopped) = tokio::join!(run, stop_at(&house, "one\n", &cancel));
     assert_eq!(ran.run.outcome.ending, Ending::Cancelled);
     assert!(stopped.elapsed() < Duration::from_secs(2));
     assert!(!is_running(&nap), "its command goes on without it");
     assert_eq!(house.made(), "one\n");
 }
 
+/// Stops a run once the file has this in it, and returns when that was.
+pub(crate) async fn stop_at(house: &House, made: &str, cancel: &CancellationToken) -> Instant {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while house.made() != made {
+        assert!(
+            Instant::now() < deadline,
+            "it never came to run the command"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cancel.cancel();
+    Instant::now()
+}
+
 /// Whether a process of the machine has this word among its arguments.
-fn is_running(word: &str) -> bool {
+pub(crate) fn is_running(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap();
     processes.filter_map(Result::ok).any(|process| {
         let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
@@ -196,7 +205,7 @@ pub(crate) async fn stops_while_it_is_answered(subject: Subject) {
         cancel.cancel();
         Instant::now()
     };
-    let run = house.run_within((FIRST, None), "100", &cancel);
+    let run = house.run_within(ONCE, "100", &cancel);
     tokio::pin!(run);
     let stopped = tokio::select! {
         stopped = stop => stopped,

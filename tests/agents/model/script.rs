@@ -1,8 +1,10 @@
 //! What a scripted model says: a list of turns, one for each request that offers tools.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Notify;
 
 /// What a model does when it is asked.
 #[derive(Clone, Debug)]
@@ -11,6 +13,8 @@ pub(crate) enum Turn {
     Reply(Reply),
     /// The same, with a pause before each event of the stream.
     Slow(Reply, Duration),
+    /// The same, once it is let.
+    Held(Reply, Arc<Notify>),
     /// Breaks the connection off in the middle of the answer.
     Cut(Reply),
     /// Refuses, in the words of the API that was asked.

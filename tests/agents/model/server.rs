@@ -191,6 +191,10 @@ impl Shared {
         match turn {
             Turn::Reply(reply) => write(wire, &said(reply), stream, Flow::Whole),
             Turn::Slow(reply, pause) => write(wire, &said(reply), stream, Flow::Slow(pause)),
+            Turn::Held(reply, let_go) => {
+                let_go.notified().await;
+                write(wire, &said(reply), stream, Flow::Whole)
+            }
             Turn::Cut(reply) => write(wire, &said(reply), stream, Flow::Cut),
             Turn::Fail(failure) => refuse(wire, failure),
             Turn::Hang => pending().await,
