@@ -22,7 +22,8 @@ use crate::cli::settings::environment;
 use crate::cli::telemetry;
 use crate::config::server::ServerSettings;
 use crate::config::server::load::{Need, load};
-use crate::domain::ids::{RepoId, TaskId, ThreadKey, ThreadNumber};
+use crate::domain::effect::EffectKey;
+use crate::domain::ids::{JobId, RepoId, TaskId, ThreadKey, ThreadNumber};
 use crate::domain::task::State;
 use crate::domain::time::{Span, Timestamp};
 use crate::ports::clock::Clock;
@@ -268,7 +269,10 @@ impl<'a> Stage<'a> {
             let told = state.as_ref().map_or("not there", State::word).to_owned();
             match state {
                 Some(State::InReview) if jobs.len() >= job && shown > 0 => {
-                    if self.store.counts().await?.effects_pending == 0 {
+                    // The last of what is published; comments may be edited still.
+                    let ordinal = u32::try_from(job).unwrap_or(u32::MAX);
+                    let check = EffectKey::check(JobId { task, ordinal });
+                    if self.store.sent(&check).await?.is_some() {
                         progress.end();
                         return Ok(());
                     }
