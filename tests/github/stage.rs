@@ -78,6 +78,7 @@ impl Stage {
         let reading = theirs.clone();
         let mut options = Options::new(Arc::new(move || reading.now().as_millis()));
         options.descriptions = ["2022-11-28", "2026-03-10"].map(description).into();
+        options.key_file = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("app-key.pem"));
         let app_id = options.app_id;
         let sim = Simulator::start(options).await.unwrap();
         let id = sim

@@ -1,6 +1,7 @@
 //! What a story begins with.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -147,6 +148,7 @@ impl World {
         let (ticking, skew) = (clock.clone(), self.skew);
         let mut options = Options::new(Arc::new(move || ticking.now().as_millis() + skew));
         options.descriptions = descriptions();
+        options.key_file = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("app-key.pem"));
         let sim = Simulator::start(options).await.unwrap();
         sim.create_repository(&RepositorySpec::new(REPO, self.files))
             .unwrap();
