@@ -163,12 +163,14 @@ pub struct ThreadKey {
 }
 
 impl ThreadKey {
-    /// Returns the key of what a repository has beside its threads, which GitHub counts from 1.
+    /// Returns the key of what is written to a suite, beside all threads: suites are in nobody's way, and
+    /// in none of each other's. Their numbers are far beyond those of threads; what had the same would
+    /// only take turns.
     #[must_use]
-    pub const fn beside(repo: RepoId) -> Self {
+    pub const fn of_suite(repo: RepoId, suite: CheckSuiteId) -> Self {
         Self {
             repo,
-            number: ThreadNumber(0),
+            number: ThreadNumber(suite.0),
         }
     }
 }

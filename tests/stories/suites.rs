@@ -203,6 +203,24 @@ async fn a_button_of_ours_has_no_suite_wait() {
 }
 
 #[tokio::test]
+async fn a_suite_that_takes_no_report_is_in_the_way_of_no_other() {
+    let (bot, _, _) = in_review(GROWING).await;
+    let first = newest(&bot);
+    Box::pin(bot.in_review()).await;
+    let refused = FaultKind::FailWith(502);
+    let path = format!("*/check-runs/{first}");
+    bot.sim.arm(Fault::on("PATCH", &path, refused).always());
+    let alice = bot.alice();
+    alice.rerequest_check(REPO, first).unwrap();
+    alice.rerequest_check(REPO, newest(&bot)).unwrap();
+    let both = hanging(&bot);
+    assert_eq!(both.len(), 2);
+    bot.decide().await;
+    while prova::app::publish::publish_next(bot.ctx()).await.unwrap() {}
+    assert_eq!(hanging(&bot), both[..1]);
+}
+
+#[tokio::test]
 async fn a_report_whose_answer_is_lost_is_not_made_again() {
     let (bot, _, _) = in_review(GROWING).await;
     let run = newest(&bot);

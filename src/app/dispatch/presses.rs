@@ -86,7 +86,7 @@ async fn conclude_again(ctx: &Context, id: &DeliveryId, pressed: &Pressed) -> Re
     };
     let effect = NewEffect {
         key: EffectKey::conclude(id),
-        thread: ThreadKey::beside(pressed.repo.id),
+        thread: ThreadKey::of_suite(pressed.repo.id, suite),
         task: None,
         repo: pressed.repo.clone(),
         effect: Effect::Conclude { suite },
