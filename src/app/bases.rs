@@ -11,9 +11,8 @@ use crate::app::context::Context;
 use crate::app::dispatch::{PAUSE, again, changes};
 use crate::app::remote;
 use crate::app::run_job::brief;
-use crate::domain::drift::Proposal;
 use crate::domain::footing::{Merge, Pair};
-use crate::domain::ids::{CommitSha, RepoId};
+use crate::domain::ids::{CommitSha, RepoId, ThreadNumber};
 use crate::domain::policy::BranchPolicy;
 use crate::domain::rebase::{Found, found};
 use crate::domain::repo::Repo;
@@ -62,18 +61,13 @@ async fn compare(ctx: &Context, id: RepoId) -> Result<(), Fault> {
     let Some(repo) = tasks.first().map(|one| one.task.repo.clone()) else {
         return Ok(());
     };
-    let proposals = if tasks.iter().any(|one| one.task.pull.is_some()) {
-        let us = &ctx.settings.identity.login;
-        ctx.github.proposals(&repo, us).await?
-    } else {
-        Vec::new()
-    };
+    let bases = bases(ctx, &repo, &tasks).await?;
     let (_, default) = remote::fetch_default(ctx, &repo).await?;
     let policy = policy(ctx, &repo, &default).await?;
     let heads = ctx.checkouts.heads(id).await?;
     let mut looks = Vec::new();
     for one in &tasks {
-        looks.extend(look(&one.task, &proposals, &heads).map(|look| (one, look)));
+        looks.extend(look(&one.task, &bases, &heads).map(|look| (one, look)));
     }
     let merged = merge(ctx, id, &looks).await?;
     let mut moved = false;
@@ -99,20 +93,64 @@ fn is_compared(task: &Task) -> bool {
     task.home.takes_commits() && (task.pull.is_some() || task.state.is_busy())
 }
 
+/// Returns what the open pull requests of tasks are for. One that is too far back to be listed is read by
+/// itself where somebody waits for an answer.
+async fn bases(
+    ctx: &Context,
+    repo: &Repo,
+    tasks: &[Versioned],
+) -> Result<BTreeMap<ThreadNumber, String>, Fault> {
+    if tasks.iter().all(|one| one.task.pull.is_none()) {
+        return Ok(BTreeMap::new());
+    }
+    let listed = (ctx.github.proposals(repo, &ctx.settings.identity.login)).await?;
+    let listed = listed.into_iter().map(|one| (one.number, one.base));
+    let mut bases: BTreeMap<_, _> = listed.collect();
+    for Versioned { task, .. } in tasks {
+        let asked = task.pull.filter(|_| task.footing.asked.is_some());
+        let Some(number) = asked.filter(|number| !bases.contains_key(number)) else {
+            continue;
+        };
+        if let Some(base) = base(ctx, repo, number).await? {
+            bases.insert(number, base);
+        }
+    }
+    Ok(bases)
+}
+
+/// Reads what a pull request is for; `None` when it is not open any more.
+async fn base(ctx: &Context, repo: &Repo, number: ThreadNumber) -> Result<Option<String>, Fault> {
+    let read = async {
+        if !ctx.github.text(repo, number).await?.thread.open {
+            return Ok(None);
+        }
+        let pull = ctx.github.pull(repo, number).await?;
+        Ok(Some(pull.base))
+    };
+    match read.await {
+        Err(Fault {
+            class: Class::NotFound,
+            ..
+        }) => Ok(None),
+        read => read,
+    }
+}
+
 /// What is to be compared for a task.
 struct Look {
     onto: String,
     pair: Result<Pair, Found>,
 }
 
-/// Returns what is to be compared; `None` for a pull request that GitHub does not list: it has ended, or
-/// is too far back.
-fn look(task: &Task, proposals: &[Proposal], heads: &BTreeMap<String, CommitSha>) -> Option<Look> {
+/// Returns what is to be compared; `None` for a pull request that has ended, or that is too far back for
+/// a look that nobody has asked for.
+fn look(
+    task: &Task,
+    bases: &BTreeMap<ThreadNumber, String>,
+    heads: &BTreeMap<String, CommitSha>,
+) -> Option<Look> {
     let onto = match task.pull {
-        Some(number) => {
-            let listed = proposals.iter().find(|one| one.number == number);
-            listed?.base.clone()
-        }
+        Some(number) => bases.get(&number)?.clone(),
         None => task.base().to_owned(),
     };
     let pair = match (heads.get(&onto), heads.get(task.branch.as_str())) {
