@@ -8,7 +8,7 @@ use crate::domain::decide::statuses::{answers_of, status_of};
 use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::footing::{Came, Footing, Merge, Pair, Stand, Update};
 use crate::domain::ids::{CommitSha, ThreadKey, TreeSha};
-use crate::domain::job::{Performer, Performers, Work};
+use crate::domain::job::{Performer, Performers, Wanted, Work};
 use crate::domain::policy::{BranchPolicy, OnConflict, WhenBehind};
 use crate::domain::render::parts::Links;
 use crate::domain::render::{commit, footing as words};
@@ -117,10 +117,15 @@ fn shown(before: &Task, now: Task, links: &Links) -> Decision {
     decision
 }
 
-/// As [`shown`], with an answer to whoever asked: there is nothing to do.
+/// As [`shown`], with an answer to whoever asked: there is nothing to do. A task that has begun with that
+/// is over by it: nothing of ours is on that pull request, so nothing is told there that nobody asked for.
 fn answered(before: &Task, mut now: Task, links: &Links) -> Decision {
     let answer = reply(&now, words::nothing(&now, links));
     now.footing.asked = None;
+    let untouched = now.jobs == 0 && now.footing.updates == 0 && !now.home.is_own();
+    if let (true, Ok(state)) = (untouched, transition(&now.state, Step::Answer)) {
+        now.state = state;
+    }
     let mut decision = shown(before, now, links);
     decision.effects.extend(answer);
     decision
@@ -176,7 +181,13 @@ fn resolve(mut task: Task, onto: &str, links: &Links) -> Decision {
     };
     (work.request.occasion, work.request.plan) = (None, None);
     (work.request.review, work.request.noted) = (None, None);
-    work.request.text = task.work.words();
+    if work.request.wanted.is_words() {
+        // A question, or what was to be planned, says nothing about the change that is there.
+        work.request.text.clear();
+    } else {
+        work.request.text = task.work.words();
+    }
+    work.request.wanted = Wanted::Change;
     work.steered.clear();
     if let Some(asked) = task.footing.asked.take() {
         work.request.by = asked.by;

@@ -75,6 +75,8 @@ pub fn spoken(
         task.state = state;
     }
     task.end_aside();
+    // Whoever asked to bring the branch up to date has waited for the end of this.
+    decision.compare = task.footing.asked.is_some() && !task.state.is_over();
     decision.effects.push(status_of(&task, links));
     decision.task = Some(task);
     decision

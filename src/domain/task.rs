@@ -94,6 +94,15 @@ impl Task {
         }
     }
 
+    /// Returns whether a job was ever to do what was asked last, be it over or not. A person's pull
+    /// request may have been brought up to date before anything else was asked for, and questions are
+    /// beside that.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        let job = (self.aside.as_ref()).map_or(self.job().ordinal, |aside| aside.job);
+        self.home.is_own() || job > 0
+    }
+
     /// Returns the name of the branch that the pull request is for, as last seen.
     #[must_use]
     pub fn base(&self) -> &str {
@@ -346,7 +355,7 @@ pub enum Step {
     Merge,
     /// The thread was closed or is gone.
     Close,
-    /// The job has ended, and what it was to say is all that was asked for.
+    /// What was to be said is all that was asked for: a job has ended with it, or no job was needed.
     Answer,
     /// The job has ended, and the task is where it was before the question.
     Return(Rest),
@@ -382,7 +391,7 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
         }
         (State::Publishing, Step::Seen) => Ok(State::InReview),
         (State::Queued | State::Running | State::Publishing, Step::Block) => Ok(State::Blocked),
-        (State::Queued | State::Running, Step::Answer) => Ok(State::Answered),
+        (State::Queued | State::Running | State::InReview, Step::Answer) => Ok(State::Answered),
         (State::Queued | State::Running, Step::Return(rest)) => Ok(rest.into()),
         (
             State::Queued | State::Running | State::Publishing | State::InReview | State::Blocked,
@@ -394,8 +403,9 @@ pub fn transition(state: &State, step: Step) -> Result<State, Illegal> {
         )
         | (
             State::Publishing | State::InReview | State::Blocked | State::Stopped,
-            Step::Start | Step::Answer | Step::Return(_),
+            Step::Start | Step::Return(_),
         )
+        | (State::Publishing | State::Blocked | State::Stopped, Step::Answer)
         | (
             State::Queued | State::Publishing | State::InReview | State::Blocked | State::Stopped,
             Step::Publish,

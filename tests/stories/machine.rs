@@ -226,7 +226,7 @@ impl World {
             links: Links {
                 web_url: "https://github.test".to_owned(),
                 slug: "prova".to_owned(),
-                pages: None,
+                pages: Some("https://prova.test".to_owned()),
             },
         }
     }
@@ -670,7 +670,12 @@ impl World {
                 steered: Vec::new(),
             });
         }
-        for (_, _, effect) in &decision.effects {
+        for (key, _, effect) in &decision.effects {
+            // Jobs are counted from 1, and before the first there is none to show.
+            prop_assert!(!key.as_str().contains(".0/"), "{key}");
+            if let Effect::Comment { body } = effect {
+                prop_assert!(!body.contains("#job-0"), "{body}");
+            }
             self.judge_effect(effect)?;
         }
         let mut keys = BTreeSet::new();

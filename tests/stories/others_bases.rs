@@ -7,6 +7,7 @@ use prova::simulator::faults::{Fault, FaultKind};
 use prova::simulator::world::repositories::File;
 
 use crate::harness::{Bot, REPO, World};
+use crate::words::WORDY;
 
 const HERS: &str = "# Hello\n\nThis is teh readme.\nMore of it.\n";
 const OURS: &str = "# Hello\n\nThis is our readme.\n";
@@ -15,6 +16,14 @@ const OURS: &str = "# Hello\n\nThis is our readme.\n";
 const HELPER: &str = "if grep -q '^<<<<<<<' README.md; then \
     printf '# Hello\\n\\nThis is our readme.\\nMore of it.\\n' > README.md; \
     else sed -i s/teh/the/ README.md; fi";
+
+/// Does as the helper, and answers questions; it ends with `end` where it is asked one.
+fn answering(end: &str) -> String {
+    let says = "echo '{\"summary\":\"Because.\"}' > \"$PROVA_RESULT\"";
+    format!(
+        "if grep -q 'Answer the question' \"$PROVA_BRIEF\"; then {says}; {end}; else {HELPER}; fi"
+    )
+}
 
 /// Somebody pushes a file to a branch.
 fn push(bot: &Bot, branch: &str, path: &str, content: &str) {
@@ -91,6 +100,111 @@ async fn where_there_is_nothing_to_merge_that_is_said() {
     bot.say("alice", pull, "@prova mend the spelling").await;
     assert_eq!(readme(&bot), HERS.replace("teh", "the"));
     assert_eq!(bot.answers(pull).len(), 4, "{}", bot.thread(pull));
+}
+
+#[tokio::test]
+async fn where_there_was_nothing_to_merge_nothing_is_said_unasked() {
+    let (bot, pull) = helped(helper()).await;
+    bot.say("alice", pull, "@prova rebase").await;
+    assert_eq!(bot.state(pull).await, "answered");
+    push(&bot, "main", "README.md", OURS);
+    bot.settle().await;
+    assert_eq!(bot.answers(pull).len(), 1, "{}", bot.thread(pull));
+    let (bot, pull) = helped(helper()).await;
+    bot.say("alice", pull, "@prova rebase").await;
+    bot.octo().merge_pull(REPO, pull).unwrap();
+    bot.settle().await;
+    assert_eq!(bot.answers(pull).len(), 1, "{}", bot.thread(pull));
+}
+
+#[tokio::test]
+async fn a_base_that_was_brought_in_is_no_work_to_try_again() {
+    let (bot, pull) = helped(World::new().agent("wordy", &answering("true"))).await;
+    push(&bot, "main", "NEWS.md", "# News\n");
+    bot.say("alice", pull, "@prova rebase").await;
+    bot.say("alice", pull, "@prova ask why?").await;
+    assert_eq!(bot.jobs(pull).await.len(), 1);
+    bot.say("alice", pull, "@prova retry").await;
+    let told = bot.answers(pull).pop().unwrap_or_default();
+    assert!(told.contains("Nothing was tried here yet"), "{told}");
+    assert_eq!(bot.jobs(pull).await.len(), 1);
+    push(&bot, "main", "NEWS.md", "# Newer\n");
+    bot.say("alice", pull, "@prova rebase").await;
+    assert_eq!(news(&bot).as_deref(), Some("# Newer\n"));
+    assert_eq!(readme(&bot), HERS);
+    insta::assert_snapshot!(bot.thread(pull));
+}
+
+#[tokio::test]
+async fn what_was_planned_stays_a_plan() {
+    let (bot, pull) = helped(World::new().agent("wordy", WORDY)).await;
+    push(&bot, "main", "NEWS.md", "# News\n");
+    bot.say("alice", pull, "@prova plan mend the spelling")
+        .await;
+    bot.say("alice", pull, "@prova rebase").await;
+    assert_eq!(news(&bot).as_deref(), Some("# News\n"));
+    // An agent plans once more; nothing is done before somebody approves.
+    bot.say("alice", pull, "@prova retry").await;
+    assert_eq!(bot.jobs(pull).await.len(), 2);
+    assert_eq!(readme(&bot), HERS);
+    insta::assert_snapshot!(bot.thread(pull));
+    bot.say("alice", pull, "@prova approve").await;
+    let done = readme(&bot);
+    assert!(done.contains("This is the readme"), "{done}");
+    assert_eq!(bot.tasks().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_question_that_failed_is_tried_again_as_one() {
+    let (bot, pull) = helped(World::new().agent("dumb", &answering("exit 1"))).await;
+    push(&bot, "main", "NEWS.md", "# News\n");
+    bot.say("alice", pull, "@prova ask why?").await;
+    bot.say("alice", pull, "@prova rebase").await;
+    bot.say("alice", pull, "@prova retry").await;
+    assert_eq!(news(&bot).as_deref(), Some("# News\n"));
+    assert_eq!(readme(&bot), HERS);
+    assert_eq!(bot.jobs(pull).await.len(), 2);
+    assert_eq!(bot.state(pull).await, "blocked");
+    // What resolves conflicts is a change, whatever was asked before.
+    push(&bot, "main", "README.md", OURS);
+    bot.say("alice", pull, "@prova rebase").await;
+    assert_eq!(readme(&bot), format!("{OURS}More of it.\n"));
+    assert_eq!(bot.state(pull).await, "in review");
+    insta::assert_snapshot!(bot.thread(pull));
+}
+
+#[tokio::test]
+async fn whoever_asks_just_before_a_question_is_answered_after_it() {
+    let (bot, pull) = helped(World::new().agent("wordy", &answering("true"))).await;
+    push(&bot, "main", "NEWS.md", "# News\n");
+    for text in ["@prova rebase", "@prova ask why?"] {
+        bot.alice().comment(REPO, pull, text).unwrap();
+        while bot.deliver().await || dispatch_next(bot.ctx()).await.unwrap() {}
+    }
+    // Nothing is done while the agent reads.
+    assert!(compare_next(bot.ctx()).await.unwrap());
+    assert_eq!(bot.state(pull).await, "queued");
+    bot.settle().await;
+    assert_eq!(news(&bot).as_deref(), Some("# News\n"));
+    assert_eq!(bot.jobs(pull).await.len(), 1);
+}
+
+#[tokio::test]
+async fn one_that_is_too_far_back_to_be_listed_is_looked_at() {
+    let (bot, pull) = helped(helper()).await;
+    for number in 0..300 {
+        let mallory = bot.sim.as_person("mallory");
+        let file = File::new("more.md", format!("{number}\n"));
+        mallory.open_pull_from_fork(REPO, "More", &[file]).unwrap();
+    }
+    let _told = bot.sim.take_deliveries();
+    push(&bot, "main", "NEWS.md", "# News\n");
+    bot.settle().await;
+    assert_eq!(bot.answers(pull).len(), 0);
+    bot.say("alice", pull, "@prova rebase").await;
+    assert_eq!(news(&bot).as_deref(), Some("# News\n"));
+    let told = bot.answers(pull).pop().unwrap_or_default();
+    assert!(told.contains("was merged into the branch"), "{told}");
 }
 
 #[tokio::test]

@@ -35,9 +35,8 @@ impl Desk<'_> {
 
     pub(super) fn retry(&mut self, agent: Option<Name>) -> Result<String, Refusal> {
         self.allowed()?;
-        // What was only brought up to date on a person's pull request was no work of an agent.
-        let tried = |task: &&Task| task.jobs > 0 || task.home.is_own();
-        let task = self.task().filter(tried).ok_or(Refusal::NothingToRetry)?;
+        let tried = self.task().filter(|task| task.has_work());
+        let task = tried.ok_or(Refusal::NothingToRetry)?;
         if task.state.is_busy() {
             return Err(Refusal::Busy);
         }
@@ -177,8 +176,8 @@ impl Desk<'_> {
         let on_pull = event.thread.kind == ThreadKind::Pull;
         let foreign = on_pull && !words;
         let (task, job) = if let Some(task) = self.task() {
-            let begun = foreign && task.id.thread == event.key() && task.is_words();
-            let task = if begun {
+            let on_its_own = task.id.thread == event.key() && task.pull.is_none();
+            let task = if foreign && on_its_own && task.is_words() {
                 self.housed(task.clone())?
             } else {
                 task.clone()

@@ -53,19 +53,18 @@ impl Desk<'_> {
         if task.is_some_and(|task| task.state.is_busy()) {
             return Err(Refusal::Busy);
         }
-        let performers = Performers::One(Performer::DefaultAgent);
-        let work = self.work(performers, String::new(), Wanted::Change);
-        let task = match task {
-            Some(task) => Task {
-                work,
-                ..task.clone()
-            },
+        let task = if let Some(task) = task {
+            // What was asked for in words can be tried again, as words.
+            task.clone()
+        } else {
+            let performers = Performers::One(Performer::DefaultAgent);
+            let work = self.work(performers, String::new(), Wanted::Change);
             // No job is part of it yet, and the branch is open for review as it is.
-            None => Task {
+            Task {
                 jobs: 0,
                 state: State::InReview,
                 ..self.first(work).0
-            },
+            }
         };
         let task = Task {
             repo: event.repo.clone(),

@@ -95,7 +95,8 @@ fn answer_of(task: &Task, links: &Links) -> Option<(EffectKey, ThreadKey, Effect
     // On a person's pull request the status comment stands where the first of all was asked.
     let lone = request.review.as_ref().and_then(Review::lone);
     let first = task.job().ordinal <= 1 && !task.footing.came_first;
-    let below = !task.home.is_own() && task.jobs > 0 && (!first || lone.is_some());
+    let work = task.has_work() && !task.is_words();
+    let below = !task.home.is_own() && work && (!first || lone.is_some());
     // What nobody asked for has nobody to be answered.
     let asked = (number != task.id.thread.number || below) && request.occasion.is_none();
     (asked || task.aside.is_some()).then(|| {

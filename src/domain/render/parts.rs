@@ -56,11 +56,12 @@ impl Links {
         Some(format!("[log]({pages}/jobs/{job}/log)"))
     }
 
-    /// Returns a link to the steps of a job, where the server shows pages.
+    /// Returns a link to the steps of a job, where the server shows pages; none before the first, while
+    /// the base is brought into a person's branch.
     #[must_use]
     pub fn steps(&self, job: JobId) -> Option<String> {
-        let pages = self.pages.as_ref()?;
         let JobId { task, ordinal } = job;
+        let pages = self.pages.as_ref().filter(|_| ordinal > 0)?;
         Some(format!(
             "[steps so far]({pages}/tasks/{task}#job-{ordinal})"
         ))
