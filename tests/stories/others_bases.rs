@@ -220,6 +220,20 @@ async fn conflicts_are_resolved_by_an_agent() {
 }
 
 #[tokio::test]
+async fn what_was_resolved_is_not_begun_again() {
+    let (bot, pull) = helped(helper()).await;
+    push(&bot, "main", "README.md", OURS);
+    bot.say("alice", pull, "@prova rebase").await;
+    let merged = readme(&bot);
+    // There is nothing left to merge, and nothing else was ever asked for here.
+    bot.say("alice", pull, "@prova retry").await;
+    assert_eq!(readme(&bot), merged);
+    assert_eq!(bot.state(pull).await, "blocked");
+    let told = bot.thread(pull);
+    assert!(told.contains("has everything of `main` by now"), "{told}");
+}
+
+#[tokio::test]
 async fn what_is_not_whole_stays_off_their_branch() {
     for (script, checks, kept) in [
         // Conflict markers are left: nothing of the merge is published.

@@ -20,6 +20,7 @@ use crate::domain::name::Name;
 use crate::domain::policy::{POLICY_PATH, Policy, Recipe};
 use crate::domain::prompt;
 use crate::domain::reach::Reach;
+use crate::domain::render::footing::merged_by_now;
 use crate::domain::render::refusal::{
     Refusal, no_default_branch, nobody_left, refusal, unreachable_hosts,
 };
@@ -124,6 +125,10 @@ pub async fn write(
         Some(onto) if on_branch => conflicts::begin(ctx, repo, (onto, &base)).await?,
         Some(_) | None => None,
     };
+    if let (Some(onto), None, false) = (&leased.work.resolve, &begun, task.home.is_looked_after()) {
+        // On a branch of ours it goes on with what was asked there; here that was all.
+        return Err(Problem::Person(merged_by_now(onto)));
+    }
     let start = begun.as_ref().map_or(&base, |(begun, _)| &begun.start);
     let diff = change(ctx, leased, &base).await?;
     let restored = if on_branch || base != policy_commit {

@@ -145,6 +145,15 @@ pub fn merges_now(onto: &str, links: &Links) -> String {
     )
 }
 
+/// Tells that what was to be merged is in the branch.
+#[must_use]
+pub fn merged_by_now(onto: &str) -> String {
+    format!(
+        "The branch has everything of {} by now, so no agent was started.",
+        neutral::inline(onto, 100)
+    )
+}
+
 /// Returns how the branch stands, in a word or two for the log.
 #[must_use]
 pub fn found(task: &Task) -> String {
