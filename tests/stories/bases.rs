@@ -1,5 +1,6 @@
 //! A base that moves while a pull request is open.
 
+use prova::app::dispatch::dispatch_next;
 use prova::domain::footing::Stand;
 use prova::simulator::world::repositories::File;
 
@@ -291,6 +292,18 @@ const RESOLVER: &str = "if grep -q '^<<<<<<<' README.md; then \
 
 /// Leaves the markers where they are, and says something beside them.
 const CARELESS: &str = "if grep -q '^<<<<<<<' README.md; then echo done > done.md; else sed -i s/teh/the/ README.md; fi";
+
+#[tokio::test]
+async fn two_who_ask_at_once_are_both_answered() {
+    let (bot, issue, pull) = behind(World::fixer()).await;
+    bot.alice().comment(REPO, pull, "@prova rebase").unwrap();
+    bot.octo().comment(REPO, pull, "@prova rebase").unwrap();
+    while bot.deliver().await || dispatch_next(bot.ctx()).await.unwrap() {}
+    bot.settle().await;
+    assert_eq!(bot.state(issue).await, "in review");
+    assert!(bot.paths(BRANCH).contains(&"NEWS.md".to_owned()));
+    insta::assert_snapshot!(bot.answers(pull).join("\n"));
+}
 
 #[tokio::test]
 async fn conflicts_are_resolved_by_an_agent_when_somebody_asks() {

@@ -1,10 +1,12 @@
 //! Who asks to bring a branch up to date with its base: one of ours, or that of a person's pull request.
 
 use crate::domain::decide::Desk;
+use crate::domain::effect::{Effect, EffectKey};
 use crate::domain::event::ThreadKind;
 use crate::domain::footing::{Asked, Footing};
 use crate::domain::home::Home;
 use crate::domain::job::{Performer, Performers, Wanted};
+use crate::domain::render::footing::taken_over;
 use crate::domain::render::refusal::Refusal;
 use crate::domain::task::{State, Task};
 
@@ -22,6 +24,14 @@ impl Desk<'_> {
             target: self.target(),
             thread: self.event.key(),
         };
+        // Who asked before and was not answered yet: the branch is compared once, for the last.
+        let before = task.footing.asked.as_ref();
+        if let Some(before) = before.filter(|before| before.target != asked.target) {
+            let key = EffectKey::rebase(before.thread, before.target);
+            let body = taken_over(&asked.by.login);
+            let answer = (key, before.thread, Effect::Comment { body });
+            self.decision.effects.push(answer);
+        }
         let reason = format!("task {}: to be brought up to date with its base", task.id);
         let footing = Footing {
             asked: Some(asked),

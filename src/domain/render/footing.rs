@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::domain::change::RepoPath;
 use crate::domain::footing::{Came, Stand};
+use crate::domain::ids::Login;
 use crate::domain::render::parts::Links;
 use crate::domain::sanitize::neutral;
 use crate::domain::task::{State, Task};
@@ -94,6 +95,12 @@ pub fn resolved(task: &Task) -> String {
 #[must_use]
 pub fn made(task: &Task, links: &Links) -> String {
     update(task, links).trim_end().to_owned()
+}
+
+/// Answers whoever asked before somebody else did.
+#[must_use]
+pub fn taken_over(by: &Login) -> String {
+    format!("@{by} has asked for the same since; what comes of it is said there.")
 }
 
 /// Answers whoever asked where nothing is to be merged.
