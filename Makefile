@@ -19,12 +19,15 @@ same = cmp -s scripts/agents/$(1) $(AGENTS_DIR)/$(1)
 PROFILE = $(shell $(call same,package-lock.json) && $(call same,requirements.txt) || { echo without-agents; exit; }; \
 	[ -x $(AGENTS_DIR)/bin/aider ] && echo default || echo without-python-agents)
 
+# Tests wait for disks and for processes as long as they compute.
+TEST_THREADS = $(shell expr 2 '*' $$(nproc))
+
 test: setup-test ## Run all tests
 	@case $(PROFILE) in \
 	  without-agents) echo 'make: real agents are not installed, and their tests left out: make agents fetches them' ;; \
 	  without-python-agents) echo 'make: no Aider and no mini-swe-agent for the Python here: their tests are left out' ;; \
 	esac >&2
-	cargo nextest run --locked --profile $(PROFILE) $(ARGS)
+	cargo nextest run --locked --profile $(PROFILE) --test-threads $(TEST_THREADS) $(ARGS)
 
 SWEEP_SEED ?= $(shell date +%s)
 SWEEP_KILLS ?= 300
