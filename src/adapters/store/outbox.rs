@@ -65,22 +65,18 @@ fn texts(rows: &[Row]) -> Result<BTreeSet<String>, Error> {
     rows.iter().map(|row| row.text(0)).collect()
 }
 
-pub(super) const SEEN: &str = "SELECT effect, state, thread FROM outbox WHERE key = $1";
+pub(super) const SEEN: &str =
+    "SELECT effect, state, thread, not_before, sent FROM outbox WHERE key = $1";
 pub(super) const ADD: &str = "INSERT INTO outbox (key, thread, seq, task, repo, repo_document, kind, effect, \
          state, version, recorded_at, not_before) \
      VALUES ($1, $2, (SELECT coalesce(max(seq), 0) + 1 FROM outbox \
-         WHERE thread = $2 AND state = 'unsent'), $3, $4, $5, $6, $7, 'unsent', 1, $8, $8)";
-// What was put off stays so: it was refused until then, and new words do not change that.
+         WHERE thread = $2 AND state = 'unsent'), $3, $4, $5, $6, $7, 'unsent', 1, $8, $9)";
 pub(super) const REPLACE: &str = "UPDATE outbox SET seq = (SELECT coalesce(max(seq), 0) + 1 FROM outbox AS o \
          WHERE o.thread = $2 AND o.state = 'unsent'), \
          task = $3, repo = $4, repo_document = $5, kind = $6, effect = $7, \
          version = version + 1, earlier_attempts = earlier_attempts + attempt, attempt = 0, \
          recorded_at = $8, note = '', \
-         not_before = CASE \
-             WHEN state = 'unsent' THEN CASE WHEN not_before > $8 THEN not_before ELSE $8 END \
-             WHEN sent IS NULL OR kind NOT IN ('comment', 'review_reply') THEN $8 \
-             WHEN not_before > $9 THEN not_before ELSE $9 END, \
-         state = 'unsent' \
+         not_before = $9, state = 'unsent' \
      WHERE key = $1";
 
 /// Records an effect: a new one, or other content for one that is there.
@@ -89,8 +85,8 @@ pub(super) async fn record(
     new: &NewEffect,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let sql = match session.row(SEEN, args![new.key.as_str()]).await? {
-        None => ADD,
+    let (sql, not_before) = match session.row(SEEN, args![new.key.as_str()]).await? {
+        None => (ADD, now),
         Some(row) => {
             // What cannot be read is something else.
             let before = from_json::<Effect>(new.key.as_str(), &row.text(0)?).ok();
@@ -105,10 +101,10 @@ pub(super) async fn record(
                     new.thread
                 )));
             }
-            REPLACE
+            (REPLACE, replaced_not_before(&row, kind(&new.effect), now)?)
         }
     };
-    let mut values = args![
+    let values = args![
         new.key.as_str(),
         new.thread,
         new.task.map(|task| task.to_string()),
@@ -117,12 +113,28 @@ pub(super) async fn record(
         kind(&new.effect),
         to_json(&new.effect)?,
         now,
+        not_before,
     ];
-    if sql == REPLACE {
-        values.extend(args![now.plus(GATHERS)]);
-    }
     session.run(sql, values).await?;
     next_of(session, &new.thread.to_string()).await
+}
+
+/// Tells whether effects of a kind say something that may be edited; [`GIVE_TURN`] names them, too.
+fn is_said(kind: &str) -> bool {
+    matches!(kind, "comment" | "review_reply")
+}
+
+/// Returns from when other content for a row that was [`SEEN`] may be sent. What was put off stays so: it
+/// was refused until then, and new words do not change that.
+fn replaced_not_before(row: &Row, kind: &str, now: Timestamp) -> Result<Timestamp, Error> {
+    let is_unsent = row.text(1)? == "unsent";
+    let before = row.time(3)?;
+    let edits = is_said(kind) && row.maybe_text(4)?.is_some();
+    Ok(match (is_unsent, edits) {
+        (true, _) => before.max(now),
+        (false, true) => before.max(now.plus(GATHERS)),
+        (false, false) => now,
+    })
 }
 
 pub(super) const DROP: &str = "UPDATE outbox SET state = 'dropped' \
@@ -245,12 +257,10 @@ pub(super) fn held(row: &Row) -> Result<EffectLease, Error> {
     })
 }
 
-pub(super) const LEASED: &str = "SELECT state, version, not_before, note, thread FROM outbox \
+pub(super) const LEASED: &str = "SELECT state, version, not_before, note, thread, kind FROM outbox \
      WHERE key = $1 AND lease_version = $2 AND lease_attempt = $3";
-pub(super) const END: &str = "UPDATE outbox SET state = $2, note = $4, \
+pub(super) const END: &str = "UPDATE outbox SET state = $2, not_before = $3, note = $4, \
          sent = coalesce($5, sent), \
-         not_before = CASE WHEN $5 IS NOT NULL AND kind IN ('comment', 'review_reply') \
-             THEN $8 ELSE $3 END, \
          due = NULL, lease_until = NULL, lease_version = NULL, lease_attempt = NULL, worker = NULL \
      WHERE key = $1 AND lease_version = $6 AND lease_attempt = $7";
 
@@ -274,6 +284,9 @@ pub(super) async fn end(
     match end {
         EffectEnd::Sent(what) => {
             sent = Some(to_json(what)?);
+            if is_said(&row.text(5)?) {
+                not_before = now.plus(STANDS);
+            }
             // Also when it was dropped meanwhile: it is on GitHub.
             if !replaced {
                 "sent".clone_into(&mut state);
@@ -297,8 +310,7 @@ pub(super) async fn end(
         note,
         sent,
         lease.version,
-        lease.attempt,
-        now.plus(STANDS)
+        lease.attempt
     ];
     // It may have been given out again since it was read.
     if session.run(END, row_now).await? == 0 {
