@@ -302,6 +302,16 @@ impl Bot {
         assert!(worked, "no job waited");
     }
 
+    /// Runs the job that waits until its agent has made `started`, and is stopped then by a word on a thread.
+    pub(crate) async fn work_until_stopped(&self, number: u64) {
+        self.work_while(async {
+            self.agent_has_made("started").await;
+            self.alice().comment(REPO, number, "@prova stop").unwrap();
+            self.decide().await;
+        })
+        .await;
+    }
+
     /// Waits for a file that the agent of the running job makes in `/prova/out`.
     pub(crate) async fn agent_has_made(&self, name: &str) {
         for _ in 0..1_000 {

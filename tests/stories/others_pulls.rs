@@ -146,12 +146,7 @@ async fn what_is_stopped_halfway_stays_off_their_branch() {
     let pull = hers(&bot);
     bot.alice().comment(REPO, pull, "@prova mend it").unwrap();
     bot.decide().await;
-    bot.work_while(async {
-        bot.agent_has_made("started").await;
-        bot.alice().comment(REPO, pull, "@prova stop").unwrap();
-        bot.decide().await;
-    })
-    .await;
+    bot.work_until_stopped(pull).await;
     bot.settle().await;
     assert_eq!(readme(&bot), HERS);
     let kept = bot.file("prova/1-kept-1-1", "README.md").unwrap();

@@ -95,12 +95,7 @@ async fn a_job_that_is_stopped_leaves_no_suite_that_waits() {
     let (bot, issue, pull) = in_review(PATIENT).await;
     press(&bot);
     bot.decide().await;
-    bot.work_while(async {
-        bot.agent_has_made("started").await;
-        bot.alice().comment(REPO, pull, "@prova stop").unwrap();
-        bot.decide().await;
-    })
-    .await;
+    bot.work_until_stopped(pull).await;
     bot.settle().await;
     assert_eq!(bot.state(issue).await, "stopped");
     assert_eq!(hanging(&bot), Vec::<String>::new());

@@ -81,7 +81,7 @@ pub async fn heard(ctx: &Context, stored: &StoredDelivery, checked: &Checked) ->
     }
     let runs = ctx.github.check_runs(&checked.repo, &checked.commit);
     let runs = runs.await?;
-    if in_state(&runs, CheckState::Failed).next().is_some() {
+    if any(&runs, CheckState::Failed) {
         note(ctx, &mut read, &checked.commit).await?;
     }
     let decision = match look(ctx, &read.task, (&checked.commit, &runs)).await? {
@@ -154,11 +154,10 @@ async fn look(
     (commit, runs): (&CommitSha, &[CheckRun]),
 ) -> Result<Look, Fault> {
     let repo = &task.repo;
-    if runs.iter().any(|run| run.state == CheckState::Running) {
+    if any(runs, CheckState::Running) {
         return Ok(Look::Nothing("other checks of the commit still run"));
     }
-    let fails = runs.iter().any(|run| run.state == CheckState::Failed);
-    if !fails && task.mending.seen.is_none() {
+    if !any(runs, CheckState::Failed) && task.mending.seen.is_none() {
         return Ok(Look::Nothing("no check has anything against the commit"));
     }
     let Ok(policy) = read_policy(ctx, repo).await? else {
@@ -181,6 +180,10 @@ async fn look(
         now: ctx.now(),
     };
     Ok(Look::Changes(Box::new(decide(task, &found, &around))))
+}
+
+fn any(runs: &[CheckRun], state: CheckState) -> bool {
+    in_state(runs, state).next().is_some()
 }
 
 fn in_state(runs: &[CheckRun], state: CheckState) -> impl Iterator<Item = &CheckRun> {

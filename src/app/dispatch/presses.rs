@@ -1,6 +1,6 @@
-//! The buttons of our check runs, and GitHub's own `Re-run`. A payload names the run and its commit, and no issue or pull request:
-//! the task is found by the key that the run was given, and the press is then heard as a command on its
-//! thread.
+//! The buttons of our check runs, and GitHub's own `Re-run`. A payload names the run and its commit, and
+//! no issue or pull request: the task is found by the key that the run was given, and the press is then
+//! heard as a command on its thread.
 //!
 //! GitHub shows no conclusion of a suite of which something is to run again, until an App reports. What a
 //! run of ours says of its commit stays true, whatever is begun by a press: so it is reported once more as
